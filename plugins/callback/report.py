@@ -1,0 +1,291 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Observes a backup run, records it, and mails what came of it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: report
+type: notification
+short_description: Records a backup run and mails a report of it
+version_added: 0.1.0
+author:
+  - The paranoid.backup authors (@paranoid-backup)
+description:
+  - Follows every playbook run that contains a C(paranoid.backup.session) task with C(verb=backup), keeps a JSON record
+    of it up to date, and when the run ends writes a report as text and HTML and sends it as one mail, also when
+    everything went well.
+  - Sets the environment variable E(PARANOID_BACKUP_RUN_ID) for the run, unless it is already set.
+  - Ends C(ansible-playbook) with exit code 7 when the report could not be written or mailed, and with exit code 2 when
+    no client matched or when the run is a failure that Ansible itself did not notice.
+  - Other playbooks are left alone.
+requirements:
+  - Enable it with C(callbacks_enabled = paranoid.backup.report) in the section C([defaults]) of C(ansible.cfg).
+options:
+  report_dir:
+    description: Directory for the records; each run gets a directory of its own in it.
+    type: path
+    default: ~/.local/share/paranoid-backup/reports
+    env: [{name: PARANOID_REPORT_DIR}]
+    ini: [{section: callback_paranoid_backup_report, key: report_dir}]
+  title:
+    description: What the report calls this installation.
+    type: str
+    default: backup
+    env: [{name: PARANOID_REPORT_TITLE}]
+    ini: [{section: callback_paranoid_backup_report, key: title}]
+  method:
+    description: How the mail is handed in; V(none) only writes the record and the report.
+    type: str
+    choices: [smtp, sendmail, none]
+    default: sendmail
+    env: [{name: PARANOID_REPORT_METHOD}]
+    ini: [{section: callback_paranoid_backup_report, key: method}]
+  mail_from:
+    description: Address of the sender. Needed unless O(method=none).
+    type: str
+    env: [{name: PARANOID_REPORT_MAIL_FROM}]
+    ini: [{section: callback_paranoid_backup_report, key: mail_from}]
+  mail_to:
+    description: Addresses of the recipients, separated by commas. Needed unless O(method=none).
+    type: list
+    elements: str
+    default: []
+    env: [{name: PARANOID_REPORT_MAIL_TO}]
+    ini: [{section: callback_paranoid_backup_report, key: mail_to}]
+  mail_in_check:
+    description: Whether a run in check mode sends a mail as well.
+    type: bool
+    default: false
+    env: [{name: PARANOID_REPORT_MAIL_IN_CHECK}]
+    ini: [{section: callback_paranoid_backup_report, key: mail_in_check}]
+  subject:
+    description:
+      - Subject of the mail. C($STATUS) is SUCCESS or FAILURE; C($SUCCEEDED), C($FAILED), C($SKIPPED) and C($TOTAL) are
+        numbers of clients; further C($RUNTIME), C($RUN_ID), C($TITLE), and C($$) for a dollar sign.
+    type: str
+    default: "[$TITLE] $STATUS: $SUCCEEDED ok, $FAILED failed, $SKIPPED skipped of $TOTAL in $RUNTIME"
+    env: [{name: PARANOID_REPORT_SUBJECT}]
+    ini: [{section: callback_paranoid_backup_report, key: subject}]
+  timeout:
+    description: Seconds that the mail server may take for one answer, or the sendmail program altogether.
+    type: int
+    default: 30
+    env: [{name: PARANOID_REPORT_TIMEOUT}]
+    ini: [{section: callback_paranoid_backup_report, key: timeout}]
+  sendmail_path:
+    description: The program for O(method=sendmail).
+    type: path
+    default: /usr/sbin/sendmail
+    env: [{name: PARANOID_REPORT_SENDMAIL_PATH}]
+    ini: [{section: callback_paranoid_backup_report, key: sendmail_path}]
+  smtp_host:
+    description: The server for O(method=smtp); its certificate must be valid for this name.
+    type: str
+    env: [{name: PARANOID_REPORT_SMTP_HOST}]
+    ini: [{section: callback_paranoid_backup_report, key: smtp_host}]
+  smtp_port:
+    description: Its port. The default is 587, 465 for O(smtp_security=tls) and 25 for O(smtp_security=none).
+    type: int
+    env: [{name: PARANOID_REPORT_SMTP_PORT}]
+    ini: [{section: callback_paranoid_backup_report, key: smtp_port}]
+  smtp_security:
+    description: V(none) sends everything in the clear, the password too.
+    type: str
+    choices: [none, starttls, tls]
+    default: starttls
+    env: [{name: PARANOID_REPORT_SMTP_SECURITY}]
+    ini: [{section: callback_paranoid_backup_report, key: smtp_security}]
+  smtp_ca_file:
+    description: Certificates to trust instead of the system's, as a PEM file.
+    type: path
+    env: [{name: PARANOID_REPORT_SMTP_CA_FILE}]
+    ini: [{section: callback_paranoid_backup_report, key: smtp_ca_file}]
+  smtp_user:
+    description: Name to log in with; without it there is no login.
+    type: str
+    env: [{name: PARANOID_REPORT_SMTP_USER}]
+    ini: [{section: callback_paranoid_backup_report, key: smtp_user}]
+  smtp_password:
+    description: Password to log in with. Better is O(smtp_password_file).
+    type: str
+    env: [{name: PARANOID_REPORT_SMTP_PASSWORD}]
+    ini: [{section: callback_paranoid_backup_report, key: smtp_password}]
+  smtp_password_file:
+    description: File with the password as its first line, not readable by everybody.
+    type: path
+    env: [{name: PARANOID_REPORT_SMTP_PASSWORD_FILE}]
+    ini: [{section: callback_paranoid_backup_report, key: smtp_password_file}]
+"""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ansible import context
+from ansible.errors import AnsibleError
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.paranoid.backup.plugins.plugin_utils import _event as event
+from ansible_collections.paranoid.backup.plugins.plugin_utils._observer import (
+    RUN_ID,
+    CannotBeginError,
+    Observer,
+    new_run_id,
+)
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings, SettingsError, settings_from
+from ansible_collections.paranoid.backup.plugins.plugin_utils._untrusted import text
+
+EXIT_FAILURE = 2
+EXIT_NOT_REPORTED = 7
+
+
+def _guarded(method: Callable[..., None]) -> Callable[..., None]:
+    """Remember an exception of ours, which Ansible would only warn of and end with exit code 0."""
+
+    @functools.wraps(method)
+    def call(self: CallbackModule, *args: Any, **kwargs: Any) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            self.defect(method.__name__, error)
+
+    return call
+
+
+class CallbackModule(CallbackBase):
+    """Forwards the events of a backup run to an Observer and leaves other playbooks alone."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "paranoid.backup.report"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._settings: Settings | None = None
+        self._refusal = ""
+        self._own_run_id = ""
+        self._new_playbook("")
+
+    def _new_playbook(self, path: str) -> None:
+        self._playbook = path
+        self._play: Any = None
+        self._observer: Observer | None = None
+        self._failed: dict[str, Client] = {}
+        self._exit_code = 0
+
+    def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
+        """Read the options; a wrong one ends a backup run before it begins, and disturbs no other playbook."""
+        try:
+            super().set_options(  # type: ignore[no-untyped-call]
+                task_keys=task_keys, var_options=var_options, direct=direct
+            )
+            self._settings = settings_from(self.get_option)
+        except (SettingsError, AnsibleError) as error:
+            self._refusal = text(str(error), 500)
+        # Tasks on this host would inherit it.
+        os.environ.pop("PARANOID_REPORT_SMTP_PASSWORD", None)
+
+    @_guarded
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        self._new_playbook(playbook._file_name)
+        if os.environ.get(RUN_ID, "") in ("", self._own_run_id):
+            self._own_run_id = os.environ[RUN_ID] = new_run_id()
+        if any(event.has_backup(play) for play in playbook.get_plays()):
+            self._observe()
+
+    @_guarded
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        self._play = play
+        if self._observer and event.has_backup(play):
+            self._plan(self._observer)
+
+    @_guarded
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        if event.is_backup(task):
+            self._plan(self._observer or self._observe())
+
+    @_guarded
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        if self._observer:
+            self._observer.started(host, task)
+
+    @_guarded
+    def v2_runner_on_ok(self, result: Any) -> None:
+        self._ended(State.OK, result)
+
+    @_guarded
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        self._ended(State.SKIPPED, result)
+
+    @_guarded
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool | None = False) -> None:
+        self._ended(State.FAILED, result, bool(ignore_errors))
+
+    @_guarded
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._ended(State.UNREACHABLE, result, bool(result.task.ignore_unreachable))
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        self._finish(stats)
+        if self._exit_code:
+            # The one way in which a callback can make ansible-playbook fail; later callbacks are not called.
+            raise SystemExit(self._exit_code)
+
+    def defect(self, where: str, error: Exception) -> None:
+        """Say and remember that this plugin itself failed."""
+        self._exit_code = EXIT_NOT_REPORTED
+        line = text(f"paranoid.backup.report failed in {where}: {type(error).__name__}: {error}", 500)
+        if self._observer:
+            self._observer.problem(line)
+        self._say(line, bad=True)
+
+    def _observe(self) -> Observer:
+        try:
+            if not self._settings:
+                raise CannotBeginError(self._refusal)
+            check = bool(context.CLIARGS.get("check"))
+            self._observer = Observer(self._settings, os.environ[RUN_ID], self._playbook, check)
+            return self._observer
+        except CannotBeginError as error:
+            self._say(f"paranoid.backup.report: {error}. No backup was started.", bad=True)
+            raise SystemExit(EXIT_NOT_REPORTED) from None
+
+    def _plan(self, observer: Observer) -> None:
+        """Announce all hosts of the play, those of later batches and those already lost too."""
+        names = self._play.get_variable_manager().get_vars(play=self._play)["ansible_play_hosts_all"]
+        observer.plan(names, self._failed)
+
+    def _ended(self, state: State, result: Any, ignored: bool = False) -> None:
+        if event.is_backup(result.task):
+            if self._observer:
+                self._observer.ended(state, result)
+        elif state in (State.FAILED, State.UNREACHABLE) and not ignored:
+            client = event.failure_before(state, result)
+            self._failed[client.name] = client
+            if self._observer:
+                self._observer.failed(client)
+
+    @_guarded
+    def _finish(self, stats: Any) -> None:
+        if not self._observer:
+            return
+        published = self._observer.finish([*stats.failures, *stats.dark])
+        if not published.complete:
+            self._exit_code = EXIT_NOT_REPORTED
+        elif not self._exit_code and published.run.status == "FAILURE" and not stats.failures and not stats.dark:
+            self._exit_code = EXIT_FAILURE
+        self._say(self._observer.told(published.run), bad=not published.complete)
+
+    def _say(self, line: str, bad: bool = False) -> None:
+        try:
+            if bad:
+                self._display.error(line, wrap_text=False)
+            else:
+                self._display.display(line)
+        except OSError:
+            # Nobody reads our output any more; the exit code and the mail still speak.
+            self._exit_code = self._exit_code or EXIT_NOT_REPORTED

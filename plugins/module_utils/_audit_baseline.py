@@ -1,0 +1,62 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an audit remembers of a repository, and how it goes to a file and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Optional
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The committed segments of one directory: how many, their bytes, a digest of numbers and sizes.
+
+    While ``mtime`` (ns) stands, no segment came to this directory or went.
+    """
+
+    number: int
+    mtime: int
+    count: int
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The state of a repository after a session.
+
+    ``transaction`` is the last committed segment, -1 in an empty repository; ``objects`` counts what the index holds;
+    ``manifest`` is the stored size of the list of archives (bytes), ``manifest_floor`` the size below which the next
+    backup's has certainly lost some; ``config`` a digest; ``nonce`` the first that is not reserved; ``freeable`` what
+    the next compaction could free (bytes). None is unknown.
+    """
+
+    transaction: int
+    directories: tuple[Directory, ...]
+    objects: Optional[int]
+    manifest: int
+    manifest_floor: int
+    config: str
+    nonce: Optional[int]
+    freeable: Optional[int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can keep."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Baseline:
+        """Return the baseline that ``to_dict`` gave; raise ValueError for anything else."""
+        try:
+            if content["schema"] != SCHEMA:
+                raise ValueError(f"a baseline of schema {content['schema']}")
+            fields = {name: content[name] for name in cls.__dataclass_fields__}
+            fields["directories"] = tuple(Directory(**entry) for entry in fields["directories"])
+            return cls(**fields)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a baseline: {error}") from None

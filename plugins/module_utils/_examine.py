@@ -1,0 +1,50 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The audit of a session in its place: against the baseline that the last one left, leaving the next."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Optional
+
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, CLEAN, Budget, Verdict, audit
+from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._files import save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._place import repository_id
+from ansible_collections.paranoid.backup.plugins.module_utils._records import ClientRecord, ServerRecord
+
+_LIMIT = 16 * 1024 * 1024
+
+
+def examine(server: ServerRecord, client: ClientRecord, policy: str, budget: Optional[Budget] = None) -> Verdict:
+    """Audit what the session that just ended did under ``policy``; the caller still holds the client's lock."""
+    path = baseline_path(server, client)
+    try:
+        old = load_baseline(path)
+    except (OSError, ValueError) as error:
+        return Verdict(ALARM, (f"the baseline {path} cannot be read, so nothing can be compared: {error}",))
+    if old is None and repository_id(client.repository) is None:
+        return Verdict(CLEAN, ())  # Its making failed: there is nothing yet that could have been touched.
+    verdict, new = audit(client.repository, old, policy, budget)
+    if new is not None:
+        save_json(path, new.to_dict())
+    return verdict
+
+
+def baseline_path(server: ServerRecord, client: ClientRecord) -> str:
+    """Return where the client's baseline is kept, out of reach of the repository's own user."""
+    return os.path.join(server.state_dir, client.client, "baseline.json")
+
+
+def load_baseline(path: str) -> Optional[Baseline]:
+    """Return the baseline at ``path``, None before the first audit; ValueError when it is not one."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            content: Any = json.loads(handle.read(_LIMIT))
+    except FileNotFoundError:
+        return None
+    if not isinstance(content, dict):
+        raise ValueError("not a baseline")
+    return Baseline.from_dict(content)

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a session came to: the words for it, and the record that the report and the ledger get."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+CODES = (
+    "not_provisioned",
+    "locked",
+    "no_slot",
+    "not_mounted",
+    "repository_missing",
+    "wrong_repository",
+    "unknown_host",
+    "unreachable",
+    "host_key_changed",
+    "key_refused",
+    "tunnel_refused",
+    "no_dispatcher",
+    "connection_lost",
+    "connect_timeout",
+    "idle_timeout",
+    "total_timeout",
+    "close_timeout",
+    "bad_result",
+    "client_failed",
+    "no_archive",
+    "quota",
+    "disk_full",
+    "refused",
+    "alarm",
+    "frozen",
+    "check_failed",
+    "archives_missing",
+    "fail_fast",
+    "server_error",
+)
+
+
+class SessionError(Exception):
+    """The session cannot go on. ``code`` is one of CODES, the message is one line for a person."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class GateSummary:
+    """What the gates of one session saw. Bytes are those of the tunnel, both ways as seen from the server.
+
+    ``transaction`` is the last one that was committed, None without any.
+    """
+
+    connections: int = 0
+    received: int = 0
+    sent: int = 0
+    put: int = 0
+    delete: int = 0
+    commits: int = 0
+    manifests: int = 0
+    transaction: int | None = None
+    refused: tuple[str, ...] = ()
+    trouble: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``status`` is ok, failed or skipped; ``code`` is empty when ok, else one of CODES."""
+
+    status: str
+    code: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a session, as docs/architecture.md lists it."""
+
+    client: str
+    verb: str
+    session: str
+    run_id: str
+    verdict: Verdict
+    started: str
+    finished: str
+    duration: float
+    changed: bool = False
+    archive: dict[str, Any] | None = None
+    info: dict[str, Any] | None = None
+    maintain: dict[str, Any] | None = None
+    gate: GateSummary = field(default_factory=GateSummary)
+    log: str = ""
+    log_tail: tuple[str, ...] = ()
+    audit: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the documented result, made of plain JSON types."""
+        counted = ("put", "delete", "commits", "manifests", "transaction", "refused")
+        gate = asdict(self.gate)
+        return {
+            "client": self.client,
+            "verb": self.verb,
+            "session": self.session,
+            "run_id": self.run_id,
+            "status": self.verdict.status,
+            "code": self.verdict.code,
+            "reason": self.verdict.reason,
+            "archive": self.archive,
+            "info": self.info,
+            "maintain": self.maintain,
+            "started": self.started,
+            "finished": self.finished,
+            "duration": self.duration,
+            "bytes_received": self.gate.received,
+            "bytes_sent": self.gate.sent,
+            "gate": {name: list(gate[name]) if name == "refused" else gate[name] for name in counted},
+            "log": self.log,
+            "log_tail": list(self.log_tail),
+            "audit": self.audit,
+        }

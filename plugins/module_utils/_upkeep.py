@@ -1,0 +1,118 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Work on a client's repository outside a session: under its lock, audited, and entered into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, CLEAN, Verdict, audit
+from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit_full import full_audit
+from ansible_collections.paranoid.backup.plugins.module_utils._examine import baseline_path, examine, load_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger import Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Audit, Freeze, LedgerError
+from ansible_collections.paranoid.backup.plugins.module_utils._locks import client_lock
+from ansible_collections.paranoid.backup.plugins.module_utils._names import valid_client_name
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._records import (
+    ClientRecord,
+    RecordError,
+    ServerRecord,
+    load_client,
+    load_server,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._settle import settle
+from ansible_collections.paranoid.backup.plugins.module_utils._text import one_line
+from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import open_ledger
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """One client while nobody else works on its repository."""
+
+    server: ServerRecord
+    client: ClientRecord
+    ledger: Ledger
+
+    @property
+    def name(self) -> str:
+        """The client's name."""
+        return self.client.client
+
+    def baseline(self) -> Baseline:
+        """Return what the last audit left; SessionError when there was none."""
+        path = baseline_path(self.server, self.client)
+        try:
+            found = load_baseline(path)
+        except ValueError as error:
+            raise SessionError("server_error", f"the baseline {path} cannot be read: {error}") from None
+        if found is None:
+            raise SessionError("server_error", f"{self.name} was never audited: run audit.yml for it")
+        return found
+
+
+@contextmanager
+def upkeep(config_dir: str, client: str, purpose: str) -> Iterator[Upkeep]:
+    """Hold the client's lock and the open ledger; everything that can go wrong on the server is a SessionError."""
+    if not valid_client_name(client):
+        raise SessionError("not_provisioned", "the name of the client is not a valid name")
+    try:
+        server, record = load_server(config_dir), load_client(config_dir, client)
+        with client_lock(server.run_dir, client, purpose), open_ledger(server) as ledger:
+            place.check_place(server, record)
+            settle(server, record)
+            yield Upkeep(server, record, ledger)
+    except RecordError as error:
+        raise SessionError("not_provisioned", str(error)) from None
+    except LedgerError as error:
+        raise SessionError("server_error", str(error)) from None
+    except OSError as error:
+        raise SessionError("server_error", f"the server cannot work: {error}") from None
+
+
+def inspect(held: Upkeep, full: bool = False, check: bool = False) -> Verdict:
+    """Audit outside a session, as after one that could only append; record it, and freeze on an alarm.
+
+    With ``check`` nothing is written: neither baseline nor ledger.
+    """
+    place.check_repository(held.server, held.client)
+    if check:
+        path = baseline_path(held.server, held.client)
+        found = audit(held.client.repository, load_baseline(path), "append")[0]
+    else:
+        found = examine(held.server, held.client, "append")
+    if full:
+        whole = full_audit(held.client.repository)
+        found = Verdict(
+            ALARM if ALARM in (found.verdict, whole.verdict) else CLEAN,
+            found.findings + whole.findings,
+            found.changes,
+        )
+    if not check:
+        record_audit(held, found)
+    return found
+
+
+def record_audit(held: Upkeep, found: Verdict) -> None:
+    """Enter a verdict into the ledger, and freeze the client on an alarm."""
+    try:
+        known = load_baseline(baseline_path(held.server, held.client))
+    except ValueError:
+        known = None
+    transaction, freeable = (known.transaction, known.freeable or 0) if known else (None, 0)
+    gone = found.changes.gone
+    held.ledger.append(Audit(held.name, "", found.verdict, found.findings, transaction, gone, freeable))
+    if found.verdict == ALARM and held.ledger.freeze_state(held.name) is None:
+        held.ledger.append(Freeze(held.name, alarm_line(held.name, found)))
+
+
+def alarm_line(client: str, found: Verdict) -> str:
+    """Return the line that people get about an alarm."""
+    return one_line(
+        f"ALARM: {client}'s repository is not as it was left, it is frozen: {'; '.join(found.findings)}", 500
+    )

@@ -1,0 +1,111 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Audit a client's repository outside a session."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: audit
+short_description: Audit the repository of a backup client without its key
+version_added: 0.1.0
+author:
+  - The paranoid.backup authors (@paranoid-backup)
+description:
+  - Tells whether somebody touched the history of a client since the last audit. It needs no key, and runs on the server
+    as root, so delegate it there.
+  - It waits for no session, and fails at once while one is open.
+  - The verdict goes into the ledger. An alarm freezes the client and fails the task.
+options:
+  client:
+    description: Name of the client, as it was provisioned.
+    type: str
+    required: true
+  full:
+    description:
+      - Read every segment as well, check every checksum, and compare the index with the segments.
+      - A wrong checksum is reported as damage, by segment and offset. Whole entries that contradict the index are
+        reported as tampering.
+    type: bool
+    default: false
+  config_dir:
+    description: Where the server's records are.
+    type: path
+    default: /etc/paranoid-backup
+attributes:
+  check_mode:
+    support: full
+    description: It reads the same and records nothing.
+  diff_mode:
+    support: none
+    description: There is no text that would change.
+  idempotent:
+    support: full
+    description: A repository that nobody touched stays as it is.
+"""
+
+EXAMPLES = r"""
+- name: Look whether anything was touched since the last session
+  paranoid.backup.audit:
+    client: web1
+  delegate_to: vault
+
+- name: Tell damaged disks from tampering
+  paranoid.backup.audit:
+    client: web1
+    full: true
+  delegate_to: vault
+"""
+
+RETURN = r"""
+verdict:
+  description: V(clean) or V(alarm).
+  returned: when the audit ran
+  type: str
+  sample: clean
+findings:
+  description: What was found, as sentences.
+  returned: when the audit ran
+  type: list
+  elements: str
+  sample: ["damage: segment 17, offset 8: wrong checksum"]
+code:
+  description: A word for the kind of failure.
+  returned: on failure
+  type: str
+  sample: locked
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import alarm_line, inspect, upkeep
+
+
+def main() -> None:
+    """Audit, record, and freeze on an alarm."""
+    spec = {
+        "client": {"type": "str", "required": True},
+        "full": {"type": "bool", "default": False},
+        "config_dir": {"type": "path", "default": "/etc/paranoid-backup"},
+    }
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    wanted = module.params
+    try:
+        with upkeep(wanted["config_dir"], wanted["client"], "an audit") as held:
+            before = held.ledger.freeze_state(held.name)
+            found = inspect(held, full=wanted["full"], check=module.check_mode)
+    except SessionError as error:
+        module.fail_json(msg=error.reason, code=error.code)
+    result: dict[str, Any] = {"verdict": found.verdict, "findings": list(found.findings)}
+    if found.verdict == ALARM:
+        frozen_now = before is None and not module.check_mode
+        module.fail_json(msg=alarm_line(wanted["client"], found), code="alarm", changed=frozen_now, **result)
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Free what was deleted, after the hold."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: compact
+short_description: Compact the repository of a backup client
+version_added: 0.1.0
+author:
+  - The paranoid.backup authors (@paranoid-backup)
+description:
+  - Frees the space of what M(paranoid.backup.session) with the verb V(maintain) deleted. It needs no key, and runs on
+    the server as root, so delegate it there.
+  - It does so only when a trim waits for it, the hold has passed, the client is not frozen, and an audit is clean.
+    Where it is not due, nothing changes and RV(waiting) says why.
+  - Afterwards the whole repository is checked, and the next audit starts from the new state.
+options:
+  client:
+    description: Name of the client, as it was provisioned.
+    type: str
+    required: true
+  hold_days:
+    description: Days that must have passed since the last trim; those in the client's record count where they are more.
+    type: int
+    default: 0
+  limit_bytes:
+    description: Refuse to free more bytes than this.
+    type: int
+  limit_ratio:
+    description: Refuse to free more than this share of the repository.
+    type: float
+    default: 0.5
+  config_dir:
+    description: Where the server's records are.
+    type: path
+    default: /etc/paranoid-backup
+attributes:
+  check_mode:
+    support: full
+    description: It tells what would be freed.
+  diff_mode:
+    support: none
+    description: There is no text that would change.
+  idempotent:
+    support: full
+    description: Without a new trim there is nothing to compact.
+"""
+
+EXAMPLES = r"""
+- name: Free what was deleted two weeks ago
+  paranoid.backup.compact:
+    client: web1
+  delegate_to: vault
+"""
+
+RETURN = r"""
+freeable:
+  description: Bytes that are marked as deleted; Borg leaves those in segments of which less than a tenth is.
+  returned: success
+  type: int
+  sample: 56000000
+size:
+  description: Bytes of all segments before.
+  returned: success
+  type: int
+  sample: 1600000000
+size_after:
+  description: Bytes of all segments afterwards.
+  returned: when compacted
+  type: int
+  sample: 1544000000
+waiting:
+  description: Why a compaction is not due, empty when it is.
+  returned: success
+  type: str
+  sample: what was deleted is held until 2026-12-05T06:30+00:00
+code:
+  description: A word for the kind of failure.
+  returned: on failure
+  type: str
+  sample: frozen
+"""
+
+from datetime import datetime, timezone
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.paranoid.backup.plugins.module_utils._compaction import Limits, compact, look_ahead
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import upkeep
+
+
+def main() -> None:
+    """Compact when it is due."""
+    spec = {
+        "client": {"type": "str", "required": True},
+        "hold_days": {"type": "int", "default": 0},
+        "limit_bytes": {"type": "int"},
+        "limit_ratio": {"type": "float", "default": 0.5},
+        "config_dir": {"type": "path", "default": "/etc/paranoid-backup"},
+    }
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    wanted = module.params
+    limits = Limits(wanted["hold_days"], wanted["limit_bytes"], wanted["limit_ratio"])
+    try:
+        with upkeep(wanted["config_dir"], wanted["client"], "a compaction") as held:
+            ahead = look_ahead(held, limits, datetime.now(timezone.utc), check=module.check_mode)
+            result = {"size": ahead.size, "freeable": ahead.freeable, "waiting": ahead.waiting}
+            if not ahead.waiting and not module.check_mode:
+                result["size_after"] = compact(held).size_after
+    except SessionError as error:
+        module.fail_json(msg=error.reason, code=error.code)
+    module.exit_json(changed=not ahead.waiting, **result)
+
+
+if __name__ == "__main__":
+    main()

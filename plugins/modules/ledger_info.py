@@ -1,0 +1,256 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the server's ledger: its head, its chain, its entries, and how fresh each client is."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ledger_info
+short_description: Read the backup server's ledger
+version_added: 0.1.0
+author:
+  - The paranoid.backup authors (@paranoid-backup)
+description:
+  - Reads the ledger in which the backup server keeps what it saw of sessions, archives, audits, deletions, compactions
+    and freezes, and checks its hash chain.
+  - A broken chain does not fail the task; it is told in RV(chain), for the play to act upon.
+  - It runs on the server, as root. Another ledger, such as a copy in a snapshot, is read by its O(path).
+options:
+  path:
+    description: The ledger's file.
+    type: path
+    default: /var/lib/paranoid-backup/ledger.sqlite
+  client:
+    description: Only entries and state of this client.
+    type: str
+    default: ""
+  kind:
+    description: Only entries of this kind. All kinds when it is empty.
+    type: str
+    choices: ["", session, audit, trim, compaction, freeze, unfreeze, repository, rollback]
+    default: ""
+  since:
+    description: Only entries from this time on, in ISO 8601; UTC where it names no offset.
+    type: str
+    default: ""
+  limit:
+    description: At most so many entries, the newest. V(0) returns none, as for a check of the chain alone.
+    type: int
+    default: 100
+  verify:
+    description: Check the whole chain.
+    type: bool
+    default: true
+  known_head:
+    description:
+      - A head that was noted earlier and elsewhere, such as in a mail, in the form of RV(head).
+      - Only with it a ledger that was cut off, or written anew as a whole, is told from a whole one.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    description: It changes nothing in any mode.
+  diff_mode:
+    support: none
+    description: It changes nothing.
+  idempotent:
+    support: full
+    description: It changes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Check the chain against the head in last night's mail
+  paranoid.backup.ledger_info:
+    known_head: "4711:5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"
+    limit: 0
+  register: ledger
+  failed_when: not ledger.chain.ok
+  delegate_to: vault
+
+- name: Show what happened to one client since November
+  paranoid.backup.ledger_info:
+    client: web1
+    since: "2026-11-01"
+    verify: false
+  delegate_to: vault
+"""
+
+RETURN = r"""
+head:
+  description: Number and hash of the newest entry.
+  returned: success
+  type: str
+  sample: "4711:5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"
+chain:
+  description: What the check of the chain found, null where O(verify=false).
+  returned: success
+  type: dict
+  contains:
+    ok:
+      description: Whether the chain is whole.
+      type: bool
+      returned: success
+      sample: true
+    first_bad:
+      description: Number of the first entry that is missing or was altered, null when there is none.
+      type: int
+      returned: success
+      sample: null
+    problem:
+      description: What is wrong in one line, empty when nothing is.
+      type: str
+      returned: success
+      sample: ""
+    checked:
+      description: How many entries were found whole.
+      type: int
+      returned: success
+      sample: 4711
+entries:
+  description:
+    - The entries asked for, oldest first. Each has C(seq), C(time) (the server's clock, UTC),
+      C(kind), C(client), C(hash) and the fields of its kind.
+    - Texts in it that a client chose are printable and capped, but still only its word.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"seq": 1, "time": "2026-11-01T03:00:00+00:00", "kind": "freeze", "client": "web1", "reason": "…"}]
+clients:
+  description: What is known of each client now.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    client:
+      description: Name of the client.
+      type: str
+      returned: success
+      sample: web1
+    last_session:
+      description: When its last session ended, null when there was none.
+      type: str
+      returned: success
+      sample: "2026-11-21T03:00:00+00:00"
+    last_status:
+      description: Status of that session, empty when there was none.
+      type: str
+      returned: success
+      sample: failed
+    last_success:
+      description: When its newest good archive arrived, null when there is none.
+      type: str
+      returned: success
+      sample: "2026-11-20T03:00:00+00:00"
+    age:
+      description: Seconds since then, null when there is no good archive.
+      type: int
+      returned: success
+      sample: 97200
+    frozen:
+      description: Why its repository is frozen, empty when it is not.
+      type: str
+      returned: success
+      sample: ""
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.paranoid.backup.plugins.module_utils._chain import EMPTY, ChainReport, parse_head
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger import ClientState, Ledger, utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
+    KINDS,
+    Freeze,
+    LedgerError,
+    Record,
+    Session,
+)
+
+ARGUMENTS = {
+    "path": {"type": "path", "default": "/var/lib/paranoid-backup/ledger.sqlite"},
+    "client": {"type": "str", "default": ""},
+    "kind": {"type": "str", "default": "", "choices": ["", *KINDS]},
+    "since": {"type": "str", "default": ""},
+    "limit": {"type": "int", "default": 100},
+    "verify": {"type": "bool", "default": True},
+    "known_head": {"type": "str", "default": ""},
+}
+
+
+def look(options: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Return what the module returns; LedgerError or ValueError, in one line, when it cannot."""
+    since = parse_time(options["since"]) if options["since"] else None
+    known = parse_head(options["known_head"]) if options["known_head"] else EMPTY
+    if options["limit"] < 0:
+        raise ValueError("limit is a number of entries, 0 or more")
+    with Ledger.read(options["path"]) as ledger:
+        head = ledger.head()
+        chain = told_chain(ledger.verify(known)) if options["verify"] else None
+        records = ledger.entries(options["kind"], options["client"], since, options["limit"])
+        states = [ledger.state(options["client"])] if options["client"] else ledger.states()
+    return {
+        "head": str(head),
+        "chain": chain,
+        "entries": [told_entry(record) for record in records],
+        "clients": [told_state(state, now) for state in states],
+    }
+
+
+def parse_time(text: str) -> datetime:
+    """Return the aware time that ``text`` (ISO 8601, UTC by default) names; ValueError when it names none."""
+    try:
+        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        raise ValueError(f"since is a time like 2026-11-01 or 2026-11-01T03:00:00+01:00, not {text!r:.60}") from None
+
+
+def told_chain(report: ChainReport) -> dict[str, Any]:
+    """Return ``report`` as the module's documentation lists it."""
+    told = asdict(report)
+    return {name: told[name] for name in ("ok", "first_bad", "problem", "checked")}
+
+
+def told_entry(record: Record) -> dict[str, Any]:
+    """Return one entry, its kind's fields beside its place in the chain."""
+    place = {"seq": record.seq, "time": record.time.isoformat(), "kind": record.kind, "hash": record.hash}
+    return {**asdict(record.entry), **place}
+
+
+def told_state(state: ClientState, now: datetime) -> dict[str, Any]:
+    """Return a client's state; ``age`` is whole seconds before ``now``."""
+    session = state.last_session.entry if state.last_session else None
+    freeze = state.freeze.entry if state.freeze else None
+    return {
+        "client": state.client,
+        "last_session": told_time(state.last_session),
+        "last_status": session.status if isinstance(session, Session) else "",
+        "last_success": told_time(state.last_success),
+        "age": int((now - state.last_success.time).total_seconds()) if state.last_success else None,
+        "frozen": freeze.reason if isinstance(freeze, Freeze) else "",
+    }
+
+
+def told_time(record: Record | None) -> str | None:
+    """Return the time of ``record`` in ISO 8601."""
+    return record.time.isoformat() if record else None
+
+
+def main() -> None:
+    """Read the options, read the ledger, tell what it says."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        told = look(module.params, utc_now())
+    except (LedgerError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **told)
+
+
+if __name__ == "__main__":
+    main()

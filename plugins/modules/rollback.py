@@ -1,0 +1,144 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring a client's repository back to an earlier state."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rollback
+short_description: Bring the repository of a backup client back to an earlier state
+version_added: 0.1.0
+author:
+  - The paranoid.backup authors (@paranoid-backup)
+description:
+  - Goes back to a transaction of the repository itself, as long as no compaction came after it, or to a directory that
+    holds a copy of the repository, such as a snapshot of the file system.
+  - What was there is kept beside the repository as evidence. The highest nonce that was ever reserved is carried
+    forward, the state is checked, and the ledger records which archives are lost and which come back.
+  - Borg on the client remembers the newer state and would refuse. Have it forget by the entry point C(forget) of the
+    role P(paranoid.backup.backup_client#role), as C(playbooks/rollback.yml) does.
+  - A frozen client stays frozen, see M(paranoid.backup.unfreeze).
+options:
+  client:
+    description: Name of the client, as it was provisioned.
+    type: str
+    required: true
+  transaction:
+    description: The last transaction that is to remain. M(paranoid.backup.ledger_info) lists that of each session.
+    type: int
+  snapshot:
+    description: Directory with a copy of the repository, on the server.
+    type: path
+  reason:
+    description: Why. The ledger keeps it.
+    type: str
+    required: true
+  config_dir:
+    description: Where the server's records are.
+    type: path
+    default: /etc/paranoid-backup
+attributes:
+  check_mode:
+    support: full
+    description: It tells which archives would be lost and which would come back.
+  diff_mode:
+    support: none
+    description: There is no text that would change.
+  idempotent:
+    support: none
+    description: Each rollback keeps what it finds as evidence and is recorded.
+"""
+
+EXAMPLES = r"""
+- name: Undo everything after transaction 13
+  paranoid.backup.rollback:
+    client: web1
+    transaction: 13
+    reason: a stolen key deleted all archives
+  delegate_to: vault
+"""
+
+RETURN = r"""
+repository_id:
+  description: Id of the repository, by which Borg on the client remembers it.
+  returned: success
+  type: str
+  sample: 5f0c...
+transaction:
+  description: The last transaction that remains.
+  returned: success
+  type: int
+  sample: 13
+lost:
+  description: Ids of archives that the ledger knows and that are gone now.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+restored:
+  description: Ids of archives that had been deleted by the server's will and are there again.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+evidence:
+  description: Directory on the server with the state as it was before, empty in check mode.
+  returned: success
+  type: str
+  sample: /srv/backup/web1/evidence-20261121T063000Z
+code:
+  description: A word for the kind of failure.
+  returned: on failure
+  type: str
+  sample: refused
+"""
+
+from datetime import datetime, timezone
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._place import recorded_id
+from ansible_collections.paranoid.backup.plugins.module_utils._rollback import (
+    consequences,
+    roll_back,
+    target_snapshot,
+    target_transaction,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import upkeep
+
+
+def main() -> None:
+    """Go back, and say what that took away."""
+    spec = {
+        "client": {"type": "str", "required": True},
+        "transaction": {"type": "int"},
+        "snapshot": {"type": "path"},
+        "reason": {"type": "str", "required": True},
+        "config_dir": {"type": "path", "default": "/etc/paranoid-backup"},
+    }
+    where = [("transaction", "snapshot")]
+    module = AnsibleModule(spec, supports_check_mode=True, mutually_exclusive=where, required_one_of=where)
+    wanted = module.params
+    if not wanted["reason"].strip():
+        module.fail_json(msg="say why the repository goes back: reason must not be empty")
+    evidence, moment = "", datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    try:
+        with upkeep(wanted["config_dir"], wanted["client"], "a rollback") as held:
+            if wanted["snapshot"]:
+                target = target_snapshot(held, wanted["snapshot"])
+            else:
+                target = target_transaction(held, wanted["transaction"])
+            entry = consequences(held, target, wanted["reason"])
+            if not module.check_mode:
+                evidence = roll_back(held, target, entry, moment)
+            repository_id = recorded_id(held.server, held.client)
+    except SessionError as error:
+        module.fail_json(msg=error.reason, code=error.code)
+    told = {"transaction": entry.transaction, "lost": list(entry.lost), "restored": list(entry.restored)}
+    module.exit_json(changed=True, repository_id=repository_id, evidence=evidence, **told)
+
+
+if __name__ == "__main__":
+    main()

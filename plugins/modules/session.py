@@ -1,0 +1,209 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module door to the session engine: it runs on the server."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: session
+short_description: Hold one backup session with a client
+version_added: 0.1.0
+author:
+  - The paranoid.backup authors (@paranoid-backup)
+description:
+  - Opens one SSH connection from the backup server to a client, lets the client perform one verb, and takes what it
+    sends through a reverse tunnel in that same connection.
+  - It runs on the server, so delegate it there. Where the play runs on the server itself, with a local connection and
+    as root, the action plugin of the same name does the same work without starting a module.
+  - Which address, port, transport and repository a client has is read from the records that the role
+    P(paranoid.backup.backup_server#role) wrote on the server.
+  - The client's own word is checked for form and size, and a backup is only believed when the server saw it arrive.
+options:
+  client:
+    description: Name of the client, as it was provisioned.
+    type: str
+    required: true
+  verb:
+    description:
+      - What the client is to do.
+      - V(create) makes the repository, and is for provisioning. V(info) proves that tunnel, key and gate work.
+      - V(open) keeps a read-only tunnel open for O(open_for) seconds, so that the owner of the client can restore.
+      - V(maintain) has the client delete the archives that the retention in its record lets go, and check a portion of
+        its repository. It is refused while the client is frozen.
+    type: str
+    choices: [create, backup, info, open, maintain]
+    required: true
+  run_id:
+    description: Names the run that this session belongs to.
+    type: str
+    default: ""
+  fail_fast:
+    description: Do not start when an earlier client of the same O(run_id) failed; the result is then V(skipped).
+    type: bool
+    default: false
+  config_dir:
+    description: Where the server's records are.
+    type: path
+    default: /etc/paranoid-backup
+  connect_timeout:
+    description: Seconds within which the client must begin. The records decide when it is not set.
+    type: int
+  idle_timeout:
+    description: Seconds that may pass without a byte and without a log line. The records decide when it is not set.
+    type: int
+  total_timeout:
+    description: Seconds that the whole session may take. The records decide when it is not set.
+    type: int
+  open_for:
+    description: Seconds that V(open) stays open.
+    type: int
+    default: 3600
+attributes:
+  check_mode:
+    support: full
+    description: >-
+      Instead of V(backup) it performs V(info), which proves that a backup would get through. V(maintain) tells its plan
+      without a connection.
+  diff_mode:
+    support: none
+    description: There is no text that would change.
+  idempotent:
+    support: partial
+    description: V(create), V(info), V(open) and V(maintain) are; a backup is a new archive each time.
+"""
+
+EXAMPLES = r"""
+- name: Back up one client
+  paranoid.backup.session:
+    client: "{{ inventory_hostname }}"
+    verb: backup
+  delegate_to: vault
+
+- name: Prove that the way to the client works
+  paranoid.backup.session:
+    client: web1
+    verb: info
+  delegate_to: vault
+"""
+
+RETURN = r"""
+client:
+  description: Name of the client.
+  returned: always
+  type: str
+  sample: web1
+verb:
+  description: The verb that was asked for.
+  returned: always
+  type: str
+  sample: backup
+session:
+  description: Id of the session, 32 hexadecimal digits.
+  returned: always
+  type: str
+  sample: 0b7ac9b8f1a54d1ea1b7f1f6c4f4a001
+run_id:
+  description: Id of the run, as given.
+  returned: always
+  type: str
+  sample: 20261121T063000Z-1a2b3c
+status:
+  description: V(ok), V(failed) or V(skipped).
+  returned: always
+  type: str
+  sample: ok
+code:
+  description: A word for the kind of failure, empty when ok.
+  returned: always
+  type: str
+  sample: host_key_changed
+reason:
+  description: One line for a person, empty when ok.
+  returned: always
+  type: str
+  sample: 192.0.2.7 refused the server's key, run site.yml for it
+archive:
+  description: The archive that was made, in the client's words; sizes in bytes, duration in seconds.
+  returned: always
+  type: dict
+  sample: {"name": "web1-2026-11-21T06:30:00", "nfiles": 10012, "original_size": 214000000}
+info:
+  description: What the client told about its repository (V(info), and V(backup) in check mode).
+  returned: always
+  type: dict
+  sample: {"repository_id": "5f0c", "encryption": "repokey-blake2", "last_archive": null}
+maintain:
+  description: >-
+    What V(maintain) did. C(named) and C(deleted) are ids of archives, C(kept) is how many are left; C(missing) are
+    those that the repository should hold and does not, C(unknown) those that it holds and the server never saw
+    arrive, at most 100; C(check) is V(ok), V(failed) or V(skipped); C(waiting) says why nothing was named; C(plan)
+    gives what goes and, with its reasons, what stays.
+  returned: always
+  type: dict
+  sample: {"named": [], "deleted": [], "kept": 31, "missing": [], "unknown": [], "check": "ok", "waiting": ""}
+started:
+  description: When the session began, by the server's clock.
+  returned: always
+  type: str
+  sample: "2026-11-21T06:30:00Z"
+finished:
+  description: When the session had ended, by the server's clock.
+  returned: always
+  type: str
+  sample: "2026-11-21T06:31:10Z"
+duration:
+  description: Seconds from begin to end, waiting for a slot included.
+  returned: always
+  type: float
+  sample: 70.2
+bytes_received:
+  description: Bytes that came through the tunnel.
+  returned: always
+  type: int
+  sample: 22010112
+bytes_sent:
+  description: Bytes that the server sent through the tunnel.
+  returned: always
+  type: int
+  sample: 40112
+gate:
+  description: What the gate saw, as counts of objects and transactions, and a sentence for each refusal.
+  returned: always
+  type: dict
+  sample: {"put": 369, "delete": 0, "commits": 1, "manifests": 1, "transaction": 17, "refused": []}
+log:
+  description: Path of the session's log on the server, empty when there was none.
+  returned: always
+  type: str
+  sample: /var/log/paranoid-backup/web1/20261121T063000Z-backup-0b7ac9b8.log
+log_tail:
+  description: Last lines of that log, printable.
+  returned: always
+  type: list
+  elements: str
+  sample: ["web1: creating archive"]
+audit:
+  description: Verdict of the audit after the session, null when there was none.
+  returned: always
+  type: dict
+  sample: {"verdict": "clean", "findings": []}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.paranoid.backup.plugins.module_utils._session import Order, perform
+from ansible_collections.paranoid.backup.plugins.module_utils._session_spec import SESSION_SPEC
+
+
+def main() -> None:
+    """Hold the session and hand its outcome to Ansible."""
+    module = AnsibleModule(argument_spec=SESSION_SPEC, supports_check_mode=True)
+    outcome = perform(Order(check=module.check_mode, **module.params))
+    if outcome.verdict.status == "failed":
+        module.fail_json(msg=outcome.verdict.reason, **outcome.to_dict())
+    module.exit_json(changed=outcome.changed, **outcome.to_dict())
+
+
+if __name__ == "__main__":
+    main()

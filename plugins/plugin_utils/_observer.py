@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns Ansible's events into the record of one backup run, and into its exit code."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import secrets
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.paranoid.backup.plugins.plugin_utils import _event as event
+from ansible_collections.paranoid.backup.plugins.plugin_utils import _untrusted as untrusted
+from ansible_collections.paranoid.backup.plugins.plugin_utils._publish import Published, publish
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import (
+    Client,
+    Mail,
+    MailState,
+    Run,
+    State,
+    valid_run_id,
+)
+from ansible_collections.paranoid.backup.plugins.plugin_utils._recorder import Recorder
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run_dir import RunDir
+from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
+
+RUN_ID = "PARANOID_BACKUP_RUN_ID"
+
+
+class CannotBeginError(Exception):
+    """The run must not start, for nobody would hear of it; the message is one line."""
+
+
+class Observer:
+    """One backup run, from its first play to its mail."""
+
+    def __init__(self, settings: Settings, run_id: str, playbook: str, check: bool) -> None:
+        if not valid_run_id(run_id):
+            raise CannotBeginError(f"{RUN_ID} in the environment is not a run id")
+        self._settings = settings
+        self._elsewhere: dict[str, str] = {}
+        try:
+            self._directory = RunDir.create(settings.report_dir, run_id)
+            run = _new_run(settings, run_id, playbook, check)
+            self._directory.save(run)
+        except OSError as error:
+            raise CannotBeginError(untrusted.text(f"the record cannot be written: {error}", 500)) from error
+        self._recorder = Recorder(run, self._directory.save)
+
+    def plan(self, names: Iterable[str], failed_before: dict[str, Client]) -> None:
+        """Note the clients of a play, and those among them that an earlier play has lost."""
+        listed = list(names)
+        self._recorder.plan(listed)
+        for client in filter(None, map(failed_before.get, listed)):
+            self._elsewhere.pop(client.name, None)
+            self._recorder.ended(client)
+
+    def started(self, host: Any, task: Any) -> None:
+        """Note that a host begins a task."""
+        if event.is_backup(task):
+            self._recorder.started(host.get_name())
+
+    def ended(self, state: State, result: Any) -> None:
+        """Note the result of a session."""
+        self._recorder.ended(event.client_from(state, result))
+
+    def failed(self, client: Client) -> None:
+        """Note a failure in another task: the client's, when its session has not ended, else the run's."""
+        if self._recorder.waits_for(client.name):
+            self._recorder.ended(client)
+        else:
+            self._elsewhere[client.name] = f"{client.name}: {client.session.reason if client.session else client.state}"
+
+    def problem(self, line: str) -> None:
+        """Note something that went wrong with the run itself."""
+        self._recorder.problem(line)
+
+    def finish(self, lost: Iterable[str]) -> Published:
+        """Write the report and send the mail. ``lost`` are the hosts that Ansible counts as failed at the end."""
+        for name in lost:
+            if name in self._elsewhere:
+                self._recorder.problem(self._elsewhere[name])
+        return publish(replace(self._recorder.run, finished=_now()), self._directory, self._settings)
+
+    def told(self, run: Run) -> str:
+        """Return the line for the terminal: where the report is, and what became of the mail."""
+        mail = {
+            MailState.SENT: f"mail sent to {', '.join(run.mail.to)}",
+            MailState.FAILED: f"THE MAIL WAS NOT SENT: {run.mail.error}; it is kept as {self._directory.path}/mail.eml",
+        }.get(run.mail.state, "no mail in check mode" if run.check and self._settings.transport else "no mail wanted")
+        return f"Backup run {run.run_id}: {run.status}. Report: {self._directory.path}/report.html; {mail}"
+
+
+def new_run_id() -> str:
+    """Return an id that sorts by time, such as 20261121T063000Z-1a2b3c4d."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def _new_run(settings: Settings, run_id: str, playbook: str, check: bool) -> Run:
+    wanted = settings.transport is not None and (settings.mail_in_check or not check)
+    return Run(
+        run_id=run_id,
+        title=untrusted.text(settings.title, 80),
+        controller=untrusted.text(platform.node(), 255),
+        user=untrusted.text(_user(), 64),
+        playbook=untrusted.text(os.path.basename(playbook), 255),
+        check=check,
+        started=_now(),
+        finished="",
+        mail=Mail(MailState.PENDING, settings.mail_to) if wanted else Mail(MailState.NONE),
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A page as text for terminals and mails, and as HTML for browsers and mails."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+from ansible_collections.paranoid.backup.plugins.plugin_utils._page import Page, Row
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+WIDTH = 100
+_TEMPLATES = Path(__file__).parent / "templates"
+_HEADINGS = ("status", "time", "files", "original", "compr.", "dedup.", "received")
+
+
+def html(page: Page) -> str:
+    """Return one HTML document without anything external; everything in it is escaped by Jinja2."""
+    return _environment(autoescape=True).get_template("report.html.j2").render(page=page)
+
+
+def text(page: Page) -> str:
+    """Return text of at most 100 columns."""
+    return _environment(autoescape=False).get_template("report.txt.j2").render(page=page, table=table(page))
+
+
+def table(page: Page) -> list[str]:
+    """Return the aligned lines of the table: names left, figures right, long names on a line of their own."""
+    rows = [*page.rows, page.total]
+    widths = [max(map(_columns, column)) for column in zip(_HEADINGS, *(row.cells for row in rows), strict=True)]
+    room = WIDTH - sum(widths) - 2 * len(widths)
+    named = min(room, max(map(_columns, ["client", *(row.client for row in rows)])))
+    body = [line for row in page.rows for line in _row(row, named, widths)]
+    rule = "─" * (named + sum(widths) + 2 * len(widths))
+    return [_line("client", named, _HEADINGS, widths), rule, *body, rule, *_row(page.total, named, widths)]
+
+
+def wrap(line: str, indent: int) -> str:
+    """Fold one line to the width; words are kept when they fit, every line starts with the indent."""
+    space = " " * indent
+    folded = textwrap.wrap(line, WIDTH - indent, break_on_hyphens=False, drop_whitespace=True) or [""]
+    return "\n".join(space + part for part in folded)
+
+
+def quote(line: str, indent: int) -> str:
+    """Fold a line of a log: nothing of it is lost, and each part begins with a bar."""
+    margin = " " * indent + "│ "
+    room = WIDTH - len(margin)
+    return "\n".join(margin + line[start : start + room] for start in range(0, max(len(line), 1), room))
+
+
+@cache
+def _environment(autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(wrap=wrap, quote=quote)
+    return environment
+
+
+def _row(row: Row, named: int, widths: list[int]) -> list[str]:
+    if _columns(row.client) <= named:
+        return [_line(row.client, named, row.cells, widths)]
+    return [row.client[:WIDTH], _line("", named, row.cells, widths)]
+
+
+def _line(name: str, named: int, cells: tuple[str, ...], widths: list[int]) -> str:
+    first, *rest = cells
+    padded = [_pad(name, named), _pad(first, widths[0])]
+    padded += [" " * (width - _columns(cell)) + cell for cell, width in zip(rest, widths[1:], strict=True)]
+    return "  ".join(padded).rstrip()
+
+
+def _pad(cell: str, width: int) -> str:
+    return cell + " " * (width - _columns(cell))
+
+
+def _columns(cell: str) -> int:
+    """How many columns a terminal needs for it."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in cell)
+    return len(cell) + wide - sum(unicodedata.combining(char) > 0 for char in cell)

@@ -1,0 +1,152 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report's options, checked before a run begins so that a mistake cannot cost the mail at its end."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.headerregistry import Address
+from pathlib import Path
+from string import Template
+from typing import Any
+
+SUBJECT_WORDS = frozenset({"STATUS", "SUCCEEDED", "FAILED", "SKIPPED", "TOTAL", "RUNTIME", "RUN_ID", "TITLE"})
+_PORTS = {"none": 25, "starttls": 587, "tls": 465}
+
+
+class SettingsError(Exception):
+    """An option has a value that cannot work; the message is one line that names the option."""
+
+
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """Where and how to hand in mail. ``security`` is none, starttls or tls; ``timeout`` is seconds."""
+
+    host: str
+    port: int
+    security: str
+    user: str
+    password: str = field(repr=False)
+    ca_file: str
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sendmail:
+    """A local program that takes a message on stdin, as Sendmail, Postfix, OpenSMTPD and msmtp do."""
+
+    path: str
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the callback was told. ``transport`` is None when no mail is wanted."""
+
+    report_dir: Path
+    title: str
+    subject: Template
+    mail_from: str
+    mail_to: tuple[str, ...]
+    mail_in_check: bool
+    transport: Smtp | Sendmail | None
+
+
+def settings_from(option: Callable[[str], Any]) -> Settings:
+    """Read every option by its documented name; raises SettingsError."""
+    method = option("method")
+    subject = Template(option("subject"))
+    unknown = sorted(set(subject.get_identifiers()) - SUBJECT_WORDS) if subject.is_valid() else ["a lone $"]
+    if unknown:
+        raise SettingsError(f"subject: {', '.join(unknown)} has no meaning there; see the option's documentation")
+    if method != "none":
+        _need(option, f"method {method}", "mail_from", "mail_to")
+        for name in ("mail_from", "mail_to"):
+            _check_addresses(name, _listed(option(name)))
+    return Settings(
+        report_dir=Path(option("report_dir")).expanduser().absolute(),
+        title=option("title"),
+        subject=subject,
+        mail_from=option("mail_from") or "",
+        mail_to=_listed(option("mail_to")),
+        mail_in_check=option("mail_in_check"),
+        transport=_transport(option),
+    )
+
+
+def _transport(option: Callable[[str], Any]) -> Smtp | Sendmail | None:
+    match option("method"):
+        case "smtp":
+            return _smtp(option)
+        case "sendmail":
+            return _sendmail(option)
+        case _:
+            return None
+
+
+def _smtp(option: Callable[[str], Any]) -> Smtp:
+    _need(option, "method smtp", "smtp_host")
+    password = option("smtp_password") or ""
+    if option("smtp_password_file"):
+        password = _password_from(Path(option("smtp_password_file")).expanduser())
+    if bool(option("smtp_user")) != bool(password):
+        raise SettingsError("smtp_user and smtp_password (or smtp_password_file) go together: one of them is missing")
+    ca_file = str(option("smtp_ca_file") or "")
+    if ca_file and not os.access(ca_file, os.R_OK):
+        raise SettingsError(f"smtp_ca_file: {ca_file} cannot be read")
+    return Smtp(
+        host=option("smtp_host"),
+        port=option("smtp_port") or _PORTS[option("smtp_security")],
+        security=option("smtp_security"),
+        user=option("smtp_user") or "",
+        password=password,
+        ca_file=ca_file,
+        timeout=_timeout(option),
+    )
+
+
+def _sendmail(option: Callable[[str], Any]) -> Sendmail:
+    path = option("sendmail_path")
+    if not os.access(path, os.X_OK):
+        raise SettingsError(f"sendmail_path: {path} is not an executable file")
+    return Sendmail(path, _timeout(option))
+
+
+def _password_from(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & stat.S_IROTH:
+                raise SettingsError(f"smtp_password_file: everybody can read {path}; take that right away")
+            return file.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"smtp_password_file: {path} cannot be read: {error}") from error
+
+
+def _timeout(option: Callable[[str], Any]) -> float:
+    if not 0 < option("timeout") <= 3600:
+        raise SettingsError("timeout: must be from 1 to 3600 seconds")
+    return float(option("timeout"))
+
+
+def _need(option: Callable[[str], Any], why: str, *names: str) -> None:
+    missing = [name for name in names if not option(name)]
+    if missing:
+        raise SettingsError(f"{why} needs {' and '.join(missing)}")
+
+
+def _listed(value: Any) -> tuple[str, ...]:
+    entries = [value] if isinstance(value, str) else value or []
+    return tuple(entry.strip() for entry in entries if entry.strip())
+
+
+def _check_addresses(name: str, addresses: tuple[str, ...]) -> None:
+    for address in addresses:
+        try:
+            Address(addr_spec=address)
+        except Exception as error:
+            shown = ascii(address)[1:-1]
+            raise SettingsError(f'{name}: "{shown}" is not an address such as ops@example.org') from error
