@@ -1,0 +1,23 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a connection ends early, and how a call is refused."""
+
+from __future__ import annotations
+
+from borg.helpers import Error
+
+
+class Refused(Error):  # type: ignore[misc]
+    """Error: {}"""
+
+    # Borg's client rebuilds the class `Error` from its first argument and shows it as one line.
+
+
+class EndOfConnection(Exception):
+    """The connection must end now; ``reason`` is a word of the gate's report."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gate's report: JSON lines on a descriptor that the client never sees."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+_DETAIL_LIMIT = 300  # characters
+_REFUSALS_SHOWN = 100
+_TICK = 1.0  # seconds between two lines of progress
+
+
+@dataclass(slots=True)
+class Counts:
+    """What went through: bytes both ways, and calls."""
+
+    received: int = 0
+    sent: int = 0
+    put: int = 0
+    delete: int = 0
+    commits: int = 0
+    manifests: int = 0
+    refused: int = 0
+
+
+class Report:
+    """Writes events; a thread of its own tells progress, also while one long call keeps the gate busy."""
+
+    def __init__(self, fd: int) -> None:
+        self.counts = Counts()
+        self.busy = False
+        self._fd = fd
+        self._stop = threading.Event()
+        self._shown = (0, 0)
+        self._named: set[tuple[str, str]] = set()
+        self._thread: threading.Thread | None = None
+
+    def start(self, on_tick: Callable[[], None]) -> None:
+        """Begin to tell progress, and call ``on_tick`` once a second."""
+        self._thread = threading.Thread(target=self._run, args=(on_tick,), daemon=True)
+        self._thread.start()
+
+    def opened(self) -> None:
+        """The client has opened the repository."""
+        self._write({"event": "open"})
+
+    def begun(self, first_segment: int) -> None:
+        """The client begins to write: what it stores lies in segments from this one on."""
+        self._write({"event": "begin", "first_segment": first_segment})
+
+    def refused(self, policy: str, call: str, detail: str) -> None:
+        """Count a refused call, and name it once, while there are few."""
+        self.counts.refused += 1
+        if (call, detail) not in self._named and len(self._named) < _REFUSALS_SHOWN:
+            self._named.add((call, detail))
+            self._write({"event": "refused", "policy": policy, "call": call[:64], "detail": detail[:_DETAIL_LIMIT]})
+
+    def committed(self, transaction: int) -> None:
+        """A transaction is on the disk."""
+        self.counts.commits += 1
+        self._write({"event": "commit", "transaction": transaction})
+
+    def end(self, reason: str | None, detail: str) -> None:
+        """Write the last line."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._write({"event": "end", "reason": reason, "detail": detail[:_DETAIL_LIMIT], **asdict(self.counts)})
+
+    def _run(self, on_tick: Callable[[], None]) -> None:
+        while not self._stop.wait(_TICK):
+            now = (self.counts.received, self.counts.sent)
+            if self.busy or now != self._shown:
+                self._shown = now
+                self._write({"event": "progress", "received": now[0], "sent": now[1]})
+            on_tick()
+
+    def _write(self, event: dict[str, object]) -> None:
+        # Nobody left to read it: the gate dies by its parent's death, not by this.
+        with contextlib.suppress(OSError):
+            os.write(self._fd, json.dumps(event).encode() + b"\n")

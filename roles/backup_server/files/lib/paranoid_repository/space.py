@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How much a connection may still write: the repository's quota and the room that stays free on the disk."""
+
+from __future__ import annotations
+
+import os
+
+from borg.helpers import format_file_size
+from borg.repository import Repository
+
+_BLOCK = 4096  # bytes that the smallest file costs
+_LOOK_EVERY = 64 * 1024 * 1024  # bytes written between two looks at the disk
+_RESERVE_LIMIT = 1024 * 1024 * 1024  # bytes
+_RESERVE_SHARE = 50  # one part in so many of the disk
+
+
+class Space:
+    """Counts what is written; raises Borg's own errors, which its client shows as one line."""
+
+    def __init__(self, path: str, quota: int | None) -> None:
+        self._path = path
+        self._quota = quota
+        self._used = 0
+        self._until_look = 0
+
+    def measure(self) -> None:
+        """Begin with what lies in the repository now, each file in whole blocks."""
+        self._used = 0
+        for directory, _folders, names in os.walk(self._path):
+            for name in names:
+                size = os.lstat(os.path.join(directory, name)).st_size
+                self._used += -(-size // _BLOCK) * _BLOCK
+
+    def charge(self, size: int, new_files: int = 0) -> None:
+        """Count ``size`` bytes that are about to be written, in ``new_files`` files of their own."""
+        needed = size + new_files * _BLOCK
+        if self._quota is not None and self._used + needed > self._quota:
+            raise Repository.StorageQuotaExceeded(format_file_size(self._quota), format_file_size(self._used + needed))
+        self._until_look -= needed
+        if self._until_look <= 0:
+            self._look()
+        self._used += needed
+
+    def _look(self) -> None:
+        disk = os.statvfs(self._path)
+        free = disk.f_bavail * disk.f_frsize
+        reserve = min(_RESERVE_LIMIT, disk.f_blocks * disk.f_frsize // _RESERVE_SHARE)
+        if free < reserve:
+            raise Repository.InsufficientFreeSpaceError(format_file_size(reserve), format_file_size(free))
+        self._until_look = min(_LOOK_EVERY, max(free - reserve, _BLOCK))
