@@ -1,0 +1,152 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role backup_client leaves behind, and what it keeps a thief of the server's key from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from testinfra.host import Host
+
+Lab = Callable[[str], Host]
+CLIENTS = ["web1", "db1", "odd1", "new1", "broken1"]
+KEY = "/etc/paranoid-backup/ssh/id_ed25519"
+PLACES = [
+    ("/etc/paranoid-backup/client.json", "root", 0o600),
+    ("/etc/paranoid-backup/borgmatic.yaml", "root", 0o600),
+    ("/etc/paranoid-backup/passphrase", "root", 0o400),
+    ("/etc/paranoid-backup/authorized_keys/paranoid-backup", "root", 0o644),
+    ("/etc/ssh/sshd_config.d/50-paranoid-backup.conf", "root", 0o644),
+    ("/etc/sudoers.d/paranoid-backup", "root", 0o440),
+    ("/usr/local/libexec/paranoid-backup/dispatch", "root", 0o755),
+    ("/usr/local/libexec/paranoid-backup/relay", "root", 0o755),
+    ("/usr/local/sbin/paranoid-backup-borg", "root", 0o755),
+    ("/opt/paranoid-backup", "root", 0o755),
+    ("/run/paranoid-backup", "paranoid-backup", 0o700),
+    ("/var/lib/paranoid-backup", "root", 0o700),
+]
+
+
+@pytest.fixture(params=CLIENTS)
+def client(lab: Lab, request: pytest.FixtureRequest) -> Host:
+    return lab(request.param)
+
+
+@pytest.mark.parametrize(("path", "user", "mode"), PLACES)
+def test_owner_and_mode(client: Host, path: str, user: str, mode: int) -> None:
+    file = client.file(path)
+    assert (file.user, file.group, oct(file.mode)) == (user, user, oct(mode))
+
+
+def test_passphrases_are_long_and_all_different(lab: Lab) -> None:
+    passphrases = {lab(name).file("/etc/paranoid-backup/passphrase").content_string for name in CLIENTS}
+    assert len(passphrases) == len(CLIENTS) and all(len(passphrase) == 44 for passphrase in passphrases)
+
+
+def test_no_passphrase_is_on_the_server(lab: Lab, vault: Host) -> None:
+    for name in CLIENTS:
+        passphrase = lab(name).file("/etc/paranoid-backup/passphrase").content_string.strip()
+        found = vault.run(
+            f"grep -rlF -- {passphrase} /etc /srv /var/lib/paranoid-backup /var/log/paranoid-backup /root /tmp"
+        )
+        assert (found.rc, found.stdout) == (1, "")
+
+
+def test_no_compiler(client: Host) -> None:
+    assert not client.exists("cc") and not client.exists("gcc")
+
+
+def test_account_is_nobody_special(client: Host) -> None:
+    user = client.user("paranoid-backup")
+    assert (user.password, user.groups, user.shell) == ("*", ["paranoid-backup"], "/bin/sh")
+    allowed = client.check_output("sudo -l -U paranoid-backup").splitlines()
+    assert [line.strip() for line in allowed if "NOPASSWD" in line or "(" in line][-1] == (
+        '(root) NOPASSWD: /usr/local/libexec/paranoid-backup/dispatch ""'
+    )
+
+
+@pytest.mark.parametrize("command", ["id", "/usr/local/libexec/paranoid-backup/dispatch x", "-s", "/bin/sh"])
+def test_account_can_start_nothing_else_as_root(client: Host, command: str) -> None:
+    tried = client.run(f"runuser -u paranoid-backup -- sudo -n {command}")
+    assert tried.rc != 0 and "password is required" in tried.stderr
+
+
+def test_configuration_is_valid_and_never_prunes(client: Host) -> None:
+    borgmatic = "/opt/paranoid-backup/bin/borgmatic --config /etc/paranoid-backup/borgmatic.yaml"
+    assert client.run(f"{borgmatic} config validate").rc == 0
+    shown = json.loads(client.check_output(f"{borgmatic} config show --json --option skip_actions"))
+    assert shown == [["prune", "compact"]]
+
+
+def test_lists_of_groups_and_hosts_add_up(lab: Lab) -> None:
+    text = lab("db1").file("/etc/paranoid-backup/borgmatic.yaml").content_string
+    assert "postgresql_databases:\n- name: shop" in text.replace("  - name", "- name")
+
+
+def steal(vault: Host, name: str, arguments: str, after: str = "") -> tuple[int, str]:
+    """Use the server's key by hand, as whoever stole it would; return ssh's exit status and what it said."""
+    record = json.loads(vault.file(f"/etc/paranoid-backup/clients/{name}.json").content_string)
+    options = (
+        f"-F none -i {KEY} -o BatchMode=yes -o IdentitiesOnly=yes -o HostKeyAlias={name} -o ExitOnForwardFailure=yes "
+        f"-o UserKnownHostsFile={record['known_hosts_file']} -o ConnectTimeout=10"
+    )
+    where = f"-p {record['port']} {record['user']}@{record['host']}"
+    done = vault.run(f"timeout 20 ssh {options} {arguments} {where} {after} </dev/null 2>&1")
+    return done.rc, done.stdout
+
+
+@pytest.mark.parametrize("name", ["web1", "odd1", "new1"])
+@pytest.mark.parametrize("after", ["id", "sh -c id", "sudo -n /usr/local/libexec/paranoid-backup/dispatch x", ""])
+def test_the_key_starts_the_dispatcher_whatever_is_asked(vault: Host, name: str, after: str) -> None:
+    code, said = steal(vault, name, "-T", after)
+    assert (code, said) == (2, "dispatch: the session ended before its request\n")
+
+
+@pytest.mark.parametrize("name", ["web1", "odd1", "new1"])
+@pytest.mark.parametrize(
+    ("arguments", "after", "code", "words"),
+    [
+        # For a subsystem sshd starts the forced command as well, and drops what it says; 2 is the dispatcher's refusal.
+        ("-s", "sftp", 2, ""),
+        ("-tt", "", 255, "PTY allocation request failed"),
+        ("-X -A", "ssh-add -l", 2, "dispatch: the session ended before its request"),
+    ],
+)
+def test_the_key_gets_no_subsystem_terminal_or_agent(
+    vault: Host, name: str, arguments: str, after: str, code: int, words: str
+) -> None:
+    ended, said = steal(vault, name, arguments, after)
+    assert ended == code and words in said
+
+
+@pytest.mark.parametrize("name", ["web1", "odd1", "new1"])
+@pytest.mark.parametrize(
+    "forward",
+    ["127.0.0.1:2222:127.0.0.1:22", "0.0.0.0:64064:127.0.0.1:22", "127.0.0.1:22222:/run/x", "/etc/x.sock:/run/x"],
+)
+def test_the_key_opens_no_other_way_back(vault: Host, name: str, forward: str) -> None:
+    code, said = steal(vault, name, f"-N -R {forward}")
+    assert code == 255 and "remote port forwarding failed" in said
+
+
+@pytest.mark.parametrize("name", ["web1", "odd1", "new1"])
+@pytest.mark.parametrize("target", ["127.0.0.1 22", "/run/dbus/system_bus_socket"])
+def test_the_key_reaches_nothing_on_the_client(vault: Host, name: str, target: str) -> None:
+    if target.startswith("/"):
+        # -W speaks tcp only, so ask for the unix socket by -L and connect to it.
+        script = "-M -S /tmp/steal -f -N -L /tmp/steal.sock:" + target
+        steal(vault, name, script)
+        reached = vault.run("timeout 5 socat -u UNIX-CONNECT:/tmp/steal.sock - 2>&1; ssh -S /tmp/steal -O exit x 2>&1")
+        vault.run("rm -f /tmp/steal /tmp/steal.sock")
+        assert "OK" not in reached.stdout
+        return
+    code, said = steal(vault, name, "-W " + target.replace(" ", ":"))
+    assert code == 255 and ("administratively prohibited" in said or "open failed" in said)
+
+
+def test_the_key_sets_no_environment(vault: Host) -> None:
+    _code, said = steal(vault, "web1", "-o SetEnv=LD_PRELOAD=/tmp/x.so -o SetEnv=PYTHONPATH=/tmp", "env")
+    assert said == "dispatch: the session ended before its request\n"
