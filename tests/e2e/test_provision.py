@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Provisioning: nothing to do the second time, nothing secret anywhere but where it belongs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from lab import ROOT, Lab
+from lab_runs import GOOD
+
+CLIENTS = (*GOOD, "broken1")
+PASSPHRASE = "/etc/paranoid-backup/passphrase"
+EVERYWHERE = ("/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr/local", "/var")
+
+
+@pytest.fixture(scope="module")
+def secrets(lab: Lab) -> list[str]:
+    """What must not be seen: passphrases, private keys' bodies, the mail server's password."""
+    passphrases = [lab.read(name, "cat", PASSPHRASE).strip() for name in CLIENTS]
+    keys = [lab.read("vault", "cat", "/etc/paranoid-backup/ssh/id_ed25519").splitlines()[2]]
+    keys.append(lab.read("odd1", "cat", "/etc/paranoid-backup/ssh/id_ed25519").splitlines()[2])
+    return [*passphrases, *keys, (lab.state / "mail_password").read_text().strip()]
+
+
+@pytest.fixture(scope="module")
+def again(lab: Lab) -> subprocess.CompletedProcess[str]:
+    """The second provisioning, as talkative as can be."""
+    return lab.run("site", "--diff", "-vvv")
+
+
+@pytest.fixture(scope="module")
+def check(lab: Lab) -> subprocess.CompletedProcess[str]:
+    """What check mode says of a provisioned lab."""
+    return lab.run("site", "--check", "--diff")
+
+
+def changes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """For each host how many tasks changed something."""
+    return dict(re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", done.stdout, re.MULTILINE))
+
+
+def shown(secrets: list[str], text: str) -> int:
+    """How many of the secrets a text shows; only the number, so that a failing test does not show them, too."""
+    return sum(secret in text for secret in secrets)
+
+
+def test_the_second_run_changes_nothing(again: subprocess.CompletedProcess[str]) -> None:
+    assert again.returncode == 0
+    assert changes(again) == dict.fromkeys(("vault", *CLIENTS), "0")
+
+
+def test_check_mode_has_nothing_to_change(check: subprocess.CompletedProcess[str]) -> None:
+    assert check.returncode == 0
+    assert changes(check) == dict.fromkeys(("vault", *CLIENTS), "0")
+
+
+def test_no_secret_is_printed(
+    secrets: list[str], again: subprocess.CompletedProcess[str], check: subprocess.CompletedProcess[str]
+) -> None:
+    assert all(len(secret) > 20 for secret in secrets) and len(again.stdout) > 100_000
+    assert [shown(secrets, done.stdout + done.stderr) for done in (again, check)] == [0, 0]
+
+
+def test_no_passphrase_leaves_its_client(lab: Lab, secrets: list[str]) -> None:
+    passphrases = "\n".join(secrets[: len(CLIENTS)]).encode()
+    search = ("grep", "-rlsaF", "--devices=skip", "-f", "-")
+    on_server = lab.exec("vault", *search, *EVERYWHERE, input=passphrases)
+    assert (on_server.returncode, on_server.stdout) in ((1, b""), (2, b""))
+    here = [str(path) for path in (lab.state, Path.home() / ".ansible", ROOT / "inventories") if path.exists()]
+    on_controller = subprocess.run([*search, *here], input=passphrases, capture_output=True, check=False)
+    assert on_controller.stdout == b""
+    at_home = lab.exec("web1", *search, "/etc/paranoid-backup", input=passphrases)
+    assert at_home.stdout.decode().split() == [PASSPHRASE]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("backup_client_sources", '"/etc"'), ("backup_client_timeouts", "[]"), ("backup_server_slots", '"many"')],
+)
+def test_a_variable_of_the_wrong_type_is_named(lab: Lab, variable: str, value: str) -> None:
+    limit = "vault" if variable.startswith("backup_server") else "web1"
+    done = lab.run("site", "--check", "--limit", limit, "-e", f'{{"{variable}": {value}}}')
+    assert done.returncode == 2
+    assert re.search(rf"{variable}\b.*(unable to convert|is of type|list|dict)", done.stdout + done.stderr), done.stdout

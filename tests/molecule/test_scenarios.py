@@ -1,0 +1,40 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every Molecule scenario, in a lab of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab import BIN, ROOT, Lab
+
+SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Of a lab beside the one of the other tests, which all scenarios share, and of what Molecule knows about it."""
+    lab = Lab.up("molecule", "10.97.1")
+    yield lab.environment | {"MOLECULE_EPHEMERAL_DIRECTORY": str(tmp_path_factory.mktemp("molecule"))}
+    lab.down()
+
+
+def test_there_are_scenarios() -> None:
+    roles = {path.name for path in (ROOT / "roles").iterdir() if path.is_dir()}
+    covered = {role for role in roles if any(role in scenario for scenario in SCENARIOS)}
+    assert covered == roles
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario(scenario: str, environment: dict[str, str], tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with output.open("wb") as file:
+        done = subprocess.run(
+            [BIN / "molecule", "test", "--destroy", "never", "--scenario-name", scenario],
+            cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, output.read_text(errors="replace")[-20_000:]

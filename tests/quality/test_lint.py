@@ -1,0 +1,47 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each linter, as one test."""
+
+from __future__ import annotations
+
+from tool import ROOT, run_tool, tracked
+
+COLLECTIONS = ROOT / ".cache/collections"
+
+
+def test_ruff_check() -> None:
+    run_tool("ruff", "check", "--quiet", "--output-format=concise", ".")
+
+
+def test_ruff_format() -> None:
+    run_tool("ruff", "format", "--check", "--quiet", ".")
+
+
+def test_mypy_plugins() -> None:
+    run_tool("mypy", "-p", "ansible_collections.paranoid.backup.plugins", MYPYPATH=str(COLLECTIONS))
+
+
+def test_mypy_role_files() -> None:
+    loose = tracked("roles/*/files/*.py")
+    packages = {name for name in loose if "/files/lib/" in name}
+    for name in sorted(set(loose) - packages):
+        run_tool("mypy", name)
+    if packages:
+        run_tool("mypy", "-p", "paranoid_repository", MYPYPATH=str(ROOT / "roles/backup_server/files/lib"))
+
+
+def test_yamllint() -> None:
+    run_tool("yamllint", "--strict", ".")
+
+
+def test_ansible_lint() -> None:
+    run_tool("ansible-lint", "--offline", "--nocolor", "-q", ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS))
+
+
+def test_shellcheck() -> None:
+    plain = [name for name in tracked() if not name.endswith(".j2")]
+    shebangs = {name: (ROOT / name).read_bytes()[:20].splitlines()[:1] for name in plain}
+    scripts = [name for name, first in shebangs.items() if first in ([b"#!/bin/sh"], [b"#!/bin/bash"])]
+    assert scripts, "no shell script was found: this test looks in the wrong place"
+    run_tool("shellcheck", *scripts)

@@ -1,0 +1,222 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A client whose history is kept over time: it backs up, is maintained, attacked, and restored."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger import Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Entry
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Outcome
+from session_world import CLIENT, OK, TOP, World, came_to
+
+DISPATCHER = TOP / "roles/backup_client/files/dispatch.py"
+BIN = Path(sys.executable).parent
+REPOSITORY = "ssh://server/./repository"
+_START = (
+    "import importlib.util as u, sys, pathlib; s = u.spec_from_file_location('dispatch', sys.argv[1]);"
+    "m = u.module_from_spec(s); sys.modules['dispatch'] = m; s.loader.exec_module(m);"
+    "exec(pathlib.Path(sys.argv[3]).read_text());"
+    "sys.exit(m.main(pathlib.Path(sys.argv[2])))"
+)
+_RULES = {"daily": 1, "minimum": 1}
+
+
+@dataclass
+class Keeper:
+    """A world whose client is served by the real dispatcher. ``contents`` is what each archive (id) must give back."""
+
+    world: World
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def config_dir(self) -> str:
+        """Where the server's records are."""
+        return str(self.world.path / "etc")
+
+    @property
+    def repository(self) -> Path:
+        """Where the repository is."""
+        return self.world.repository
+
+    def provision(self) -> None:
+        """Write both sides' records; a day keeps one archive."""
+        self.world.client.update(
+            retention=_RULES,
+            time_zone="UTC",
+            hold_days=14,
+            check_seconds=30,
+            trim_max_objects=None,
+            trim_max_bytes=None,
+        )
+        self.world.write()
+        own = self.world.own
+        (own / "passphrase").write_text("only for tests")
+        (own / "relay").write_text('#!/bin/sh\nexec socat STDIO "UNIX-CONNECT:$PARANOID_BACKUP_SOCKET"\n')
+        (own / "relay").chmod(0o755)
+        (own / "state").mkdir()
+        record = {
+            "client": CLIENT,
+            "transport": "socket",
+            "remote_dir": str(own / "tunnel"),
+            "borgmatic": str(BIN / "borgmatic"),
+            "borg": str(BIN / "borg"),
+            "config": str(own / "borgmatic.yaml"),
+            "repository": REPOSITORY,
+            "passphrase_file": str(own / "passphrase"),
+            "relay": str(own / "relay"),
+            "base_dir": str(own / "borg"),
+            "runtime_dir": str(own / "state"),
+            "deadline": 60,
+        }
+        (own / "client.json").write_text(json.dumps(record))
+        config = {
+            "repositories": [{"path": REPOSITORY, "label": "server", "encryption": "repokey-blake2"}],
+            "local_path": str(BIN / "borg"),
+            "ssh_command": str(own / "relay"),
+            "encryption_passcommand": f"cat {own}/passphrase",
+            "source_directories": [str(own / "source")],
+            "archive_name_format": "web1-{now:%Y-%m-%dT%H:%M:%S.%f}",
+        }
+        (own / "borgmatic.yaml").write_text(json.dumps(config))
+        self.serve()
+
+    def serve(self, twist: str = "") -> None:
+        """Let the server's key start the real dispatcher, which ``twist`` changes: Python that has it as ``m``."""
+        argv = [sys.executable, "-I", "-c", _START, str(DISPATCHER), str(self.world.own / "client.json")]
+        (self.world.own / "twist.py").write_text(twist)
+        argv.append(str(self.world.own / "twist.py"))
+        command = shlex.join(argv).replace('"', '\\"')
+        public = (self.world.home / "id_ed25519").with_suffix(".pub").read_text()
+        line = f'restrict,port-forwarding,command="{command}" {public}'
+        (self.world.sshd.home / "authorized_keys").write_text(line)
+
+    def backup(self, number: int = 0, size: int = 300_000) -> str:
+        """Change the source, back it up, and return the archive's id."""
+        content = bytes([number]) * 10 + os.urandom(size)
+        (self.world.own / "source/file").write_bytes(content)
+        outcome = self.world.session("backup")
+        assert came_to(outcome) == OK, (outcome.verdict, outcome.log_tail)
+        assert outcome.archive
+        self.contents[outcome.archive["id"]] = content
+        return str(outcome.archive["id"])
+
+    def maintain(self, **options: Any) -> Outcome:
+        """Hold a session with verb maintain."""
+        return self.world.session("maintain", **options)
+
+    def module(self, name: str, **options: Any) -> dict[str, Any]:
+        """Run a module of the collection on this machine, as Ansible does; return its result."""
+        check = ["--check"] if options.pop("check", False) else []
+        arguments = json.dumps({"client": CLIENT, "config_dir": self.config_dir, **options})
+        argv = [
+            BIN / "ansible",
+            "localhost",
+            "-i",
+            "localhost,",
+            "-c",
+            "local",
+            "-m",
+            f"paranoid.backup.{name}",
+            *check,
+        ]
+        done = subprocess.run(
+            [*argv, "-o", "-a", arguments], env=self._ansible(), capture_output=True, text=True, check=False
+        )
+        assert " => " in done.stdout, done.stdout + done.stderr
+        status, result = done.stdout.split(" => ", 1)
+        return {**json.loads(result), "failed": "FAILED" in status}
+
+    def play(self, playbook: str, *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+        """Run a playbook on this machine, which is both server and client."""
+        inventory = self.world.path / "inventory"
+        inventory.write_text(
+            f"[backup_clients]\n{CLIENT} ansible_connection=local\n[backup_servers:children]\nbackup_clients\n"
+        )
+        variables |= {"backup_config_dir": self.config_dir, "__backup_client_base_dir": str(self.world.own / "borg")}
+        argv = [
+            BIN / "ansible-playbook",
+            "-i",
+            inventory,
+            TOP / f"playbooks/{playbook}.yml",
+            "-e",
+            json.dumps(variables),
+        ]
+        return subprocess.run([*argv, *options], env=self._ansible(), capture_output=True, text=True, check=False)
+
+    def _ansible(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(TOP / ".cache/collections"),
+            "ANSIBLE_LOCALHOST_WARNING": "0",
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "ANSIBLE_CONFIG": str(self.world.path / "ansible.cfg"),
+        }
+
+    def transaction(self, identifier: str) -> int:
+        """Return the transaction that brought an archive."""
+        with self.ledger() as ledger:
+            (found,) = (archive.transaction for archive in ledger.archives(CLIENT) if archive.id == identifier)
+        assert found is not None
+        return found
+
+    def forget(self, repository_id: str) -> None:
+        """Have the client's Borg forget the newer state, as the role's entry point does."""
+        (self.world.own / f"borg/.config/borg/security/{repository_id}/manifest-timestamp").unlink()
+        shutil.rmtree(self.world.own / f"borg/.cache/borg/{repository_id}")
+        shutil.rmtree(self.world.path / "attacker", ignore_errors=True)
+
+    def nonce(self) -> int:
+        """Return the first nonce that is not reserved."""
+        return int((self.repository / "nonce").read_text(), 16)
+
+    def borg(self, *words: str) -> subprocess.CompletedProcess[bytes]:
+        """Run the client's Borg on the server's files, past every gate, as only root of the server could."""
+        env = {
+            "PATH": "/usr/bin:/bin",
+            "BORG_PASSPHRASE": "only for tests",
+            "BORG_REPO": str(self.repository),
+            "BORG_BASE_DIR": str(self.world.path / "attacker"),
+            "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes",
+        }
+        done = subprocess.run([BIN / "borg", *words], env=env, capture_output=True, check=False)
+        for path in self.repository.rglob("*"):
+            shutil.chown(path, self.repository.owner(), self.repository.group())
+        return done
+
+    def listed(self) -> dict[str, str]:
+        """Return the names of the archives that the repository really holds, by id."""
+        done = self.borg("list", "--json", "--consider-checkpoints")
+        assert done.returncode == 0, done.stderr
+        return {archive["id"]: archive["name"] for archive in json.loads(done.stdout)["archives"]}
+
+    def restored(self, identifier: str) -> bytes:
+        """Return the file's bytes as this archive has them."""
+        path = str(self.world.own / "source/file")[1:]
+        done = self.borg("extract", "--stdout", f"::{self.listed()[identifier]}", path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def ledger(self) -> Ledger:
+        """Open the ledger."""
+        return Ledger.open(str(self.world.path / "state/ledger.sqlite"))
+
+    def entries(self, kind: str) -> list[Entry]:
+        """Return what the ledger has of a kind."""
+        with self.ledger() as ledger:
+            return [record.entry for record in ledger.entries(kind, CLIENT)]
+
+    def known(self) -> set[str]:
+        """Return the ids of the archives that the ledger knows."""
+        with self.ledger() as ledger:
+            return {archive.id for archive in ledger.archives(CLIENT)}

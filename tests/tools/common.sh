@@ -1,0 +1,62 @@
+# shellcheck shell=sh
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# What every tool here shares: where things lie, and how to speak. Sourced by scripts that set $here first.
+# shellcheck disable=SC2034,SC2154 # the variables of those who source this
+
+root=$(cd "$here/../.." && pwd)
+cache=${PARANOID_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/paranoid-backup}
+local_cache=$root/.cache
+
+# Ansible refuses to start under any other encoding, and a bare Debian has none.
+export LC_ALL=C.UTF-8
+suites="bookworm trixie"
+
+# Podman's defaults may exceed what this machine allows, and then no container starts.
+limits="--ulimit nofile=1024:1024 --ulimit nproc=1000:1000"
+containers_conf=$local_cache/containers.conf
+if [ -e "$containers_conf" ]; then
+    export CONTAINERS_CONF="$containers_conf"
+fi
+
+say() {
+    printf '\033[1m==> %s\033[0m\n' "$*" >&2
+}
+
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# The first 16 hex digits of a SHA-256 over standard input: the name of a cached thing is the hash of its inputs.
+key() {
+    sha256sum | cut -c1-16
+}
+
+# Run a command whose output matters only when it fails: quietly LOG WHAT COMMAND...
+quietly() {
+    quietly_log=$1
+    quietly_what=$2
+    shift 2
+    mkdir -p "$(dirname "$quietly_log")"
+    if ! "$@" >"$quietly_log" 2>&1; then
+        tail -n 20 "$quietly_log" >&2
+        die "cannot $quietly_what; the whole output is in $quietly_log"
+    fi
+}
+
+# Call a function with each of the following words, all at once; fail when one of them failed: each FUNCTION WORD...
+each() {
+    each_function=$1
+    each_jobs=
+    shift
+    for each_word in "$@"; do
+        "$each_function" "$each_word" &
+        each_jobs="$each_jobs $!"
+    done
+    for each_job in $each_jobs; do
+        wait "$each_job"
+    done
+}

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._recorder import Recorder
+
+
+class Disk:
+    """Remembers what was saved; each save takes ``cost`` seconds of a clock that only it and the test move."""
+
+    def __init__(self, cost=0.0):
+        self.now, self.cost, self.saved = 0.0, cost, []
+
+    def save(self, run):
+        self.now += self.cost
+        self.saved.append(run)
+
+    def clock(self):
+        return self.now
+
+
+def test_every_event_is_saved_while_saving_is_cheap(run):
+    disk = Disk(cost=0.001)
+    recorder = Recorder(replace(run, clients=()), disk.save, disk.clock)
+    recorder.plan(["a", "b"])
+    recorder.started("a")
+    recorder.ended(Client("a", State.OK))
+    assert [[str(client.state) for client in saved.clients] for saved in disk.saved] == [
+        ["planned", "planned"], ["running", "planned"], ["ok", "planned"],
+    ]  # fmt: skip
+
+
+def test_saving_takes_a_bounded_share_of_the_run(run):
+    disk = Disk(cost=0.1)
+    recorder = Recorder(replace(run, clients=()), disk.save, disk.clock)
+    for place in range(1000):
+        disk.now += 0.1
+        recorder.started(f"c{place}")
+    spent = len(disk.saved) * disk.cost
+    assert 0.5 <= spent <= 0.5 + 0.05 * disk.now + disk.cost
+    assert len(recorder.run.clients) == 1000
+
+
+def test_planning_again_forgets_nothing(run):
+    recorder = Recorder(replace(run, clients=()), Disk().save)
+    recorder.plan(["a"])
+    recorder.ended(Client("a", State.OK))
+    recorder.plan(["a", "b"])
+    assert [client.state for client in recorder.run.clients] == [State.OK, State.PLANNED]
+    assert not recorder.waits_for("a")
+    assert recorder.waits_for("b")
+    assert not recorder.waits_for("c")
+
+
+def test_a_full_disk_is_one_problem_and_no_exception(run):
+    def full(_run):
+        raise OSError(28, "No space left on device")
+
+    recorder = Recorder(replace(run, clients=()), full)
+    recorder.plan(["a"])
+    recorder.started("a")
+    assert recorder.run.problems == ("the record could not be kept up to date: [Errno 28] No space left on device",)

@@ -1,0 +1,38 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run_dir import RunDir
+
+
+def test_save_and_load(tmp_path, bad_run):
+    directory = RunDir.create(tmp_path / "reports", "r1")
+    directory.save(bad_run)
+    assert directory.load() == bad_run
+    assert stat.S_IMODE(directory.record.stat().st_mode) == 0o600
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
+
+
+def test_a_record_is_never_overwritten_by_another_run(tmp_path, run):
+    RunDir.create(tmp_path, "r1").save(run)
+    with pytest.raises(FileExistsError, match="r1 already has a record"):
+        RunDir.create(tmp_path, "r1")
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, run, monkeypatch):
+    directory = RunDir.create(tmp_path, "r1")
+    directory.save(run)
+
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        directory.write("record.json", b"half")
+    assert directory.load() == run
+    assert [path.name for path in directory.path.iterdir()] == ["record.json"]

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.paranoid.backup.plugins.callback import report
+from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Sendmail, SettingsError, settings_from
+
+OPTIONS = yaml.safe_load(report.DOCUMENTATION)["options"]
+MAIL = {"mail_from": "backup@example.org", "mail_to": ["ops@example.org"]}
+SMTP = {**MAIL, "method": "smtp", "smtp_host": "mail.example.org"}
+
+
+def settings(**changed):
+    """Read settings with the documented defaults; an option that is not documented is a KeyError."""
+    values = {name: option.get("default") for name, option in OPTIONS.items()}
+    return settings_from({**values, **changed}.__getitem__)
+
+
+def test_every_option_has_an_ini_and_an_environment_name():
+    for name, option in OPTIONS.items():
+        assert option["ini"] == [{"section": "callback_paranoid_backup_report", "key": name}]
+        short = "DIR" if name == "report_dir" else name.upper()
+        assert option["env"] == [{"name": f"PARANOID_REPORT_{short}"}]
+
+
+@pytest.mark.parametrize(("security", "port"), [("none", 25), ("starttls", 587), ("tls", 465)])
+def test_the_port_follows_from_the_security(security, port):
+    assert settings(**SMTP, smtp_security=security).transport.port == port
+    assert settings(**SMTP, smtp_security=security, smtp_port=2525).transport.port == 2525
+
+
+def test_starttls_is_the_default():
+    assert settings(**SMTP).transport.security == "starttls"
+
+
+def test_the_password_is_in_no_repr():
+    assert "hush" not in repr(settings(**SMTP, smtp_user="me", smtp_password="hush"))
+
+
+def test_password_file(tmp_path):
+    file = tmp_path / "password"
+    file.write_text("hush hush\nsecond line\n")
+    file.chmod(0o640)
+    assert settings(**SMTP, smtp_user="me", smtp_password_file=str(file)).transport.password == "hush hush"
+    file.chmod(0o644)
+    with pytest.raises(SettingsError, match="everybody can read"):
+        settings(**SMTP, smtp_user="me", smtp_password_file=str(file))
+
+
+def test_sendmail_and_none(tmp_path):
+    assert settings(**MAIL, method="sendmail", sendmail_path="/bin/true").transport == Sendmail("/bin/true", 30.0)
+    assert settings(method="none").transport is None
+    assert settings(method="none", report_dir="~/x").report_dir == Path.home() / "x"
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"method": "smtp"}, "method smtp needs mail_from and mail_to"),
+        ({**SMTP, "smtp_host": None}, "method smtp needs smtp_host"),
+        ({**SMTP, "mail_to": []}, "method smtp needs mail_to"),
+        ({**SMTP, "mail_to": ["ops@example.org\nBcc: x@example.org"]}, r'mail_to: "ops@example.org\nBcc'),
+        ({**SMTP, "mail_to": ["two words"]}, 'mail_to: "two words" is not an address'),
+        ({**SMTP, "mail_from": "Ops <ops@example.org>"}, 'mail_from: "Ops <ops@example.org>" is not an address'),
+        ({**SMTP, "smtp_user": "me"}, "one of them is missing"),
+        ({**SMTP, "smtp_password": "hush"}, "one of them is missing"),
+        ({**SMTP, "smtp_user": "me", "smtp_password_file": "/nowhere"}, "smtp_password_file: /nowhere cannot be read"),
+        ({**SMTP, "smtp_ca_file": "/nowhere"}, "smtp_ca_file: /nowhere cannot be read"),
+        ({**SMTP, "timeout": 0}, "timeout: must be from 1 to 3600"),
+        ({**MAIL, "method": "sendmail", "sendmail_path": "/nowhere"}, "sendmail_path: /nowhere is not"),
+        ({"method": "none", "subject": "$WHAT"}, "subject: WHAT has no meaning"),
+        ({"method": "none", "subject": "100 $"}, "subject: a lone"),
+    ],
+)
+def test_what_cannot_work_is_named(changed, line):
+    with pytest.raises(SettingsError) as caught:
+        settings(**changed)
+    assert line in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,47 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.plugin_utils import _words as words
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (None, "\u2013"), (0, "0 B"), (999, "999 B"), (1000, "1.0 KiB"), (1536, "1.5 KiB"), (1023 * 1024, "1.0 MiB"),
+        (102298, "99.9 KiB"), (102400, "100 KiB"), (48 * 2**30, "48.0 GiB"), (2**63 - 1, "8.0 EiB"),
+    ],
+)  # fmt: skip
+def test_size(count, said):
+    assert words.size(count) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, "\u2013"), (0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 00 s"),
+        (130, "2 min 10 s"), (3780, "1 h 03 min"), (3599.7, "1 h 00 min"), (190000, "2 d 04 h"),
+    ],
+)  # fmt: skip
+def test_duration(seconds, said):
+    assert words.duration(seconds) == said
+
+
+def test_between():
+    assert words.between("2026-11-21T06:30:00Z", "2026-11-21T06:32:10Z") == 130
+    assert words.between("2026-11-21T06:30:00Z", "2026-11-21T06:29:00Z") is None
+    assert words.between("2026-11-21T06:30:00Z", "2026-11-21T06:30:00") is None
+    assert words.between("", "") is None
+
+
+def test_names():
+    assert words.names([]) == ""
+    assert words.names(["a"]) == "a"
+    assert words.names(["a", "b", "c"]) == "a, b and c"
+    assert words.names(list("abcdefg")) == "a, b, c, d and 3 more"
+
+
+def test_number():
+    assert words.number(1234567) == "1\u00a0234\u00a0567"

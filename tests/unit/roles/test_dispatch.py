@@ -1,0 +1,196 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The dispatcher's pure parts."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+SOURCE = Path(__file__).parents[3] / "roles/backup_client/files/dispatch.py"
+SESSION = "0123456789abcdef" * 2
+
+
+def _load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("dispatch", SOURCE)
+    if spec is None or spec.loader is None:
+        raise ImportError(SOURCE)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["dispatch"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+dispatch = _load()
+
+
+def _request(**changes: object) -> bytes:
+    return json.dumps({"schema": 1, "verb": "backup", "session": SESSION, **changes}).encode()
+
+
+@pytest.mark.parametrize("verb", ["create", "backup", "info", "open"])
+def test_takes_each_verb(verb: str) -> None:
+    assert dispatch.parse_request(_request(verb=verb)) == dispatch.Request(verb, SESSION)
+
+
+ERRAND = {"delete": ["a" * 64], "known": ["b" * 64], "check_seconds": 60}
+
+
+def test_takes_an_errand() -> None:
+    request = dispatch.parse_request(_request(verb="maintain", **ERRAND))
+    assert request == dispatch.Request("maintain", SESSION, ("a" * 64,), frozenset(["b" * 64]), 60)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"delete": ["A" * 64]}, "delete is a list"),
+        ({"delete": ["a" * 64 + "\n"]}, "delete is a list"),
+        ({"delete": ["*"]}, "delete is a list"),
+        ({"delete": "a" * 64}, "delete is a list"),
+        ({"delete": ["a" * 64] * 2}, "twice"),
+        ({"known": [1]}, "known is a list"),
+        ({"check_seconds": -1}, "check_seconds"),
+        ({"check_seconds": True}, "check_seconds"),
+        ({"verb": "backup"}, "exactly schema"),
+        ({"more": 1}, "exactly schema"),
+    ],
+)
+def test_refuses_every_other_errand(changes: dict[str, object], why: str) -> None:
+    with pytest.raises(dispatch.Refused, match=why):
+        dispatch.parse_request(_request(**{"verb": "maintain", **ERRAND, **changes}))
+
+
+def test_an_archive_is_named_literally() -> None:
+    assert dispatch._literally("a-{now}") == "a-{{now}}"
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"", "not a line of JSON"),
+        (b"\xff", "not a line of JSON"),
+        (b"[" * 60000, "not a line of JSON"),
+        (b"[]", "not an object"),
+        (b'{"schema": 1, "schema": 1, "verb": "backup", "session": "x"}', "twice"),
+        (_request(more=1), "exactly schema"),
+        (_request(schema=2), "schema 1 only"),
+        (_request(schema=True), "schema 1 only"),
+        (_request(schema=1.0), "schema 1 only"),
+        (_request(session=SESSION + "\n"), "32 hex"),
+        (_request(session="../../etc/passwd"), "32 hex"),
+        (_request(session=SESSION.upper()), "32 hex"),
+        (_request(session=None), "32 hex"),
+        (_request(verb="maintain"), "delete, known, check_seconds"),
+        (_request(verb="backup; id"), "and no other"),
+        (_request(verb=["backup"]), "and no other"),
+    ],
+)
+def test_refuses_anything_else(line: bytes, why: str) -> None:
+    with pytest.raises(dispatch.Refused, match=why):
+        dispatch.parse_request(line)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_it_crash(line: bytes) -> None:
+    with pytest.raises(dispatch.Refused):
+        dispatch.parse_request(line)
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (b"", "ended before its request"),
+        (b"no newline", "ended before its request"),
+        (b"x" * (2**20 + 1), "longer than 1 MiB"),
+        (b"one\ntwo", "more than one line"),
+    ],
+)
+def test_reads_one_line_only(sent: bytes, why: str, tmp_path: Path) -> None:
+    (tmp_path / "request").write_bytes(sent)
+    with (tmp_path / "request").open("rb") as reader, pytest.raises(dispatch.Refused, match=why):
+        dispatch.read_request(reader.fileno())
+
+
+def test_waits_for_a_request_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "REQUEST_SECONDS", 0.1)
+    reader, writer = os.pipe()
+    with pytest.raises(dispatch.Refused, match="no request within"):
+        dispatch.read_request(reader)
+    os.close(reader)
+    os.close(writer)
+
+
+ANSWER = [{"archive": {"name": "a"}}]
+
+
+@pytest.mark.parametrize(
+    "before", ["", "a hook says hello\n", "[not json\n", "[1, 2]\n", "[warning] disk nearly full\nmore\n"]
+)
+def test_finds_the_result_behind_what_hooks_print(before: str) -> None:
+    assert dispatch.parse_answer(before + json.dumps(ANSWER)) == ANSWER[0]
+
+
+@pytest.mark.parametrize("printed", ["", "[]", "[1]", "{}", "[{}, {}]", "[" * 100000])
+def test_no_result_is_a_failure(printed: str) -> None:
+    with pytest.raises(dispatch.Failed, match="printed no result"):
+        dispatch.parse_answer(printed)
+
+
+SUMMARY = """\
+server: Error running actions for repository
+server: Error running before action hook: Command 'x' returned non-zero exit status 3.
+/etc/c.yaml: Error running configuration
+
+summary:
+An error occurred
+Error running actions for repository
+Error running before action hook: Command 'x' returned non-zero exit status 3.
+Error running configuration
+
+Need some help? https://torsion.org/borgmatic/#issues
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (SUMMARY, "Error running before action hook: Command 'x' returned non-zero exit status 3."),
+        ("one\ntwo\n\n", "two"),
+        ("", "borgmatic failed and did not say why"),
+        ("summary:\nAn error occurred\n", "borgmatic failed and did not say why"),
+        ("summary:\nold\n\nsummary:\nnew", "new"),
+    ],
+)
+def test_the_reason_is_what_matters(log: str, reason: str) -> None:
+    assert dispatch.reason_of(log) == reason
+
+
+def test_removes_only_sockets_that_nobody_listens_on(tmp_path: Path) -> None:
+    live, stale, file = tmp_path / "live.sock", tmp_path / "stale.sock", tmp_path / "file.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(live))
+        listening.listen()
+        with socket.socket(socket.AF_UNIX) as gone:
+            gone.bind(str(stale))
+        file.touch()
+        dispatch.remove_stale_sockets(tmp_path)
+        assert sorted(tmp_path.iterdir()) == [file, live]
+
+
+def test_says_which_record_is_broken(tmp_path: Path) -> None:
+    path = tmp_path / "client.json"
+    for content in ("", "[]", "{}", '{"client": 1}'):
+        path.write_text(content)
+        with pytest.raises(dispatch.Refused, match="run the role backup_client again"):
+            dispatch.Config.load(path)
