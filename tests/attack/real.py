@@ -68,6 +68,14 @@ class Gate:
         """Send a signal to the gate."""
         self.process.send_signal(number)
 
+    def peak_memory(self) -> int:
+        """Return the most memory (bytes) that the gate has held so far; 0 when it has ended.
+
+        ``ru_maxrss`` would not do: it also counts what the process was before it became a gate, a copy of the test's.
+        """
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return sum(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+
     def wait_closed(self) -> None:
         """Read until the gate closes the connection."""
         while True:

@@ -107,14 +107,6 @@ def test_an_older_copy_of_the_repository_is_an_alarm(borg: Borg, tmp_path: Path)
     assert audit(str(borg.repository), baseline, "append")[0].verdict == "alarm", "and the alarm stays"
 
 
-def peak(gate: Gate) -> int:
-    """Most memory (bytes) that the gate has had so far."""
-    for line in Path(f"/proc/{gate.process.pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("the gate has ended")
-
-
 def test_a_message_of_2_gb_is_hung_up_on_after_the_largest_there_is(borg: Borg) -> None:
     gate = Gate("append", borg.repository)
     gate.client.hello()
@@ -142,7 +134,7 @@ def test_many_of_the_largest_messages_need_the_memory_of_one(borg: Borg) -> None
     for _ in range(8):
         with suppress(Refusal):
             gate.client.call("put", id=b"n" * 32, data=largest)
-        peaks.append(peak(gate))
+        peaks.append(gate.peak_memory())
     assert peaks[0] < 256 * 2**20
     assert peaks[-1] - peaks[1] < 16 * 2**20, peaks
     assert gate.finish()[-1]["put"] == 0
