@@ -23,6 +23,7 @@ from paranoid_repository.repository import (
     MANIFEST_ID,
     GuardedRepository,
     Writer,
+    clear_unfinished,
     discard,
     open_repository,
     repository_id,
@@ -65,6 +66,8 @@ class Calls:
         self._handlers: dict[str, tuple[Callable[..., Any], frozenset[str]]] = {
             name: (handler, frozenset(inspect.signature(handler).parameters)) for name, handler in handlers.items()
         }
+        if policy.name == "create":
+            clear_unfinished(path)
         self._exists = repository_id(path) is not None
         if not self._exists and policy.name != "create":
             raise EndOfConnection("error", "there is no repository")

@@ -13,7 +13,7 @@ import shutil
 import stat
 from typing import Any
 
-from borg.helpers import Manifest, bin_to_hex
+from borg.helpers import Error, Manifest, bin_to_hex
 from borg.repository import LoggedIO, Repository
 
 from paranoid_repository.errors import EndOfConnection, Refused
@@ -28,6 +28,9 @@ _NONCE_LEAP = 2**40  # blocks of 16 bytes a connection may reserve beyond what i
 _KEY = re.compile(r"[A-Za-z0-9+/=]{1,256}(\n[A-Za-z0-9+/=]{1,256})*\n?\Z")
 _KEY_LIMIT = 32 * 1024  # characters
 _CONFIG_LIMIT = 64 * 1024  # bytes
+# What Borg may have written before its first commit.
+_UNFINISHED_SEGMENTS = 8  # at most; `borg init` needs three
+_UNFINISHED = re.compile(r"(README|data|(config|nonce|lock|hints|index|integrity)([.-].{1,64})?)\Z")
 
 
 class GuardedRepository(Repository):  # type: ignore[misc]
@@ -219,6 +222,37 @@ class Writer:
             error = Refused(f"a manifest that loses more than {self._budget.archives} archives")
             self.doom(error)
             raise error
+
+
+def clear_unfinished(path: str) -> None:
+    """Remove what a `create` that was cut off left behind, so that the next one can make the repository.
+
+    Whatever may be more than that stays: with a commit it is a repository, without one a person has to look.
+    """
+    try:
+        names = sorted(os.listdir(path))
+        segments = sum(len(files) for _path, _folders, files in os.walk(os.path.join(path, "data")))
+    except OSError:
+        return  # whoever opens the repository says why
+    if "config" in names and _is_committed(path):
+        return
+    if segments > (_UNFINISHED_SEGMENTS if "config" in names else 0):
+        raise EndOfConnection("error", f"a damaged repository lies in {path}: restore it, or move it away")
+    strange = [name for name in names if not _UNFINISHED.match(name)]
+    if strange:
+        raise EndOfConnection("error", f"no repository can be made beside {strange[0]!r}: move it out of {path}")
+    discard(path)
+
+
+def _is_committed(path: str) -> bool:
+    """Tell whether anything was ever committed there; raise EndOfConnection when Borg cannot say."""
+    repository = Repository(path, lock=False)
+    try:
+        repository.open(path, exclusive=False, lock=False)
+        return repository.io.get_segments_transaction_id() is not None
+    except (Error, OSError) as error:
+        text = error.get_message() if isinstance(error, Error) else str(error)
+        raise EndOfConnection("error", f"the repository in {path} cannot be opened: {text}") from None
 
 
 def discard(path: str) -> None:
