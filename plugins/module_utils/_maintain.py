@@ -36,7 +36,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import
     waiting_trim,
 )
 
-_NAMED_LIMIT = 1500  # archives of one trim; with its answer it must fit into one entry of the ledger
+NAMED_LIMIT = 1500  # archives of one trim; with its answer it must fit into one entry of the ledger
 _KNOWN_LIMIT = 13_000  # archives of one request, which is at most 1 MiB
 _LEAST_OBJECTS = 1000
 _LEAST_BYTES = 64 * 1024 * 1024
@@ -94,7 +94,7 @@ def prepare(server: ServerRecord, client: ClientRecord, now: datetime) -> Errand
     if len(archives) > _KNOWN_LIMIT:
         raise SessionError("server_error", f"{client.client} has more than {_KNOWN_LIMIT} archives: keep fewer")
     decided = plan(archives, rules, now, zone)
-    drop = () if waiting else decided.drop[:_NAMED_LIMIT]
+    drop = () if waiting else decided.drop[:NAMED_LIMIT]
     budget = trim_budget(client, _baseline(server, client), len(drop), len(archives))
     return Errand(archives, decided.keep, drop, asked, budget, client.check_seconds, _waiting(waiting, decided))
 

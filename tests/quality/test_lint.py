@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tool import ROOT, run_tool, tracked
 
 COLLECTIONS = ROOT / ".cache/collections"
@@ -24,11 +26,12 @@ def test_mypy_plugins() -> None:
 
 def test_mypy_role_files() -> None:
     loose = tracked("roles/*/files/*.py")
-    packages = {name for name in loose if "/files/lib/" in name}
-    for name in sorted(set(loose) - packages):
-        run_tool("mypy", name)
-    if packages:
-        run_tool("mypy", "-p", "paranoid_repository", MYPYPATH=str(ROOT / "roles/backup_server/files/lib"))
+    packages = sorted({Path(name).parent for name in loose if "/files/lib/paranoid_" in name})
+    for name in loose:
+        if "/files/lib/" not in name:
+            run_tool("mypy", name)
+    for package in packages:
+        run_tool("mypy", "-p", package.name, MYPYPATH=str(ROOT / package.parent))
 
 
 def test_yamllint() -> None:

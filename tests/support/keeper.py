@@ -20,14 +20,14 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Outcome
 from session_world import CLIENT, OK, TOP, World, came_to
 
-DISPATCHER = TOP / "roles/backup_client/files/dispatch.py"
+DISPATCHER = TOP / "roles/backup_client/files/lib"
 BIN = Path(sys.executable).parent
 REPOSITORY = "ssh://server/./repository"
 _START = (
-    "import importlib.util as u, sys, pathlib; s = u.spec_from_file_location('dispatch', sys.argv[1]);"
-    "m = u.module_from_spec(s); sys.modules['dispatch'] = m; s.loader.exec_module(m);"
+    "import sys, pathlib; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv[1]);"
+    "from paranoid_dispatcher import main, verbs, work;"
     "exec(pathlib.Path(sys.argv[3]).read_text());"
-    "sys.exit(m.main(pathlib.Path(sys.argv[2])))"
+    "sys.exit(main.main(pathlib.Path(sys.argv[2])))"
 )
 _RULES = {"daily": 1, "minimum": 1}
 
@@ -92,7 +92,7 @@ class Keeper:
         self.serve()
 
     def serve(self, twist: str = "") -> None:
-        """Let the server's key start the real dispatcher, which ``twist`` changes: Python that has it as ``m``."""
+        """Let the server's key start the real dispatcher, which ``twist`` changes: Python that has its modules."""
         argv = [sys.executable, "-I", "-c", _START, str(DISPATCHER), str(self.world.own / "client.json")]
         (self.world.own / "twist.py").write_text(twist)
         argv.append(str(self.world.own / "twist.py"))

@@ -99,13 +99,13 @@ def test_rules_that_make_no_sense_are_named(keeper: Keeper) -> None:
 
 
 ONE_BY_ONE = """
-borg = m.Work.borg
+borg = work.Work.borg
 def split(work, *words):
     if words[0] != "delete":
         return borg(work, *words)
     done = [borg(work, *words[:3], name) for name in words[3:]]
     return max(done, key=lambda one: one.returncode)
-m.Work.borg = split
+work.Work.borg = split
 """
 
 
@@ -118,14 +118,14 @@ def test_the_budget_is_for_one_connection(keeper: Keeper) -> None:
 
 MORE_THAN_NAMED = """
 from dataclasses import replace
-maintain = m._maintain
+maintain = verbs.maintain
 def everything(work):
     asked = work.request
     work.request = replace(asked, delete=(*asked.delete, *asked.known))
     told = maintain(work)
     told["maintain"]["deleted"] = {}
     return told
-m.VERBS["maintain"] = everything
+verbs.VERBS["maintain"] = everything
 """
 
 

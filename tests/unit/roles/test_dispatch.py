@@ -5,33 +5,27 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import socket
-import sys
+import threading
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._maintain import NAMED_LIMIT
+from ansible_collections.paranoid.backup.plugins.module_utils._protocol import ANSWER_LIMIT, parse_result
 from hypothesis import given
 from hypothesis import strategies as st
+from paranoid_dispatcher import request as request_module
+from paranoid_dispatcher.config import Config
+from paranoid_dispatcher.errors import Failed, Refused
+from paranoid_dispatcher.host import remove_stale_sockets
+from paranoid_dispatcher.main import REASON_MAX, answer, encode
+from paranoid_dispatcher.output import parse_answer, printable, reason_of
+from paranoid_dispatcher.request import Request, parse_request, read_request
+from paranoid_dispatcher.verbs import MISSING_MAX, NAME_MAX, TOLD_MAX, VERBS, literally
 
-SOURCE = Path(__file__).parents[3] / "roles/backup_client/files/dispatch.py"
 SESSION = "0123456789abcdef" * 2
-
-
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("dispatch", SOURCE)
-    if spec is None or spec.loader is None:
-        raise ImportError(SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["dispatch"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-dispatch = _load()
 
 
 def _request(**changes: object) -> bytes:
@@ -40,15 +34,15 @@ def _request(**changes: object) -> bytes:
 
 @pytest.mark.parametrize("verb", ["create", "backup", "info", "open"])
 def test_takes_each_verb(verb: str) -> None:
-    assert dispatch.parse_request(_request(verb=verb)) == dispatch.Request(verb, SESSION)
+    assert parse_request(_request(verb=verb)) == Request(verb, SESSION)
 
 
 ERRAND = {"delete": ["a" * 64], "known": ["b" * 64], "check_seconds": 60}
 
 
 def test_takes_an_errand() -> None:
-    request = dispatch.parse_request(_request(verb="maintain", **ERRAND))
-    assert request == dispatch.Request("maintain", SESSION, ("a" * 64,), frozenset(["b" * 64]), 60)
+    request = parse_request(_request(verb="maintain", **ERRAND))
+    assert request == Request("maintain", SESSION, ("a" * 64,), frozenset(["b" * 64]), 60)
 
 
 @pytest.mark.parametrize(
@@ -67,12 +61,12 @@ def test_takes_an_errand() -> None:
     ],
 )
 def test_refuses_every_other_errand(changes: dict[str, object], why: str) -> None:
-    with pytest.raises(dispatch.Refused, match=why):
-        dispatch.parse_request(_request(**{"verb": "maintain", **ERRAND, **changes}))
+    with pytest.raises(Refused, match=why):
+        parse_request(_request(**{"verb": "maintain", **ERRAND, **changes}))
 
 
 def test_an_archive_is_named_literally() -> None:
-    assert dispatch._literally("a-{now}") == "a-{{now}}"
+    assert literally("a-{now}") == "a-{{now}}"
 
 
 @pytest.mark.parametrize(
@@ -97,14 +91,14 @@ def test_an_archive_is_named_literally() -> None:
     ],
 )
 def test_refuses_anything_else(line: bytes, why: str) -> None:
-    with pytest.raises(dispatch.Refused, match=why):
-        dispatch.parse_request(line)
+    with pytest.raises(Refused, match=why):
+        parse_request(line)
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_it_crash(line: bytes) -> None:
-    with pytest.raises(dispatch.Refused):
-        dispatch.parse_request(line)
+    with pytest.raises(Refused):
+        parse_request(line)
 
 
 @pytest.mark.parametrize(
@@ -118,15 +112,15 @@ def test_no_bytes_make_it_crash(line: bytes) -> None:
 )
 def test_reads_one_line_only(sent: bytes, why: str, tmp_path: Path) -> None:
     (tmp_path / "request").write_bytes(sent)
-    with (tmp_path / "request").open("rb") as reader, pytest.raises(dispatch.Refused, match=why):
-        dispatch.read_request(reader.fileno())
+    with (tmp_path / "request").open("rb") as reader, pytest.raises(Refused, match=why):
+        read_request(reader.fileno())
 
 
 def test_waits_for_a_request_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(request_module, "REQUEST_SECONDS", 0.1)
     reader, writer = os.pipe()
-    with pytest.raises(dispatch.Refused, match="no request within"):
-        dispatch.read_request(reader)
+    with pytest.raises(Refused, match="no request within"):
+        read_request(reader)
     os.close(reader)
     os.close(writer)
 
@@ -138,13 +132,13 @@ ANSWER = [{"archive": {"name": "a"}}]
     "before", ["", "a hook says hello\n", "[not json\n", "[1, 2]\n", "[warning] disk nearly full\nmore\n"]
 )
 def test_finds_the_result_behind_what_hooks_print(before: str) -> None:
-    assert dispatch.parse_answer(before + json.dumps(ANSWER)) == ANSWER[0]
+    assert parse_answer(before + json.dumps(ANSWER)) == ANSWER[0]
 
 
 @pytest.mark.parametrize("printed", ["", "[]", "[1]", "{}", "[{}, {}]", "[" * 100000])
 def test_no_result_is_a_failure(printed: str) -> None:
-    with pytest.raises(dispatch.Failed, match="printed no result"):
-        dispatch.parse_answer(printed)
+    with pytest.raises(Failed, match="printed no result"):
+        parse_answer(printed)
 
 
 SUMMARY = """\
@@ -173,7 +167,56 @@ Need some help? https://torsion.org/borgmatic/#issues
     ],
 )
 def test_the_reason_is_what_matters(log: str, reason: str) -> None:
-    assert dispatch.reason_of(log) == reason
+    assert reason_of(log) == reason
+
+
+def test_every_verb_can_be_asked_for_and_no_other() -> None:
+    assert set(request_module.VERBS) == set(VERBS)
+
+
+def test_an_answer_is_written_whole() -> None:
+    record = {"missing": ["a" * 64] * 5000}
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)  # Each write takes only what there is room for.
+    received = bytearray()
+
+    def read() -> None:
+        while part := os.read(reader, 4096):
+            received.extend(part)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    answer(record, writer)
+    os.close(writer)
+    reading.join()
+    os.close(reader)
+    assert json.loads(received) == record
+
+
+def test_an_answer_to_a_server_that_is_gone_is_no_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    answer({}, writer)
+    os.close(writer)
+
+
+@pytest.mark.parametrize("character", ["\U0001f4be", "\x01", '"', "\ud800"])
+def test_the_longest_answer_is_one_that_the_server_reads(character: str) -> None:
+    """1500 archives are the most that the server names, and what the dispatcher tells of others is bounded."""
+    identifier, name = "a" * 64, printable(character * 1000, NAME_MAX)
+    told = {
+        "deleted": [identifier] * NAMED_LIMIT,
+        "missing": [identifier] * MISSING_MAX,
+        "unknown": [{"id": identifier, "name": name}] * TOLD_MAX,
+        "check": "skipped",
+    }
+    versions = {"borg": "1.4.5", "borgmatic": "2.1.10"}
+    result = {"status": "failed", "reason": printable(character * 1000, REASON_MAX), "archive": None, "info": None}
+    line = encode(
+        {"schema": 1, "session": SESSION, "verb": "maintain", **result, "maintain": told, "versions": versions}
+    )
+    assert len(line) + len(encode({"schema": 1, "hello": SESSION})) <= ANSWER_LIMIT
+    assert parse_result(line, "maintain", SESSION).maintain == told
 
 
 def test_removes_only_sockets_that_nobody_listens_on(tmp_path: Path) -> None:
@@ -184,7 +227,7 @@ def test_removes_only_sockets_that_nobody_listens_on(tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as gone:
             gone.bind(str(stale))
         file.touch()
-        dispatch.remove_stale_sockets(tmp_path)
+        remove_stale_sockets(tmp_path)
         assert sorted(tmp_path.iterdir()) == [file, live]
 
 
@@ -192,5 +235,5 @@ def test_says_which_record_is_broken(tmp_path: Path) -> None:
     path = tmp_path / "client.json"
     for content in ("", "[]", "{}", '{"client": 1}'):
         path.write_text(content)
-        with pytest.raises(dispatch.Refused, match="run the role backup_client again"):
-            dispatch.Config.load(path)
+        with pytest.raises(Refused, match="run the role backup_client again"):
+            Config.load(path)

@@ -21,11 +21,10 @@ from typing import Any
 
 import pytest
 
-SOURCE = Path(__file__).parents[3] / "roles/backup_client/files/dispatch.py"
+LIBRARY = Path(__file__).resolve().parents[3] / "roles/backup_client/files/lib"
 START = (
-    "import importlib.util as u, sys, pathlib; s = u.spec_from_file_location('dispatch', sys.argv[1]);"
-    "m = u.module_from_spec(s); sys.modules['dispatch'] = m; s.loader.exec_module(m);"
-    "sys.exit(m.main(pathlib.Path(sys.argv[2])))"
+    "import sys, pathlib; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv[1]);"
+    "from paranoid_dispatcher.main import main; sys.exit(main(pathlib.Path(sys.argv[2])))"
 )
 BIN = Path(sys.executable).parent
 SESSION = "feedc0de" * 4
@@ -90,7 +89,7 @@ class Client:
     def start(self, verb: str = "backup") -> subprocess.Popen[bytes]:
         """Start the dispatcher and give it its request."""
         pipe = subprocess.PIPE
-        argv = [sys.executable, "-I", "-c", START, str(SOURCE), str(self.path / "client.json")]
+        argv = [sys.executable, "-I", "-c", START, str(LIBRARY), str(self.path / "client.json")]
         process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env={"EVIL": "1"})
         stdin(process).write(json.dumps({"schema": 1, "verb": verb, "session": SESSION}).encode() + b"\n")
         stdin(process).flush()
@@ -334,7 +333,7 @@ def test_open_stays_until_the_server_ends_it(client: Client) -> None:
 @pytest.mark.parametrize("request_", [b"\n", b"id\n", b'{"schema": 1, "verb": "sh", "session": "x"}\n', b""])
 def test_a_bad_request_starts_nothing(client: Client, request_: bytes) -> None:
     client.borgmatic(f"touch {client.path}/started")
-    argv = [sys.executable, "-I", "-c", START, str(SOURCE), str(client.path / "client.json")]
+    argv = [sys.executable, "-I", "-c", START, str(LIBRARY), str(client.path / "client.json")]
     done = subprocess.run(argv, input=request_, capture_output=True, check=False)
     assert done.returncode == 2 and done.stdout == b"" and done.stderr.startswith(b"dispatch: ")
     assert done.stderr.count(b"\n") == 1 and not (client.path / "started").exists()

@@ -1,0 +1,14 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a session fails."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A request that is not answered: the reason goes to the log, nothing is started."""
+
+
+class Failed(Exception):
+    """The verb could not do its work; the text is the result's reason."""

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a command in a process group of its own, which ends when the session must end."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+
+from paranoid_dispatcher.errors import Failed
+from paranoid_dispatcher.pump import Pump
+from paranoid_dispatcher.session import TICK_SECONDS, Session
+
+GRACE_SECONDS = 10.0
+PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended: its exit status, the end of its output and of its log, why it was ended early."""
+
+    returncode: int
+    stdout: bytes
+    log: bytes
+    stopped: str
+
+
+def run(argv: list[str], environment: dict[str, str], session: Session) -> Done:
+    """Run ARGV in a process group of its own until it ends; end the whole group when the session must end."""
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd="/",
+        start_new_session=True,
+        preexec_fn=_die_with_parent,
+    )
+    if process.stdout is None or process.stderr is None:
+        raise Failed("no pipes for the work's output")
+    pump = Pump(session, process.stdout.fileno(), process.stderr.fileno())
+    stopped = _follow(process.pid, pump, session)
+    pump.drain(GRACE_SECONDS)
+    return Done(process.wait(), pump.stdout, pump.log, stopped)
+
+
+def _follow(leader: int, pump: Pump, session: Session) -> str:
+    """Pump until LEADER ends, but do not reap it: as long as it is there, its group's number is its own."""
+    stopped, kill_at = "", 0.0
+    while (status := os.waitid(os.P_PID, leader, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:
+        pump.turn(TICK_SECONDS)
+        if not stopped:
+            stopped, kill_at = session.stopped(), time.monotonic() + GRACE_SECONDS
+            if stopped:
+                _signal_group(leader, signal.SIGTERM)
+        elif time.monotonic() > kill_at:
+            _signal_group(leader, signal.SIGKILL)
+    if stopped or status.si_status:
+        # Borg outlives a borgmatic that was killed.
+        _signal_group(leader, signal.SIGKILL)
+    return stopped
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _signal_group(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, number)

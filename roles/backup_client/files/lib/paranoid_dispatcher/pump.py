@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moves a command's output without ever filling this host's memory."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable
+
+from paranoid_dispatcher.session import Session
+
+STDOUT_KEPT = 4 * 1024 * 1024
+LOG_KEPT = 64 * 1024
+LOG_PENDING = 256 * 1024
+
+
+class Pump:
+    """Moves a command's output: standard output is kept, standard error is passed on and its end kept."""
+
+    def __init__(self, session: Session, stdout: int, stderr: int) -> None:
+        self._stdout, self._log = Tail(STDOUT_KEPT), Tail(LOG_KEPT)
+        self._session, self._pending = session, bytearray()
+        self._readers: dict[int, Callable[[bytes], None]] = {stdout: self._keep, stderr: self._pass_on}
+        self._stderr = stderr
+        for descriptor in self._readers:
+            os.set_blocking(descriptor, False)
+
+    @property
+    def stdout(self) -> bytes:
+        """The end of the command's output."""
+        return self._stdout.content()
+
+    @property
+    def log(self) -> bytes:
+        """The end of the command's log."""
+        return self._log.content()
+
+    def turn(self, seconds: float) -> bool:
+        """Wait at most SECONDS for something to move; tell whether output did."""
+        poll = select.poll()
+        for descriptor in self._readers:
+            # A server that does not read its log slows the work down, it does not fill this host's memory.
+            if descriptor != self._stderr or len(self._pending) < LOG_PENDING:
+                poll.register(descriptor, select.POLLIN)
+        if self._pending:
+            poll.register(2, select.POLLOUT)
+        if not self._session.closed:
+            poll.register(0, select.POLLIN)
+        ready = [descriptor for descriptor, _event in poll.poll(seconds * 1000)]
+        for descriptor in ready:
+            self._move(descriptor)
+        return any(descriptor != 0 for descriptor in ready)
+
+    def drain(self, seconds: float) -> None:
+        """Move what is left; a process that keeps the pipe open, or a server that does not read, cannot stretch it."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and (self.turn(0.1) or self._pending):
+            pass
+
+    def _move(self, descriptor: int) -> None:
+        if descriptor == 0:
+            self._session.read()
+        elif descriptor == 2:
+            self._write()
+        else:
+            data = os.read(descriptor, 64 * 1024)
+            self._readers[descriptor](data)
+            if not data:
+                del self._readers[descriptor]
+
+    def _keep(self, data: bytes) -> None:
+        self._stdout.add(data)
+
+    def _pass_on(self, data: bytes) -> None:
+        self._log.add(data)
+        self._pending += data
+
+    def _write(self) -> None:
+        # At most PIPE_BUF: poll promises room for that much, so this never blocks.
+        try:
+            del self._pending[: os.write(2, self._pending[: select.PIPE_BUF])]
+        except OSError:
+            self._pending.clear()
+
+
+class Tail:
+    """Keeps the last bytes of a stream."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._kept = size, bytearray()
+
+    def add(self, data: bytes) -> None:
+        """Take DATA; memory stays below twice the size, and moving it costs nothing."""
+        self._kept += data
+        if len(self._kept) > 2 * self._size:
+            del self._kept[: -self._size]
+
+    def content(self) -> bytes:
+        """Return the last bytes."""
+        return bytes(self._kept[-self._size :])
