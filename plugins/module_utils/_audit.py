@@ -30,6 +30,7 @@ CLEAN, EXPECTED, ALARM = "clean", "expected", "alarm"
 _NONCE_LEAP = 2**44  # blocks of 16 bytes: several connections of one session, each bounded by the gate
 _ARCHIVE_SIZE = 128  # bytes that one archive takes in a stored manifest, at most
 _MANIFEST_SLACK = 24  # bytes by which equal lists of archives differ once they are compressed
+_COMPRESSIBLE = 3  # no compression makes a list of archives so many times smaller: half of it is ids
 _ENTRIES_SLACK = 64  # bytes of entries around each deletion or commit
 
 
@@ -52,17 +53,23 @@ class Verdict:
 
 
 def audit(
-    repository: str, baseline: Optional[Baseline], policy: str, budget: Optional[Budget] = None
+    repository: str,
+    baseline: Optional[Baseline],
+    policy: str,
+    budget: Optional[Budget] = None,
+    compression: str = "",
 ) -> tuple[Verdict, Optional[Baseline]]:
     """Judge what happened since ``baseline`` under ``policy`` (create, append, read, trim); no session may be open.
 
+    ``compression`` is what the operator tells the client to use: when it changes, so may the size of the manifest.
     Without a baseline there is nothing to compare with: the verdict is clean, and the state is the first baseline.
     What lies on the disk raises nothing: a repository that cannot be read is an alarm, with ``baseline`` back.
     """
     try:
         if baseline is None:
             return Verdict(CLEAN, ()), _look(repository)
-        return _compare(repository, baseline, policy, budget if budget is not None and policy == "trim" else Budget())
+        allowed = budget if budget is not None and policy == "trim" else Budget()
+        return _compare(repository, baseline, policy, allowed, compression)
     except (OSError, Broken, Unreadable, TooMany, ValueError) as error:
         return Verdict(ALARM, (unreadable(repository, error),)), baseline
 
@@ -78,7 +85,7 @@ def rebase(repository: str, baseline: Baseline) -> tuple[Verdict, Baseline]:
         for name in ("objects", "manifest", "config", "nonce")
         if getattr(baseline, name) is not None and getattr(baseline, name) != getattr(now, name)
     ]
-    now = replace(now, manifest_floor=baseline.manifest_floor)
+    now = replace(now, manifest_floor=baseline.manifest_floor, compression=baseline.compression)
     return Verdict(ALARM if findings else CLEAN, tuple(findings)), now
 
 
@@ -117,7 +124,7 @@ def _stored_size(segments: list[File], number: int, offset: int) -> int:
     return 0
 
 
-def _compare(repository: str, old: Baseline, policy: str, budget: Budget) -> tuple[Verdict, Baseline]:
+def _compare(repository: str, old: Baseline, policy: str, budget: Budget, compression: str) -> tuple[Verdict, Baseline]:
     listing = Listing(repository, old.directories, old.transaction)
     committed = listing.committed()
     changes = read_changes(committed)
@@ -128,34 +135,39 @@ def _compare(repository: str, old: Baseline, policy: str, budget: Budget) -> tup
     objects = None if old.objects is None else old.objects + changes.put - changes.deleted
     head = index_head(repository)
     found = head.objects if head is not None and head.transaction == transaction else objects
+    backed_up = bool(changes.manifests) and policy != "trim"
+    differently = backed_up and "" not in (old.compression, compression) and compression != old.compression
     now = Baseline(
         transaction=transaction,
         directories=listing.directories(transaction),
         objects=found,
         manifest=changes.manifests[-1] if changes.manifests else old.manifest,
-        manifest_floor=_next_floor(old, changes, policy, budget),
+        manifest_floor=changes.manifests[-1] if differently else _next_floor(old, changes, policy, budget),
         config=config_digest(repository),
         nonce=free_nonce(repository),
         freeable=freeable,
+        compression=compression if backed_up and compression else old.compression,
     )
     findings = [
         *listing.changed,
         *_judge_objects(changes, policy, budget, old.manifest),
-        *_judge_manifest(old, changes, policy, budget),
+        *_judge_manifest(old, changes, policy, budget, differently),
         *_judge_rest(old, now, changes),
     ]
     if objects is not None and found != objects:
         findings.append(f"the index holds {found} objects, the segments say {objects}")
-    return _verdict(findings, changes, budget), now
+    notes = (
+        [f"the lists of archives of {old.compression} and of {compression} cannot be compared"] if differently else []
+    )
+    return _verdict(findings, notes, changes, budget), now
 
 
-def _verdict(findings: list[str], changes: Changes, budget: Budget) -> Verdict:
+def _verdict(findings: list[str], notes: list[str], changes: Changes, budget: Budget) -> Verdict:
     if findings:
         return Verdict(ALARM, tuple(findings), changes)
     if changes.gone:
-        sentence = f"{changes.gone} objects were deleted, of at most {budget.objects} that were allowed"
-        return Verdict(EXPECTED, (sentence,), changes)
-    return Verdict(CLEAN, (), changes)
+        notes = [*notes, f"{changes.gone} objects were deleted, of at most {budget.objects} that were allowed"]
+    return Verdict(EXPECTED if notes else CLEAN, tuple(notes), changes)
 
 
 def _judge_objects(changes: Changes, policy: str, budget: Budget, old_manifest: int) -> Iterator[str]:
@@ -177,7 +189,7 @@ def _judge_objects(changes: Changes, policy: str, budget: Budget, old_manifest: 
         yield f"the next compaction would free {changes.freed} bytes more, {budget.bytes} were allowed"
 
 
-def _judge_manifest(old: Baseline, changes: Changes, policy: str, budget: Budget) -> Iterator[str]:
+def _judge_manifest(old: Baseline, changes: Changes, policy: str, budget: Budget, differently: bool) -> Iterator[str]:
     """Compare like with like: Borg compresses the list of archives as it does data in `create`, else by lz4."""
     if not changes.manifests:
         return
@@ -185,10 +197,10 @@ def _judge_manifest(old: Baseline, changes: Changes, policy: str, budget: Budget
     if policy == "trim":
         if size < (old.manifest - budget.archives * _ARCHIVE_SIZE) // 2:
             yield f"the list of archives shrank from {old.manifest} to {size} bytes, by more than {budget.archives}"
-    elif size < old.manifest_floor - _MANIFEST_SLACK:
+    elif size < (old.manifest_floor // _COMPRESSIBLE if differently else old.manifest_floor - _MANIFEST_SLACK):
         yield (
             f"the list of archives shrank from {old.manifest_floor} to {size} bytes: archives were dropped, "
-            "or the client compresses differently now"
+            "or the client compresses differently than site.yml told the server"
         )
 
 

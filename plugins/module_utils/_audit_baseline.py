@@ -33,7 +33,8 @@ class Baseline:
     ``transaction`` is the last committed segment, -1 in an empty repository; ``objects`` counts what the index holds;
     ``manifest`` is the stored size of the list of archives (bytes), ``manifest_floor`` the size below which the next
     backup's has certainly lost some; ``config`` a digest; ``nonce`` the first that is not reserved; ``freeable`` what
-    the next compaction could free (bytes). None is unknown.
+    the next compaction could free (bytes); ``compression`` what the last backup was told to use, empty where unknown.
+    None is unknown, too.
     """
 
     transaction: int
@@ -44,6 +45,7 @@ class Baseline:
     config: str
     nonce: Optional[int]
     freeable: Optional[int]
+    compression: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can keep."""
@@ -55,7 +57,7 @@ class Baseline:
         try:
             if content["schema"] != SCHEMA:
                 raise ValueError(f"a baseline of schema {content['schema']}")
-            fields = {name: content[name] for name in cls.__dataclass_fields__}
+            fields = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
             fields["directories"] = tuple(Directory(**entry) for entry in fields["directories"])
             return cls(**fields)
         except (KeyError, TypeError) as error:

@@ -27,7 +27,7 @@ def examine(server: ServerRecord, client: ClientRecord, policy: str, budget: Opt
         return Verdict(ALARM, (f"the baseline {path} cannot be read, so nothing can be compared: {error}",))
     if old is None and repository_id(client.repository) is None:
         return Verdict(CLEAN, ())  # Its making failed: there is nothing yet that could have been touched.
-    verdict, new = audit(client.repository, old, policy, budget)
+    verdict, new = audit(client.repository, old, policy, budget, client.compression)
     if new is not None:
         save_json(path, new.to_dict())
     return verdict

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from ansible_collections.paranoid.backup.plugins.module_utils._names import valid_client_name
+
 SCHEMA = 1
 _LIMIT = 64 * 1024
 _Record = TypeVar("_Record", "ServerRecord", "ClientRecord")
@@ -48,8 +50,10 @@ class ServerRecord:
 class ClientRecord:
     """``clients/<client>.json``. ``quota`` and ``trim_max_bytes`` are bytes; timeouts, where set, replace the server's.
 
+    ``keyholder`` is the client that performs ``maintain`` in this one's stead;
     ``retention`` are rules as `_retention.parse_rules` takes them; ``hold_days`` go by between trim and compaction;
-    ``check_seconds`` is what one maintenance may spend on checking, 0 for none.
+    ``check_seconds`` is what one maintenance may spend on checking, 0 for none; ``compression`` is the one that the
+    client was told to use.
     """
 
     client: str
@@ -69,9 +73,11 @@ class ClientRecord:
     check_seconds: int = 600
     trim_max_objects: int | None = None
     trim_max_bytes: int | None = None
+    compression: str = ""
     connect_timeout: int | None = None
     idle_timeout: int | None = None
     total_timeout: int | None = None
+    keyholder: str | None = None
 
 
 def load_server(config_dir: str) -> ServerRecord:
@@ -86,6 +92,15 @@ def load_client(config_dir: str, client: str) -> ClientRecord:
     if record.client != client or record.transport not in ("socket", "ssh"):
         raise RecordError(f"{path} does not describe client {client}: run site.yml for it again")
     return record
+
+
+def load_peer(config_dir: str, client: ClientRecord, verb: str) -> ClientRecord:
+    """Return the record of the host that performs ``verb`` for ``client``: its own, or its keyholder's."""
+    if verb != "maintain" or client.keyholder is None:
+        return client
+    if not valid_client_name(client.keyholder) or client.keyholder == client.client:
+        raise RecordError(f"{client.client} has no valid keyholder: run site.yml for it again")
+    return load_client(config_dir, client.keyholder)
 
 
 def _load(kind: type[_Record], path: str, absent: str) -> _Record:

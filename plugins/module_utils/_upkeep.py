@@ -83,7 +83,7 @@ def inspect(held: Upkeep, full: bool = False, check: bool = False) -> Verdict:
     place.check_repository(held.server, held.client)
     if check:
         path = baseline_path(held.server, held.client)
-        found = audit(held.client.repository, load_baseline(path), "append")[0]
+        found = audit(held.client.repository, load_baseline(path), "append", None, held.client.compression)[0]
     else:
         found = examine(held.server, held.client, "append")
     if full:

@@ -43,12 +43,13 @@ _READS = (
     ("key", "export", "::", "/dev/null"),
     ("check",),
 )
+_COMPRESSIONS = ("lz4", "zstd,3", "auto,zlib,6", "lzma,6", "none")
 _REFUSED = (
     ("prune", "--keep-last", "1"),
     ("delete", "::{}"),
     ("compact",),
     ("rename", "::{}", "other"),
-    ("recreate", "--comment", "x", "::{}"),
+    ("recreate", "-C", "{compression}", "--comment", "x", "::{}"),
     ("key", "change-passphrase"),
 )
 
@@ -145,7 +146,7 @@ class Life:
         self.archives: list[str] = []
         self.made = 0
         self.policy, self.budget = "create", Budget()
-        self.compression = self.bits.choice(("lz4", "zstd,3", "auto,zlib,6", "none"))
+        self.compression = self.bits.choice(_COMPRESSIONS)
         self.baseline: Baseline | None = None
 
     def begin(self) -> None:
@@ -163,7 +164,7 @@ class Life:
         if kind == "compaction":
             verdict, self.baseline = rebase(self.repository, self.baseline)
         else:
-            verdict, after = audit(self.repository, self.baseline, self.policy, self.budget)
+            verdict, after = audit(self.repository, self.baseline, self.policy, self.budget, self.compression)
             assert after is not None
             self.baseline = Baseline.from_dict(json.loads(json.dumps(after.to_dict())))
         return verdict, codes
@@ -246,7 +247,14 @@ def borgmatic(life: Life) -> list[int]:
 
 
 def refused(life: Life) -> list[int]:
-    return [life.client.run("append", *(word.format(life.any_archive()) for word in life.bits.choice(_REFUSED)))]
+    archive = life.any_archive()
+    command = [word.format(archive, compression=life.compression) for word in life.bits.choice(_REFUSED)]
+    return [life.client.run("append", *command)]
+
+
+def other_compression(life: Life) -> list[int]:
+    life.compression = life.bits.choice([name for name in _COMPRESSIONS if name != life.compression])
+    return backup(life)
 
 
 def lost_cache(life: Life) -> list[int]:
@@ -289,6 +297,7 @@ _KINDS: dict[str, Callable[[Life], list[int]]] = {
     "read": read,
     "borgmatic": borgmatic,
     "refused": refused,
+    "other compression": other_compression,
     "lost cache": lost_cache,
     "renamed host": renamed_host,
     "maintain": maintain,

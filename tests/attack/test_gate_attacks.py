@@ -12,6 +12,8 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -103,13 +105,20 @@ def calls(*made: tuple[str, dict[str, Any]]) -> Callable[[Hostile], None]:
     return run
 
 
+def delete_one(client: Hostile) -> None:
+    attempt(client, "delete", id=next(key for key in every_object(client) if key != MANIFEST_ID))
+    attempt(client, "commit", compact=False)
+
+
 COMMIT = ("commit", {"compact": False})
 ATTACKS = [
+    Attack("delete one object", delete_one, "deleting what is already stored"),
     Attack("delete everything", delete_all, "deleting what is already stored"),
     Attack("overwrite everything", overwrite_all, "overwriting what is already stored"),
     Attack("wipe the key", calls(("save_key", {"keydata": b""})), "save_key"),
     Attack("inject a line into config", calls(("save_key", {"keydata": b"x\rappend_only = 0"})), "save_key"),
     Attack("break locks", calls(("break_lock", {})), "break_lock"),
+    Attack("create", calls(("open", {"create": True, "path": "/new"})), "opening twice"),
     Attack("destroy", calls(("destroy", {})), "destroy"),
     Attack("repair", calls(("check", {"repair": True})), "repair"),
     Attack("compact", calls(("put", {"id": NEW, "data": b"x"}), ("commit", {"compact": True})), "compaction"),
@@ -158,6 +167,15 @@ def assert_history(borg: Borg) -> None:
         shutil.rmtree(place)
 
 
+def assert_history_stays(borg: Borg) -> None:
+    """Restore now and once more after a compaction that frees all it can; then the client's next backup works."""
+    assert_history(borg)
+    assert borg.local("compact", "--threshold", "0").returncode == 0
+    assert_history(borg)
+    done = borg.run("append", "create", "::after", "tree")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_history_survives(borg: Borg, attack: Attack) -> None:
     baseline = baseline_of(borg)
@@ -173,11 +191,47 @@ def test_history_survives(borg: Borg, attack: Attack) -> None:
     assert verdict.verdict == attack.verdict, verdict.findings
     if verdict.verdict == "alarm":
         roll_back(borg, baseline)
-    assert_history(borg)
-    assert borg.local("compact", "--threshold", "0").returncode == 0
-    assert_history(borg)
-    done = borg.run("append", "create", "::after", "tree")
+    assert_history_stays(borg)
+
+
+STOCK = {
+    "delete": ("delete", "::one"),
+    "delete all": ("delete", "--glob-archives", "*"),
+    "delete the repository": ("delete",),
+    "prune": ("prune", "--keep-last", "1"),
+    "rename": ("rename", "::one", "uno"),
+    "recreate": ("recreate", "--comment", "x", "::one"),
+    "compact": ("compact", "--threshold", "0"),
+    "change-passphrase": ("key", "change-passphrase"),
+    "break-lock": ("break-lock",),
+    "check --repair": ("check", "--repair"),
+}
+
+
+@pytest.mark.parametrize("command", STOCK.values(), ids=STOCK)
+def test_history_survives_stock_borg(borg: Borg, command: tuple[str, ...]) -> None:
+    baseline = baseline_of(borg)
+    done = borg.run("append", *command)
+    assert "the backup server's policy 'append' does not allow" in done.stderr
+    assert audit(str(borg.repository), baseline, "append")[0].verdict == "clean"
+    assert_history_stays(borg)
+
+
+def test_a_real_manifest_that_omits_an_archive_is_an_alarm(borg: Borg) -> None:
+    """Written with the key, by a Borg whose `delete` takes the archive off the list and deletes no object."""
+    baseline = baseline_of(borg)
+    patched = "from borg.archive import Archive; from borg.archiver import main; import sys; "
+    patched += "Archive.delete = lambda self, *_, **__: self.manifest.archives.pop(self.name); "
+    patched += "sys.argv = ['borg', 'delete', '::one']; main()"
+    argv = [sys.executable, "-c", patched]
+    done = subprocess.run(argv, env=borg.environment("append"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert borg.local("list", "--short").stdout.split() == ["two"]
+    verdict, _ = audit(str(borg.repository), baseline, "append")
+    assert verdict.verdict == "alarm"
+    assert "the list of archives shrank" in verdict.findings[0]
+    roll_back(borg, baseline)
+    assert_history_stays(borg)
 
 
 def test_an_older_manifest_sent_again_is_an_alarm(borg: Borg) -> None:

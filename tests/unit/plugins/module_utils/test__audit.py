@@ -228,6 +228,46 @@ def test_archives_are_missed_when_none_came(
         baseline = after
 
 
+@pytest.mark.parametrize(
+    ("told", "sizes", "verdicts"),
+    [
+        (["lz4", "zstd,3"], [680, 400], ["clean", "expected"]),
+        (["lz4", "zstd,3", "zstd,3"], [680, 400, 460], ["clean", "expected", "clean"]),
+        (["lz4", "zstd,3", "zstd,3"], [680, 400, 350], ["clean", "expected", "alarm"]),
+        (["lz4", "none", "none"], [680, 1200, 1100], ["clean", "expected", "alarm"]),
+        (["lz4", "zstd,3"], [680, 200], ["clean", "alarm"]),  # by more than any compression could
+        (["lz4", "lz4"], [680, 400], ["clean", "alarm"]),  # nobody told the server
+        (["lz4", ""], [680, 400], ["clean", "alarm"]),
+        (["zstd,3"], [400], ["alarm"]),  # a first word about compression is no change of it
+    ],
+)
+def test_a_compression_that_the_operator_changed_explains_a_smaller_list(
+    made: tuple[FakeRepository, Baseline], told: list[str], sizes: list[int], verdicts: list[str]
+) -> None:
+    repository, baseline = made
+    for compression, size, expected in zip(told, sizes, verdicts, strict=True):
+        repository.session(manifest=size)
+        verdict, after = audit(str(repository.path), baseline, "append", None, compression)
+        assert (size, verdict.verdict) == (size, expected)
+        assert after is not None
+        baseline = Baseline.from_dict(after.to_dict())
+
+
+def test_only_a_backup_tells_how_the_client_compresses(made: tuple[FakeRepository, Baseline]) -> None:
+    repository, baseline = made
+    repository.session(manifest=680)
+    baseline = audit(str(repository.path), baseline, "append", None, "lz4")[1] or baseline
+    for policy in ("read", "append", "trim"):
+        if policy == "trim":
+            repository.session(manifest=500)
+        verdict, after = audit(str(repository.path), baseline, policy, Budget(1, 1, 3), "zstd,3")
+        assert after is not None
+        assert (verdict.verdict, after.compression) == ("clean", "lz4")
+        baseline = after
+    old = {name: value for name, value in baseline.to_dict().items() if name != "compression"}
+    assert Baseline.from_dict(old).compression == "", "one from before compression was known"
+
+
 def test_rebase_wants_the_same_objects(made: tuple[FakeRepository, Baseline]) -> None:
     repository, baseline = made
     assert rebase(str(repository.path), baseline)[0].verdict == "clean"
