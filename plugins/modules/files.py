@@ -1,0 +1,155 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module door to what provisioning lays down."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: files
+short_description: Have files and directories as they are wanted, all at once
+version_added: 0.1.0
+author:
+  - The paranoid.backup authors (@paranoid-backup)
+description:
+  - Does for a whole list what M(ansible.builtin.file) and M(ansible.builtin.copy) do for one path. With those, each
+    file of each host takes two runs of a module, which is most of the time that provisioning takes.
+  - A file that differs in any way is replaced, by a whole new one at once. The directories around are to be root's.
+options:
+  files:
+    description: What is wanted, in this order.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Where it is.
+        type: path
+        required: true
+      state:
+        description: What it is. A V(directory) that is to be V(absent) goes with all that it holds.
+        type: str
+        choices: [file, directory, absent]
+        default: file
+      content:
+        description: The whole text of a file.
+        type: str
+      mode:
+        description: Its mode in octal digits. Needed unless it is to be V(absent).
+        type: str
+      owner:
+        description: Its owner, when not O(owner).
+        type: str
+      group:
+        description: Its group, when not O(group).
+        type: str
+      validate:
+        description: Command that checks a new file, V(%s), before it takes its place. Check mode does not run it.
+        type: str
+        default: ""
+      only:
+        description: Remove what lies in this directory and is not in the list.
+        type: bool
+        default: false
+  owner:
+    description: Owner of all that names no other.
+    type: str
+    default: root
+  group:
+    description: Group of all that names no other. By default it is root's, which has another name on each platform.
+    type: str
+attributes:
+  check_mode:
+    support: full
+    description: It tells what would change.
+  diff_mode:
+    support: full
+    description: It shows what changes, so passwords belong elsewhere.
+  idempotent:
+    support: full
+    description: What is as wanted is not touched.
+"""
+
+EXAMPLES = r"""
+- name: Lay down a program and its configuration
+  paranoid.backup.files:
+    files:
+      - {path: /etc/example, state: directory, mode: "0755"}
+      - path: /etc/example/main.conf
+        content: "{{ lookup('ansible.builtin.template', 'main.conf.j2') }}"
+        mode: "0644"
+      - {path: /etc/example/old.conf, state: absent}
+"""
+
+RETURN = r"""
+paths:
+  description: The paths that were not as wanted.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/example/main.conf]
+"""
+
+import grp
+import re
+from typing import Any, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.paranoid.backup.plugins.module_utils._tree import TreeError, Wanted, put_right
+
+SUBOPTIONS = {
+    "path": {"type": "path", "required": True},
+    "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
+    "content": {"type": "str"},
+    "mode": {"type": "str"},
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+    "validate": {"type": "str", "default": ""},
+    "only": {"type": "bool", "default": False},
+}
+
+
+def wanted(entry: dict[str, Any], owner: str, group: str) -> Wanted:
+    """Read one entry of the list."""
+    path, state = entry["path"], entry["state"]
+    if not path.startswith("/"):
+        raise TreeError(f"{path}: a path must be absolute")
+    if state == "absent":
+        return Wanted(path, state)
+    if (entry["content"] is None) == (state == "file"):
+        raise TreeError(f"{path}: a file must have a content, and nothing else can")
+    if not re.fullmatch("[0-7]{3,4}", entry["mode"] or ""):
+        raise TreeError(f"{path}: its mode must be octal digits in quotes")
+    owner, group = entry["owner"] or owner, entry["group"] or group
+    content = (entry["content"] or "").encode()
+    return Wanted(path, state, owner, group, int(entry["mode"], 8), content, entry["validate"], entry["only"])
+
+
+def main() -> None:
+    """Put the list right and tell what was not."""
+    spec = {
+        "files": {"type": "list", "elements": "dict", "required": True, "options": SUBOPTIONS, "no_log": True},
+        "owner": {"type": "str", "default": "root"},
+        "group": {"type": "str"},
+    }
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    # Whole files do not belong into each host's syslog, which is what no_log is for here; nothing of them is secret.
+    module.no_log_values.clear()
+
+    def refusal(command: str) -> Optional[str]:
+        code, out, err = module.run_command(command)
+        return " ".join((err or out or f"{command.split()[0]} refuses it").split()) if code else None
+
+    owner, group = module.params["owner"], module.params["group"] or grp.getgrgid(0).gr_name
+    try:
+        tree = [wanted(entry, owner, group) for entry in module.params["files"]]
+        changes = put_right(tree, module.check_mode, refusal)
+    except TreeError as error:
+        module.fail_json(msg=str(error), invocation={})
+    diffs = [diff for change in changes for diff in change.diffs()]
+    module.exit_json(changed=bool(changes), paths=[change.path for change in changes], diff=diffs, invocation={})
+
+
+if __name__ == "__main__":
+    main()
