@@ -13,13 +13,15 @@ from contextlib import contextmanager
 
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 
-_POLL = 0.2  # seconds between two looks for a free slot
+_POLL = 0.2  # seconds between two looks for what is taken
 
 
 @contextmanager
-def client_lock(run_dir: str, client: str, note: str) -> Iterator[None]:
-    """Hold the lock of one client; SessionError ``locked`` at once when another session has it."""
-    descriptor = _try_lock(os.path.join(run_dir, "locks", client))
+def client_lock(run_dir: str, client: str, note: str, patience: float = 0) -> Iterator[None]:
+    """Hold the lock of one client; SessionError ``locked`` when another session has it for ``patience`` seconds."""
+    deadline = time.monotonic() + patience
+    while (descriptor := _try_lock(os.path.join(run_dir, "locks", client))) is None and time.monotonic() < deadline:
+        time.sleep(_POLL)
     if descriptor is None:
         holder = _read_note(os.path.join(run_dir, "locks", client))
         raise SessionError("locked", f"another session of {client} is under way ({holder}): wait for it to end")

@@ -115,17 +115,19 @@ def trim_budget(client: ClientRecord, baseline: Baseline, dropped: int, archives
     )
 
 
-def judge_maintenance(client: str, errand: Errand, seen: Evidence) -> Verdict:
-    """Return the verdict over a maintenance that went well so far, from what the client told and the gate saw."""
+def judge_maintenance(client: str, performer: str, errand: Errand, seen: Evidence) -> Verdict:
+    """Return the verdict over a maintenance of ``client`` that went well so far, from what ``performer`` (the client,
+    or its keyholder) told and the gate saw.
+    """
     told = seen.result.maintain if seen.result else None
     if told is None:
-        return Verdict("failed", "bad_result", f"{client} said ok, but not what it did")
+        return Verdict("failed", "bad_result", f"{performer} said ok, but not what it did")
     deleted, missing, named = set(told["deleted"]), set(told["missing"]), set(errand.named)
     if not deleted <= named:
         strange = len(deleted - named)
-        return Verdict("failed", "bad_result", f"{client} says it deleted {strange} archives that nobody named")
+        return Verdict("failed", "bad_result", f"{performer} says it deleted {strange} archives that nobody named")
     if deleted and not (seen.gate.delete and seen.gate.commits):
-        reason = f"{client} says it deleted {len(deleted)} archives, but the server saw nothing being deleted"
+        reason = f"{performer} says it deleted {len(deleted)} archives, but the server saw nothing being deleted"
         return Verdict("failed", "bad_result", reason)
     lost = (missing & {archive.id for archive in errand.archives}) - errand.asked_before
     if lost:
@@ -133,7 +135,7 @@ def judge_maintenance(client: str, errand: Errand, seen: Evidence) -> Verdict:
         return Verdict("failed", "archives_missing", reason)
     left = named - deleted - missing
     if left:
-        return Verdict("failed", "client_failed", f"{client} did not delete {len(left)} of {len(named)} archives")
+        return Verdict("failed", "client_failed", f"{performer} did not delete {len(left)} of {len(named)} archives")
     if told["check"] == "failed":
         return Verdict("failed", "check_failed", f"borg check found errors in {client}'s repository: run a full audit")
     return Verdict("ok")

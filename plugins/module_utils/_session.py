@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
 from ansible_collections.paranoid.backup.plugins.module_utils import _ssh as ssh
@@ -34,6 +35,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._records import (
     RecordError,
     ServerRecord,
     load_client,
+    load_peer,
     load_server,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._session_log import SessionLog, rotate
@@ -86,6 +88,7 @@ class _Session:
         self._server: ServerRecord = load_server(order.config_dir)
         try:
             self._client: ClientRecord = load_client(order.config_dir, order.client)
+            self._peer: ClientRecord = load_peer(order.config_dir, self._client, order.verb)
         except RecordError:
             self._raise_flag()
             raise
@@ -114,6 +117,10 @@ class _Session:
         note = f"session {self._blank.session[:8]}, verb {order.verb}, since {self._blank.started}"
         with ExitStack() as held:
             held.enter_context(client_lock(run_dir, order.client, note))
+            if self._peer is not self._client and self._peer.transport == "ssh":
+                # One port there for its own sessions and for those of each client whose key it holds.
+                own = f"{note}, for {order.client}"
+                held.enter_context(client_lock(run_dir, self._peer.client, own, self._deadlines().total))
             held.enter_context(slot(run_dir, self._server.slots, self._deadlines().total))
             if order.fail_fast and os.path.exists(self._flag()):
                 reason = "not started: an earlier client of this run failed, and the run stops at the first failure"
@@ -144,11 +151,13 @@ class _Session:
         moment = self._blank.started.replace(":", "").replace("-", "")
         verb = self._verb()
         log = SessionLog(directory, f"{moment}-{verb}-{self._blank.session[:8]}")
+        if self._peer is not self._client:
+            log.say(f"server: {self._performer()} performs it")
         try:
             seen = asyncio.run(self._converse(verb, repository_id, log))
-            verdict = judge(verb, self._client, seen)
+            verdict = judge(verb, replace(self._peer, client=self._performer()), seen)
             if self._errand and verdict.status == "ok":
-                verdict = judge_maintenance(self._client.client, self._errand, seen)
+                verdict = judge_maintenance(self._client.client, self._performer(), self._errand, seen)
             log.say(f"server: {verdict.status} {verdict.reason}")
         finally:
             log.close()
@@ -182,14 +191,14 @@ class _Session:
             socket_path, group = self._socket(directory, login.pw_gid)
             gates.listen(socket_path, group)
             limit = int(self._deadlines().connect)
-            argv = ssh.command(self._server, self._client, self._blank.session, socket_path, ssh_log, limit)
+            argv = ssh.command(self._server, self._peer, self._blank.session, socket_path, ssh_log, limit)
             pipe = asyncio.subprocess.PIPE
             try:
                 process = await spawn(argv, login, {}, stdin=pipe, stdout=pipe, stderr=pipe)
             except (OSError, SessionError):
                 await gates.close(0)
                 raise
-            request = request_line(verb, self._blank.session, errand.request() if errand else None)
+            request = request_line(verb, self._blank.session, self._asked())
             seen = await talk.hold(process, gates, request)
             return replace(seen, ssh_log=_beginning(ssh_log))
 
@@ -213,9 +222,9 @@ class _Session:
         return directory, ssh_log
 
     def _socket(self, directory: str, login_group: int) -> tuple[str, int]:
-        """Return where the session socket is and which group may connect: ssh itself, or the client's door."""
-        if self._client.transport == "ssh":
-            user = account(self._client.repository_user)
+        """Return where the session socket is and which group may connect: ssh itself, or the peer's door."""
+        if self._peer.transport == "ssh":
+            user = account(self._peer.repository_user)
             return os.path.join(self._server.run_dir, "doors", user.pw_name + ".sock"), user.pw_gid
         return os.path.join(directory, "gate.sock"), login_group
 
@@ -239,6 +248,19 @@ class _Session:
         if self._order.verb == "maintain":
             return seen.gate.delete > 0
         return self._order.verb in ("create", "backup") and not self._order.check and verdict.status == "ok"
+
+    def _asked(self) -> dict[str, Any] | None:
+        """Return what the request has beyond verb and session."""
+        if self._errand is None:
+            return None
+        other = {} if self._peer is self._client else {"client": self._client.client}
+        return {**self._errand.request(), **other}
+
+    def _performer(self) -> str:
+        """Return what to call the host that performs the verb."""
+        if self._peer is self._client:
+            return self._client.client
+        return f"{self._peer.client} (keyholder of {self._client.client})"
 
     def _verb(self) -> str:
         """In check mode, look through the whole path instead of writing an archive through it."""

@@ -162,6 +162,7 @@ class World:
             "repository_user": REPOSITORY_USER,
             "known_hosts_file": str(self.path / "known_hosts"),
             "quota": None,
+            "keyholder": None,
         }
 
     @property

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._maintain import NAMED_LIMIT
+from ansible_collections.paranoid.backup.plugins.module_utils._names import valid_client_name
 from ansible_collections.paranoid.backup.plugins.module_utils._protocol import ANSWER_LIMIT, parse_result
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,9 +46,33 @@ def test_takes_an_errand() -> None:
     assert request == Request("maintain", SESSION, ("a" * 64,), frozenset(["b" * 64]), 60)
 
 
+def test_takes_an_errand_for_another_client() -> None:
+    request = parse_request(_request(verb="maintain", client="web1.example.org", **ERRAND))
+    assert request == Request("maintain", SESSION, ("a" * 64,), frozenset(["b" * 64]), 60, "web1.example.org")
+
+
+@pytest.mark.parametrize("verb", ["create", "backup", "info", "open"])
+def test_no_other_verb_is_for_another_client(verb: str) -> None:
+    with pytest.raises(Refused, match="exactly schema"):
+        parse_request(_request(verb=verb, client="web1"))
+
+
+@given(st.text() | st.from_regex(r"[A-Za-z0-9._/-]{1,70}"))
+def test_a_client_is_named_as_the_server_names_clients(name: str) -> None:
+    if valid_client_name(name):
+        assert parse_request(_request(verb="maintain", client=name, **ERRAND)).client == name
+    else:
+        with pytest.raises(Refused, match="client is the name of a client"):
+            parse_request(_request(verb="maintain", client=name, **ERRAND))
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
+        ({"client": None}, "client is the name"),
+        ({"client": ["web1"]}, "client is the name"),
+        ({"client": "../client"}, "client is the name"),
+        ({"client": "a..b"}, "client is the name"),
         ({"delete": ["A" * 64]}, "delete is a list"),
         ({"delete": ["a" * 64 + "\n"]}, "delete is a list"),
         ({"delete": ["*"]}, "delete is a list"),
@@ -229,6 +254,33 @@ def test_removes_only_sockets_that_nobody_listens_on(tmp_path: Path) -> None:
         file.touch()
         remove_stale_sockets(tmp_path)
         assert sorted(tmp_path.iterdir()) == [file, live]
+
+
+RECORD = {
+    **dict.fromkeys(("client", "transport", "remote_dir", "borgmatic", "borg", "config", "repository"), "own"),
+    **dict.fromkeys(("passphrase_file", "relay", "base_dir", "runtime_dir"), "/own"),
+    "deadline": 60,
+    "keyholder_dir": "/etc/kept",
+    "keyholder_for": ["web1"],
+}
+
+
+def test_a_keyholder_works_with_nothing_of_its_own_but_programs(tmp_path: Path) -> None:
+    (tmp_path / "client.json").write_text(json.dumps(RECORD))
+    own = Config.load(tmp_path / "client.json")
+    other = own.as_keyholder("web1")
+    assert (other.client, other.repository) == ("web1", "ssh://paranoid-backup/web1")
+    assert (other.passphrase_file, other.keys_dir) == ("/etc/kept/web1/passphrase", "/etc/kept/web1/keys")
+    assert (other.base_dir, other.runtime_dir) == ("/own/keyholder/web1", "/own/keyholder/web1/runtime")
+    assert own.keys_dir == ""
+
+
+@pytest.mark.parametrize("missing", [{}, {"keyholder_for": []}, {"keyholder_for": ["web11", "eb1"]}])
+def test_is_a_keyholder_only_of_those_that_are_named(tmp_path: Path, missing: dict[str, object]) -> None:
+    record = {**RECORD, **missing} if missing else {key: RECORD[key] for key in RECORD if "keyholder" not in key}
+    (tmp_path / "client.json").write_text(json.dumps(record))
+    with pytest.raises(Refused, match="this host is no keyholder of web1"):
+        Config.load(tmp_path / "client.json").as_keyholder("web1")
 
 
 def test_says_which_record_is_broken(tmp_path: Path) -> None:

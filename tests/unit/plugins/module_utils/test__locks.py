@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils import _locks
 from ansible_collections.paranoid.backup.plugins.module_utils._locks import client_lock, slot
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 
@@ -38,6 +39,20 @@ def test_another_process_is_locked_out_until_the_holder_dies(tmp_path: Path) -> 
         holder.communicate()
     with client_lock(str(tmp_path), "web1", "free again"):
         pass
+
+
+def test_who_is_patient_waits_for_the_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = client_lock(str(tmp_path), "web1", "x")
+    holder.__enter__()
+    waits: list[float] = []
+
+    def let_go(seconds: float) -> None:
+        waits.append(seconds)
+        holder.__exit__(None, None, None)
+
+    monkeypatch.setattr(_locks.time, "sleep", let_go)
+    with client_lock(str(tmp_path), "web1", "y", patience=60):
+        assert len(waits) == 1
 
 
 def test_slots_are_counted_and_given_back(tmp_path: Path) -> None:

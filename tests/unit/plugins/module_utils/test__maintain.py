@@ -84,15 +84,22 @@ def test_the_gate_and_the_client_get_what_was_decided() -> None:
     ],
 )
 def test_the_client_is_believed_only_so_far(evidence: Evidence, code: str, said: str) -> None:
-    verdict = judge_maintenance("web1", ERRAND, evidence)
+    verdict = judge_maintenance("web1", "web1", ERRAND, evidence)
     assert verdict.code == code and said in verdict.reason
     assert verdict.status == ("failed" if code else "ok")
+
+
+def test_the_keyholder_is_named_for_what_it_says_and_the_client_for_what_it_misses() -> None:
+    said = judge_maintenance("web1", "keeper1", ERRAND, seen(deleted=[A]))
+    assert said.reason.startswith("keeper1 did not delete")
+    missed = judge_maintenance("web1", "keeper1", ERRAND, seen(missing=[C]))
+    assert missed.reason.startswith("web1 misses")
 
 
 def test_what_went_with_an_interrupted_trim_counts_as_deleted_later() -> None:
     errand = replace(ERRAND, drop=(), asked_before=frozenset([A]))
     evidence = seen(GateSummary(), deleted=[], missing=[A])
-    assert judge_maintenance("web1", errand, evidence) == Verdict("ok")
+    assert judge_maintenance("web1", "web1", errand, evidence) == Verdict("ok")
     result = told(errand, evidence)
     assert (result["deleted"], result["missing"], result["kept"]) == ([A], [], 2)
 

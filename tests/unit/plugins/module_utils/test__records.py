@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._records import RecordError, load_client
+from ansible_collections.paranoid.backup.plugins.module_utils._protocol import VERBS
+from ansible_collections.paranoid.backup.plugins.module_utils._records import RecordError, load_client, load_peer
 
 RECORD: dict[str, Any] = {
     "schema": 1,
@@ -53,6 +54,7 @@ WRONG = [
     ({"port": "22"}, "port is of the wrong type"),
     ({"port": True}, "port is of the wrong type"),
     ({"port": None}, "port is of the wrong type"),
+    ({"keyholder": 1}, "keyholder is of the wrong type"),
     ({"idle_timeout": 1.5}, "idle_timeout is of the wrong type"),
 ]
 
@@ -67,6 +69,35 @@ def test_a_wrong_field_is_named(tmp_path: Path, changes: dict[str, Any], words: 
 def test_a_missing_field_is_named(tmp_path: Path, key: str) -> None:
     with pytest.raises(RecordError, match=f"'{key}'"):
         load(tmp_path, json.dumps({name: value for name, value in RECORD.items() if name != key}))
+
+
+def test_only_maintain_is_performed_by_the_keyholder(tmp_path: Path) -> None:
+    client = load(tmp_path, json.dumps({**RECORD, "keyholder": "keeper1"}))
+    keyholder = {**RECORD, "client": "keeper1", "host": "192.0.2.8", "transport": "ssh"}
+    (tmp_path / "clients/keeper1.json").write_text(json.dumps(keyholder))
+    found = {verb: load_peer(str(tmp_path), client, verb).client for verb in VERBS}
+    assert found == {**dict.fromkeys(VERBS, "web1"), "maintain": "keeper1"}
+    assert load_peer(str(tmp_path), client, "maintain").host == "192.0.2.8"
+
+
+def test_without_a_keyholder_the_client_maintains_itself(tmp_path: Path) -> None:
+    client = load(tmp_path, json.dumps(RECORD))
+    assert load_peer(str(tmp_path), client, "maintain") is client
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("keeper1", "client keeper1 is not provisioned"),
+        ("web1", "web1 has no valid keyholder"),
+        ("../web1", "web1 has no valid keyholder"),
+        ("", "web1 has no valid keyholder"),
+    ],
+)
+def test_a_keyholder_that_cannot_be_is_named(tmp_path: Path, name: str, words: str) -> None:
+    client = load(tmp_path, json.dumps({**RECORD, "keyholder": name}))
+    with pytest.raises(RecordError, match=words):
+        load_peer(str(tmp_path), client, "maintain")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '"x"', "\x00", json.dumps({**RECORD, "host": "x" * 70_000})])

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paranoid_dispatcher.errors import Refused
@@ -28,15 +28,37 @@ class Config:
     base_dir: str
     runtime_dir: str
     deadline: int
+    keyholder_dir: str = ""
+    keyholder_for: tuple[str, ...] = ()
+    keys_dir: str = ""
 
     @classmethod
     def load(cls, path: Path) -> Config:
         """Read PATH; Refused when it cannot be used."""
         try:
             record = json.loads(path.read_bytes())
-            return cls(**{name: kind(record[name]) for name, kind in _CONFIG_FIELDS.items()})
+            needed = {name: kind(record[name]) for name, kind in _CONFIG_FIELDS.items()}
+            names = tuple(str(name) for name in record.get("keyholder_for", ()))
+            return cls(**needed, keyholder_dir=str(record.get("keyholder_dir", "")), keyholder_for=names)
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise Refused(f"{path} cannot be read, run the role backup_client again: {exc!r}") from exc
+
+    def as_keyholder(self, client: str) -> Config:
+        """Return what this host works with in CLIENT's stead; Refused when it does not hold that one's key."""
+        if client not in self.keyholder_for:
+            raise Refused(
+                f"this host is no keyholder of {client}: name it in backup_client_keyholder_for, run site.yml"
+            )
+        own, base = Path(self.keyholder_dir) / client, Path(self.base_dir) / "keyholder" / client
+        return replace(
+            self,
+            client=client,
+            repository=f"ssh://paranoid-backup/{client}",
+            passphrase_file=str(own / "passphrase"),
+            keys_dir=str(own / "keys"),
+            base_dir=str(base),
+            runtime_dir=str(base / "runtime"),
+        )
 
 
 _CONFIG_FIELDS: dict[str, type] = {

@@ -36,6 +36,7 @@ def main(path: Path = CONFIG) -> int:
     try:
         config = Config.load(path)
         request = parse_request(read_request(0))
+        config = config.as_keyholder(request.client) if request.client else config
     except Refused as exc:
         sys.stderr.write(f"dispatch: {printable(str(exc), REASON_MAX)}\n")
         return 2

@@ -20,6 +20,7 @@ REQUEST_SECONDS = 30
 VERBS = ("backup", "create", "info", "maintain", "open")
 _BASIC_KEYS = ("schema", "verb", "session")
 _MAINTAIN_KEYS = ("delete", "known", "check_seconds")
+_CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 _ARCHIVE_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _SESSION = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
@@ -28,13 +29,17 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """What the server asks for; for ``maintain`` archives (ids) to delete, ids that it knows, seconds for checking."""
+    """What the server asks for; for ``maintain`` archives (ids) to delete, ids that it knows, seconds for checking.
+
+    ``client`` is another host, which this one is the keyholder of; empty for this host itself.
+    """
 
     verb: str
     session: str
     delete: tuple[str, ...] = ()
     known: frozenset[str] = frozenset()
     check_seconds: int = 0
+    client: str = ""
 
 
 def read_request(descriptor: int) -> bytes:
@@ -65,7 +70,7 @@ def parse_request(line: bytes) -> Request:
     if not isinstance(record, dict):
         raise Refused("the request is not an object")
     more = _MAINTAIN_KEYS if record.get("verb") == "maintain" else ()
-    if set(record) != {*_BASIC_KEYS, *more}:
+    if set(record) - ({"client"} if more else set()) != {*_BASIC_KEYS, *more}:
         raise Refused(f"the request needs exactly {', '.join((*_BASIC_KEYS, *more))}")
     if not _is_number(record["schema"]) or record["schema"] != 1:
         raise Refused("this host speaks schema 1 only")
@@ -89,7 +94,17 @@ def _errand(record: Record) -> Record:
         "delete": tuple(record["delete"]),
         "known": frozenset(record["known"]),
         "check_seconds": record["check_seconds"],
+        "client": _other_client(record),
     }
+
+
+def _other_client(record: Record) -> str:
+    if "client" not in record:
+        return ""
+    name = record["client"]
+    if not isinstance(name, str) or not _CLIENT.fullmatch(name) or ".." in name:
+        raise Refused("client is the name of a client")
+    return name
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Record:

@@ -41,13 +41,16 @@ class Work:
         }
 
     def borg(self, *arguments: str) -> Done:
-        """Run Borg on the repository; Failed when the tunnel is not there, or the work was stopped."""
+        """Run Borg on the repository; Failed when tunnel or passphrase are not there, or the work was stopped."""
         self._require_tunnel()
+        self._require_passphrase()
         own = {
             "BORG_REPO": self.config.repository,
             "BORG_RSH": self.config.relay,
             "BORG_PASSCOMMAND": f"cat {self.config.passphrase_file}",
         }
+        if self.config.keys_dir:
+            own["BORG_KEYS_DIR"] = self.config.keys_dir
         done = run([self.config.borg, *arguments], {**self.environment(), **own}, self.session)
         if done.stopped:
             raise Failed(done.stopped)
@@ -64,6 +67,11 @@ class Work:
         if done.returncode:
             raise Failed(reason_of(done.log.decode("utf-8", "replace")))
         return done.stdout.decode("utf-8", "replace")
+
+    def _require_passphrase(self) -> None:
+        if not Path(self.config.passphrase_file).is_file():
+            missing = f"{self.config.passphrase_file} is missing"
+            raise Failed(f"{missing}: put the passphrase of {self.config.client} there, for root only")
 
     def _require_tunnel(self) -> None:
         if self.config.transport == "socket" and not self.socket.is_socket():
