@@ -24,6 +24,10 @@ def test_mypy_plugins() -> None:
     run_tool("mypy", "-p", "ansible_collections.paranoid.backup.plugins", MYPYPATH=str(COLLECTIONS))
 
 
+def test_mypy_support_of_tests() -> None:
+    run_tool("mypy", "tests/support", MYPYPATH=f"{COLLECTIONS}:tests/support")
+
+
 def test_mypy_role_files() -> None:
     loose = tracked("roles/*/files/*.py")
     packages = sorted({Path(name).parent for name in loose if "/files/lib/paranoid_" in name})

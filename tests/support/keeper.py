@@ -119,7 +119,7 @@ class Keeper:
         """Run a module of the collection on this machine, as Ansible does; return its result."""
         check = ["--check"] if options.pop("check", False) else []
         arguments = json.dumps({"client": CLIENT, "config_dir": self.config_dir, **options})
-        argv = [
+        argv: list[str | Path] = [
             BIN / "ansible",
             "localhost",
             "-i",
@@ -144,7 +144,7 @@ class Keeper:
             f"[backup_clients]\n{CLIENT} ansible_connection=local\n[backup_servers:children]\nbackup_clients\n"
         )
         variables |= {"backup_config_dir": self.config_dir, "__backup_client_base_dir": str(self.world.own / "borg")}
-        argv = [
+        argv: list[str | Path] = [
             BIN / "ansible-playbook",
             "-i",
             inventory,

@@ -25,7 +25,7 @@ class LabError(Exception):
 
 def lab_tool(verb: str, environment: dict[str, str]) -> None:
     """Run ``tests/tools/lab``; raises LabError with what it said."""
-    command = [ROOT / "tests/tools/lab", verb]
+    command: list[str | Path] = [ROOT / "tests/tools/lab", verb]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise LabError(done.stderr)
@@ -60,7 +60,8 @@ class Lab:
         self, playbook: str, *arguments: str, environment: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run ``playbooks/<playbook>.yml`` on the lab's inventory, as its users do."""
-        command = [BIN / "ansible-playbook", "-i", INVENTORY, ROOT / f"playbooks/{playbook}.yml", *arguments]
+        playbook_path = ROOT / f"playbooks/{playbook}.yml"
+        command: list[str | Path] = [BIN / "ansible-playbook", "-i", INVENTORY, playbook_path, *arguments]
         return subprocess.run(
             command, cwd=ROOT, env=self.environment | (environment or {}), capture_output=True, text=True, check=False
         )

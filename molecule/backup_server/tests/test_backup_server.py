@@ -72,9 +72,12 @@ def test_sshd_listens_on_loopback_only(vault: Host) -> None:
 
 @pytest.mark.parametrize("user", ["root", "paranoid-backup", "nobody"])
 def test_sshd_knows_nobody_but_the_clients(vault: Host, user: str) -> None:
-    key = "/etc/paranoid-backup/ssh/id_ed25519"
-    options = "-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
-    assert vault.run(f"ssh {options} -i {key} -p 64022 {user}@127.0.0.1 id").rc == 255
+    record = json.loads(vault.file("/etc/paranoid-backup/server.json").content_string)
+    pinned = f"[127.0.0.1]:64022 {record['sshd_public_key']}"
+    options = f"-o BatchMode=yes -o 'KnownHostsCommand=/bin/echo {pinned}' -o UserKnownHostsFile=/dev/null"
+    refused = vault.run(f"ssh {options} -i /etc/paranoid-backup/ssh/id_ed25519 -p 64022 {user}@127.0.0.1 id")
+    assert refused.rc == 255 and "Received disconnect" in refused.stderr, refused.stderr
+    assert "Too many authentication failures" in refused.stderr, refused.stderr
 
 
 def test_sshd_admits_to_the_door_only(vault: Host) -> None:

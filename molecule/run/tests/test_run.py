@@ -29,6 +29,8 @@ def play(
     name: str, *arguments: str, inventory: Sequence[str] = INVENTORY, callback: bool = True, **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Run one of the collection's playbooks in the lab, with the lab's mail server and more environment."""
+    # On a terminal Molecule has Ansible paint everything, and a painted recap cannot be read here.
+    more = {"ANSIBLE_FORCE_COLOR": "false", **more}
     pairs = (word.split("=", 1) for word in shlex.split((STATE / "env").read_text()))
     environment = os.environ | dict(pairs) | more
     environment["ANSIBLE_CALLBACKS_ENABLED"] = "paranoid.backup.report" if callback else "ansible.posix.timer"
@@ -62,7 +64,7 @@ def test_the_archives_are_there(run: subprocess.CompletedProcess[str]) -> None:
     info = play("info", "--limit", ",".join(GOOD), callback=False)
     assert info.returncode == 0
     for name in GOOD:
-        assert f'"name": "{name}-' in info.stdout, info.stdout
+        assert re.search(f'name"?: "?{name}-', info.stdout), info.stdout
 
 
 def test_nothing_is_left_on_either_side(lab: Lab, vault: Host, run: subprocess.CompletedProcess[str]) -> None:
