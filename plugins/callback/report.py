@@ -1,25 +1,27 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observes a backup run, records it, and mails what came of it."""
+"""Observes a run, records it, and mails what came of it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: report
 type: notification
-short_description: Records a backup run and mails a report of it
+short_description: Records a run and mails a report of it
 version_added: 0.1.0
 author:
   - The paranoid.backup authors (@paranoid-backup)
 description:
-  - Follows every playbook run that contains a C(paranoid.backup.session) task with C(verb=backup), keeps a JSON record
-    of it up to date, and when the run ends writes a report as text and HTML and sends it as one mail, also when
-    everything went well.
+  - Follows every playbook run that contains a M(paranoid.backup.session) task with C(verb=backup) or C(verb=maintain),
+    a M(paranoid.backup.compact) or a M(paranoid.backup.audit) task. It keeps a JSON record of it up to date, and when
+    the run ends writes a report as text and HTML and sends it as one mail, also when everything went well.
   - Sets the environment variable E(PARANOID_BACKUP_RUN_ID) for the run, unless it is already set.
   - Ends C(ansible-playbook) with exit code 7 when the report could not be written or mailed, and with exit code 2 when
     no client matched or when the run is a failure that Ansible itself did not notice.
-  - Other playbooks are left alone.
+  - Other playbooks are left alone, among them those that a person starts and watches, for a rollback or an unfreeze.
+  - Afterwards it removes the directories of old runs, see O(keep_days). Where that fails it says so in one line, and
+    the run is none the worse.
 requirements:
   - Enable it with C(callbacks_enabled = paranoid.backup.report) in the section C([defaults]) of C(ansible.cfg).
 options:
@@ -29,6 +31,22 @@ options:
     default: ~/.local/share/paranoid-backup/reports
     env: [{name: PARANOID_REPORT_DIR}]
     ini: [{section: callback_paranoid_backup_report, key: report_dir}]
+  keep_days:
+    description:
+      - Days for which the directories of runs are kept, counted from the last change of their record; V(0) keeps them
+        for ever.
+      - Only directories that this plugin made, and in which nobody put anything else, are ever removed; those of the
+        last two days stay in any case, for another run may still be at work in them. Check mode removes nothing.
+    type: int
+    default: 400
+    env: [{name: PARANOID_REPORT_KEEP_DAYS}]
+    ini: [{section: callback_paranoid_backup_report, key: keep_days}]
+  keep_runs:
+    description: How many runs are kept at most, whatever their age; V(0) is no limit.
+    type: int
+    default: 0
+    env: [{name: PARANOID_REPORT_KEEP_RUNS}]
+    ini: [{section: callback_paranoid_backup_report, key: keep_runs}]
   title:
     description: What the report calls this installation.
     type: str
@@ -62,10 +80,12 @@ options:
     ini: [{section: callback_paranoid_backup_report, key: mail_in_check}]
   subject:
     description:
-      - Subject of the mail. C($STATUS) is SUCCESS or FAILURE; C($SUCCEEDED), C($FAILED), C($SKIPPED) and C($TOTAL) are
-        numbers of clients; further C($RUNTIME), C($RUN_ID), C($TITLE), and C($$) for a dollar sign.
+      - Subject of the mail. C($STATUS) is SUCCESS or FAILURE. C($WHAT) is ALARM when there is one, else the status, and
+        before it stands what was done unless that was a backup, as in C(maintain SUCCESS). C($SUCCEEDED), C($FAILED),
+        C($SKIPPED) and C($TOTAL) are numbers of clients; further C($RUNTIME), C($RUN_ID), C($TITLE), and C($$) for a
+        dollar sign.
     type: str
-    default: "[$TITLE] $STATUS: $SUCCEEDED ok, $FAILED failed, $SKIPPED skipped of $TOTAL in $RUNTIME"
+    default: "[$TITLE] $WHAT: $SUCCEEDED ok, $FAILED failed, $SKIPPED skipped of $TOTAL in $RUNTIME"
     env: [{name: PARANOID_REPORT_SUBJECT}]
     ini: [{section: callback_paranoid_backup_report, key: subject}]
   timeout:
@@ -134,7 +154,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._observer import (
     Observer,
     new_run_id,
 )
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings, SettingsError, settings_from
 from ansible_collections.paranoid.backup.plugins.plugin_utils._untrusted import text
 
@@ -156,7 +176,7 @@ def _guarded(method: Callable[..., None]) -> Callable[..., None]:
 
 
 class CallbackModule(CallbackBase):
-    """Forwards the events of a backup run to an Observer and leaves other playbooks alone."""
+    """Forwards the events of a run to an Observer and leaves other playbooks alone."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -178,7 +198,7 @@ class CallbackModule(CallbackBase):
         self._exit_code = 0
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
-        """Read the options; a wrong one ends a backup run before it begins, and disturbs no other playbook."""
+        """Read the options; a wrong one ends a run of ours before it begins, and disturbs no other playbook."""
         try:
             super().set_options(  # type: ignore[no-untyped-call]
                 task_keys=task_keys, var_options=var_options, direct=direct
@@ -194,19 +214,20 @@ class CallbackModule(CallbackBase):
         self._new_playbook(playbook._file_name)
         if os.environ.get(RUN_ID, "") in ("", self._own_run_id):
             self._own_run_id = os.environ[RUN_ID] = new_run_id()
-        if any(event.has_backup(play) for play in playbook.get_plays()):
+        if any(event.works_of(play) for play in playbook.get_plays()):
             self._observe()
 
     @_guarded
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._play = play
-        if self._observer and event.has_backup(play):
-            self._plan(self._observer)
+        for work in event.works_of(play) if self._observer else ():
+            self._plan(work)
 
     @_guarded
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        if event.is_backup(task):
-            self._plan(self._observer or self._observe())
+        work = event.work_of(task)
+        if work:
+            self._plan(work)
 
     @_guarded
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
@@ -251,16 +272,17 @@ class CallbackModule(CallbackBase):
             self._observer = Observer(self._settings, os.environ[RUN_ID], self._playbook, check)
             return self._observer
         except CannotBeginError as error:
-            self._say(f"paranoid.backup.report: {error}. No backup was started.", bad=True)
+            self._say(f"paranoid.backup.report: {error}. Nothing was started.", bad=True)
             raise SystemExit(EXIT_NOT_REPORTED) from None
 
-    def _plan(self, observer: Observer) -> None:
+    def _plan(self, work: Work) -> None:
         """Announce all hosts of the play, those of later batches and those already lost too."""
+        observer = self._observer or self._observe()
         names = self._play.get_variable_manager().get_vars(play=self._play)["ansible_play_hosts_all"]
-        observer.plan(names, self._failed)
+        observer.plan(names, work, self._failed)
 
     def _ended(self, state: State, result: Any, ignored: bool = False) -> None:
-        if event.is_backup(result.task):
+        if event.work_of(result.task):
             if self._observer:
                 self._observer.ended(state, result)
         elif state in (State.FAILED, State.UNREACHABLE) and not ignored:
@@ -279,6 +301,9 @@ class CallbackModule(CallbackBase):
         elif not self._exit_code and published.run.status == "FAILURE" and not stats.failures and not stats.dark:
             self._exit_code = EXIT_FAILURE
         self._say(self._observer.told(published.run), bad=not published.complete)
+        not_pruned = self._observer.prune()
+        if not_pruned:
+            self._say(f"paranoid.backup.report: {not_pruned}")
 
     def _say(self, line: str, bad: bool = False) -> None:
         try:

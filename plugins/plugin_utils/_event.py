@@ -10,42 +10,71 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _untrusted as untrusted
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Session, State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Session, State, Work
 
-SESSION_ACTION = "paranoid.backup.session"
+_SESSION = "paranoid.backup.session"
+_VERBS = {"backup": Work.BACKUP, "maintain": Work.MAINTAIN}
+_TASKS = {"paranoid.backup.compact": Work.COMPACT, "paranoid.backup.audit": Work.AUDIT}
 
 
-def is_backup(task: Any) -> bool:
-    """Whether a task is a session with verb ``backup``, which must be written out in the playbook."""
+def work_of(task: Any) -> Work | None:
+    """Return what a task does that belongs in a report; a session's verb must be written out in the playbook."""
     names = (task.action, getattr(task, "resolved_action", None))
-    return SESSION_ACTION in names and untrusted.mapping(task.args).get("verb") == "backup"
+    if _SESSION in names:
+        verb = untrusted.mapping(task.args).get("verb")
+        return _VERBS.get(verb) if isinstance(verb, str) else None
+    return next(filter(None, map(_TASKS.get, names)), None)
 
 
-def has_backup(play: Any) -> bool:
-    """Whether a play's own tasks or its roles' tasks contain such a session; includes are not seen before they run."""
-    return any(is_backup(task) for block in play.compile() for task in block.get_tasks())
+def works_of(play: Any) -> tuple[Work, ...]:
+    """Return what a play's own tasks and its roles' tasks do; includes are not seen before they run.
+
+    Tags choose among them, but cannot make a play with nothing left to do pass for one without work.
+    """
+    tasks = [task for block in play.compile() for task in block.get_tasks() if work_of(task)]
+    chosen = [task for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, all_vars={})]
+    return tuple(dict.fromkeys(filter(None, map(work_of, chosen or tasks))))
 
 
 def client_from(event: State, result: Any) -> Client:
-    """Return what a backup task's last result says; ``event`` is Ansible's own word for the result.
+    """Return what the last result of a task with work says; ``event`` is Ansible's own word for the result.
 
     Only a result that says ``ok`` itself is believed to be one: a hidden (no_log) or a broken result is a failure.
     """
     raw = _last(result.result)
-    said = raw.get("status")
-    session = Session.from_dict(raw)
+    work = work_of(result.task) or Work.BACKUP
+    session = Session.from_dict({**raw, **_upkeep(work, raw)})
     state = event
     if event is State.OK:
-        state = State(untrusted.word(said, frozenset({"ok", "skipped"}), "failed"))
-    if session.audit is not None and session.audit.verdict == "alarm":
-        state = State.FAILED if state is State.OK else state
-    if state is not State.OK and not session.reason:
-        session = _explain(session, state, raw, result.task.delegate_to)
-    return Client(untrusted.text(result.host.get_name(), 200), state, session)
+        state = _own_word(work, raw, session)
+    client = Client(untrusted.text(result.host.get_name(), 200), state, session, work)
+    if client.alarm and state is State.OK:
+        client = replace(client, state=State.FAILED)
+    if client.state is not State.OK and not session.reason:
+        explained = _explain(session, client.state, raw, result.task.delegate_to)
+        client = replace(client, session=explained)
+    return client
+
+
+def _upkeep(work: Work, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the server's own tasks tell, under the names that the record has for it."""
+    if work is Work.AUDIT and "verdict" in raw:
+        return {"audit": raw}
+    return {"compaction": raw} if work is Work.COMPACT and "freeable" in raw else {}
+
+
+def _own_word(work: Work, raw: Mapping[str, Any], session: Session) -> State:
+    if work is Work.AUDIT:
+        return State.OK if session.audit is not None else State.FAILED
+    if work is Work.COMPACT:
+        return State.OK if session.compaction and session.compaction.freeable is not None else State.FAILED
+    state = State(untrusted.word(raw.get("status"), frozenset({"ok", "skipped"}), "failed"))
+    silent = work is Work.MAINTAIN and session.maintain is None
+    return State.FAILED if silent and state is State.OK else state
 
 
 def failure_before(event: State, result: Any) -> Client:
-    """Return the client that failed in another task, before its session."""
+    """Return the client that failed in another task, before its work."""
     raw = _last(result.result)
     session = _explain(Session.from_dict({}), event, raw, result.task.delegate_to)
     task = untrusted.text(result.task.get_name(), 100)
@@ -64,7 +93,7 @@ def _last(raw: Any) -> Mapping[str, Any]:
 
 def _explain(session: Session, state: State, raw: Mapping[str, Any], delegate: Any) -> Session:
     """Make a reason out of what Ansible gives for a result that has none."""
-    message = untrusted.text(raw.get("msg"), 400) or untrusted.text(raw.get("module_stderr"), 400)
+    message = untrusted.text(raw.get("msg"), 500) or untrusted.text(raw.get("module_stderr"), 400)
     other = untrusted.text(delegate, 200)
     if session.audit is not None and session.audit.verdict == "alarm":
         return replace(session, reason="the audit raised an alarm")

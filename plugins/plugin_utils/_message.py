@@ -12,6 +12,7 @@ from email.policy import SMTP
 
 from ansible_collections.paranoid.backup.plugins.module_utils._text import one_line
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _words as words
+from ansible_collections.paranoid.backup.plugins.plugin_utils._headline import what
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
 
@@ -36,6 +37,7 @@ def subject(run: Run, settings: Settings) -> str:
     tally = run.tally
     line = settings.subject.substitute(
         STATUS=run.status,
+        WHAT=what(run),
         SUCCEEDED=tally.succeeded,
         FAILED=tally.failed,
         SKIPPED=tally.skipped,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns Ansible's events into the record of one backup run, and into its exit code."""
+"""Turns Ansible's events into the record of one run, and into its exit code."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import getpass
 import os
 import platform
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _event as event
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _untrusted as untrusted
+from ansible_collections.paranoid.backup.plugins.plugin_utils._prune import prune
 from ansible_collections.paranoid.backup.plugins.plugin_utils._publish import Published, publish
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record import (
     Client,
@@ -23,6 +25,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record import (
     MailState,
     Run,
     State,
+    Work,
     valid_run_id,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._recorder import Recorder
@@ -37,7 +40,7 @@ class CannotBeginError(Exception):
 
 
 class Observer:
-    """One backup run, from its first play to its mail."""
+    """One run, from its first play to its mail."""
 
     def __init__(self, settings: Settings, run_id: str, playbook: str, check: bool) -> None:
         if not valid_run_id(run_id):
@@ -52,27 +55,29 @@ class Observer:
             raise CannotBeginError(untrusted.text(f"the record cannot be written: {error}", 500)) from error
         self._recorder = Recorder(run, self._directory.save)
 
-    def plan(self, names: Iterable[str], failed_before: dict[str, Client]) -> None:
+    def plan(self, names: Iterable[str], work: Work, failed_before: dict[str, Client]) -> None:
         """Note the clients of a play, and those among them that an earlier play has lost."""
         listed = list(names)
-        self._recorder.plan(listed)
+        self._recorder.plan(listed, work)
         for client in filter(None, map(failed_before.get, listed)):
             self._elsewhere.pop(client.name, None)
-            self._recorder.ended(client)
+            self._recorder.ended(replace(client, work=work))
 
     def started(self, host: Any, task: Any) -> None:
         """Note that a host begins a task."""
-        if event.is_backup(task):
-            self._recorder.started(host.get_name())
+        work = event.work_of(task)
+        if work:
+            self._recorder.started(host.get_name(), work)
 
     def ended(self, state: State, result: Any) -> None:
-        """Note the result of a session."""
+        """Note the result of a task with work."""
         self._recorder.ended(event.client_from(state, result))
 
     def failed(self, client: Client) -> None:
-        """Note a failure in another task: the client's, when its session has not ended, else the run's."""
-        if self._recorder.waits_for(client.name):
-            self._recorder.ended(client)
+        """Note a failure in another task: the client's, when work on it has not ended, else the run's."""
+        work = self._recorder.waits_for(client.name)
+        if work:
+            self._recorder.ended(replace(client, work=work))
         else:
             self._elsewhere[client.name] = f"{client.name}: {client.session.reason if client.session else client.state}"
 
@@ -86,6 +91,13 @@ class Observer:
             if name in self._elsewhere:
                 self._recorder.problem(self._elsewhere[name])
         return publish(replace(self._recorder.run, finished=_now()), self._directory, self._settings)
+
+    def prune(self) -> str:
+        """Remove old runs, but not in check mode; return what went wrong in one line, else an empty string."""
+        settings = self._settings
+        if self._recorder.run.check:
+            return ""
+        return prune(settings.report_dir, time.time(), settings.keep_runs, settings.keep_days)
 
     def told(self, run: Run) -> str:
         """Return the line for the terminal: where the report is, and what became of the mail."""

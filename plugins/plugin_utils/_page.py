@@ -5,36 +5,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.paranoid.backup.plugins.module_utils._text import printable
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _words as words
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._headline import headline, what
+from ansible_collections.paranoid.backup.plugins.plugin_utils._log_tail import news
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import ArchiveName, Client, Run, Session, State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._table import Table, label, tables
 
 LOGS_SHOWN = 25
-_LABELS = {State.PLANNED: "not run", State.RUNNING: "no result"}
-_TONES = {State.OK: "good", State.SKIPPED: "quiet", State.PLANNED: "quiet"}
+NAMES_SHOWN = 20
+_UNTIL_LIFTED = (
+    "Backups of a frozen client go on; it is neither maintained nor compacted until a person has looked, "
+    "and goes back (rollback.yml) or lifts the freeze (unfreeze.yml)."
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One client in the table. ``tone`` is good, bad or quiet."""
+class Alert:
+    """What comes before everything else: an alarm, or a client that an earlier one has frozen."""
 
-    client: str
-    label: str
-    tone: str
-    duration: str
-    files: str
-    original: str
-    compressed: str
-    deduplicated: str
-    received: str
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """The columns after the name."""
-        return (self.label, self.duration, self.files, self.original, self.compressed, self.deduplicated, self.received)
+    kind: str
+    sentence: str
+    findings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,130 +46,132 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something about some clients that is no failure of the run; a name comes with what is listed about it."""
+
+    heading: str
+    sentence: str
+    entries: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A report, ready to be laid out."""
 
     title: str
     status: str
+    what: str
     headline: str
-    alarms: tuple[tuple[str, tuple[str, ...]], ...]
+    alerts: tuple[Alert, ...]
+    advice: str
     problems: tuple[str, ...]
     failures: tuple[Trouble, ...]
+    notes: tuple[Note, ...]
     skipped: tuple[Trouble, ...]
-    rows: tuple[Row, ...]
-    total: Row
+    tables: tuple[Table, ...]
     facts: tuple[tuple[str, str], ...]
 
 
 def page(run: Run, record: str) -> Page:
     """Lay out a finished run; ``record`` is where its record lies."""
-    failed = [client for client in run.clients if client.failed]
-    skipped = [client for client in run.clients if client.state in (State.SKIPPED, State.PLANNED)]
-    good = [client for client in run.clients if client.state is State.OK]
+    several = len(run.works) > 1
+    failed = [client for client in run.clients if client.failed and not _stands_above(client)]
+    alerts = _alerts(run)
     return Page(
         title=run.title,
         status=run.status,
+        what=what(run),
         headline=headline(run),
-        alarms=tuple(
-            (client.name, client.session.audit.findings)
-            for client in run.clients
-            if client.alarm and client.session and client.session.audit
-        ),
+        alerts=alerts,
+        advice=_UNTIL_LIFTED if alerts else "",
         problems=run.problems,
-        failures=tuple(_trouble(client, place < LOGS_SHOWN) for place, client in enumerate(failed)),
-        skipped=tuple(_trouble(client, False) for client in skipped if client.state is State.SKIPPED),
-        rows=tuple(_row(client) for client in [*failed, *skipped, *good]),
-        total=_total(run),
+        failures=tuple(_trouble(client, several, place < LOGS_SHOWN) for place, client in enumerate(failed)),
+        notes=_notes(run),
+        skipped=tuple(_trouble(client, several, False) for client in run.clients if client.state is State.SKIPPED),
+        tables=tables(run),
         facts=_facts(run, record),
     )
 
 
-def headline(run: Run) -> str:
-    """Return one or two sentences: what happened."""
-    tally = run.tally
-    sentences = []
-    alarms = [client.name for client in run.clients if client.alarm]
-    failed = [client.name for client in run.clients if client.failed]
-    if alarms:
-        sentences.append(f"The audit raised an alarm on {words.names(alarms)}.")
-    if not tally.total:
-        sentences.append("Nothing was backed up: no client matched, or the run ended before the first one.")
-    elif failed:
-        sentences.append(f"{tally.failed} of {_clients(tally.total)} failed: {words.names(failed)}.")
-    if tally.not_run:
-        sentences.append(f"{tally.not_run} of {_clients(tally.total)} did not get a turn.")
-    if tally.total and not failed and not tally.not_run:
-        sentences.append(_success(run))
-    if run.problems:
-        sentences.append("The run itself had a problem.")
-    return " ".join(sentences)
+def _alerts(run: Run) -> tuple[Alert, ...]:
+    """Alarms first; each client once, however many works told the same."""
+    alarms = {client.name: _alarm(client) for client in run.clients if client.alarm}
+    frozen = {
+        client.name: Alert("FROZEN", client.session.reason, ())
+        for client in run.clients
+        if client.frozen and client.session and client.name not in alarms
+    }
+    return (*alarms.values(), *frozen.values())
 
 
-def _success(run: Run) -> str:
-    tally = run.tally
-    if not tally.succeeded:
-        return f"Nothing was backed up: {_clients(tally.total)} skipped."
-    verb = "can be backed up (check run, no archive was made)" if run.check else "backed up"
-    if tally.skipped:
-        return f"{tally.succeeded} of {_clients(tally.total)} {verb}, {tally.skipped} skipped."
-    return f"All {_clients(tally.total)} {verb}." if tally.total > 1 else f"1 client {verb}."
-
-
-def _clients(count: int) -> str:
-    return "1 client" if count == 1 else f"{count} clients"
-
-
-def _trouble(client: Client, with_log: bool) -> Trouble:
+def _alarm(client: Client) -> Alert:
     session = client.session
+    if session and session.audit and session.audit.findings:
+        return Alert("ALARM", f"{client.name}'s repository is not as it was left", session.audit.findings)
+    return Alert("ALARM", session.reason.removeprefix("ALARM: ") if session else client.name, ())
+
+
+def _stands_above(client: Client) -> bool:
+    """Whether the alerts have said all that there is to say of a failure."""
+    session = client.session
+    return client.frozen or (client.alarm and session is not None and not session.gate.refused and not session.log)
+
+
+def _trouble(client: Client, several: bool, with_log: bool) -> Trouble:
+    session = client.session
+    reason = session.reason if session else "the work started, but no result came"
     return Trouble(
-        client=client.name,
-        label=_label(client),
-        code=session.code if session and session.code != client.state else "",
-        reason=session.reason if session else "the session started, but no result came",
+        client=_called(client, several),
+        label=label(client),
+        code=session.code if session and session.code not in (client.state, label(client)) else "",
+        reason="see the alarm above" if client.alarm else reason,
         refused=session.gate.refused if session else (),
         log=session.log if session else "",
-        log_tail=session.log_tail if session and with_log else (),
+        log_tail=news(session.log_tail, reason) if session and with_log else (),
     )
 
 
-def _label(client: Client) -> str:
-    return "alarm" if client.alarm else _LABELS.get(client.state, str(client.state))
+def _called(client: Client, several: bool) -> str:
+    return f"{client.name}, {client.work}" if several else client.name
 
 
-def _row(client: Client) -> Row:
-    session, archive = client.session, client.session.archive if client.session else None
-    return Row(
-        client=client.name,
-        label=_label(client),
-        tone=_TONES.get(client.state, "bad"),
-        duration=words.duration(session.duration if session else None),
-        files=words.number(archive.nfiles if archive else None),
-        original=words.size(archive.original_size if archive else None),
-        compressed=words.size(archive.compressed_size if archive else None),
-        deduplicated=words.size(archive.deduplicated_size if archive else None),
-        received=words.size(session.bytes_received if session else None),
+def _notes(run: Run) -> tuple[Note, ...]:
+    notes = (
+        Note(
+            "Missing archives",
+            "The server saw them arrive, nobody let them go, and the repository does not hold them any more.",
+            _listed(run, lambda session: session.maintain.missing if session.maintain else ()),
+        ),
+        Note(
+            "Unknown archives",
+            "The repository holds them, but the server never saw them arrive. They count as no backup, and they stay.",
+            _listed(run, lambda session: session.maintain.unknown if session.maintain else ()),
+        ),
+        Note("Waiting", "", _waiting(run)),
     )
+    return tuple(note for note in notes if note.entries)
 
 
-def _total(run: Run) -> Row:
-    sessions = [client.session for client in run.clients if client.session]
-    archives = [session.archive for session in sessions if session.archive]
-    return Row(
-        client="total",
-        label=f"{run.tally.succeeded} of {run.tally.total} ok",
-        tone="quiet",
-        duration=words.duration(words.between(run.started, run.finished)),
-        files=words.number(_sum(archive.nfiles for archive in archives)),
-        original=words.size(_sum(archive.original_size for archive in archives)),
-        compressed=words.size(_sum(archive.compressed_size for archive in archives)),
-        deduplicated=words.size(_sum(archive.deduplicated_size for archive in archives)),
-        received=words.size(_sum(session.bytes_received for session in sessions)),
-    )
+def _listed(run: Run, archives: Callable[[Session], Sequence[ArchiveName]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found = ((client.name, archives(client.session)) for client in run.clients if client.session)
+    return tuple((name, _names(listed)) for name, listed in found if listed)
 
 
-def _sum(values: Iterable[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+def _names(archives: Sequence[ArchiveName]) -> tuple[str, ...]:
+    """Return each archive's name, which may lie, beside the beginning of its id, which cannot."""
+    shown = [f"{archive.id[:12]}  {archive.name or '(no name)'}" for archive in archives[:NAMES_SHOWN]]
+    rest = len(archives) - len(shown)
+    return (*shown, f"and {rest} more, see the record") if rest else tuple(shown)
+
+
+def _waiting(run: Run) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return for each reason the clients that wait for it: most wait for the same."""
+    waiting: dict[str, list[str]] = {}
+    for client in run.clients:
+        told = (client.session.maintain or client.session.compaction) if client.session else None
+        if told and told.waiting:
+            waiting.setdefault(told.waiting, []).append(client.name)
+    return tuple((words.names(clients), (reason,)) for reason, clients in waiting.items())
 
 
 def _facts(run: Run, record: str) -> tuple[tuple[str, str], ...]:

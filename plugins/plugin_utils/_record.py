@@ -15,6 +15,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome import CO
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _untrusted as untrusted
 
 SCHEMA = 1
+UNKNOWN_LIMIT = 100  # a client tells no more
 _RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}", re.ASCII)
 
 
@@ -27,6 +28,15 @@ class State(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     UNREACHABLE = "unreachable"
+
+
+class Work(StrEnum):
+    """What a run does with a client: two verbs of a session, and two tasks of the server alone."""
+
+    BACKUP = "backup"
+    MAINTAIN = "maintain"
+    COMPACT = "compact"
+    AUDIT = "audit"
 
 
 class MailState(StrEnum):
@@ -106,8 +116,75 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveName:
+    """An archive that is only mentioned. The name is a client's word, and may be empty."""
+
+    id: str
+    name: str
+
+    @classmethod
+    def listed(cls, raw: Any, names: Mapping[str, str], most: int) -> tuple[ArchiveName, ...]:
+        """Take what can be used of a list of ids, named by ``names``, or of mappings of both; never raises."""
+        entries = raw[:most] if isinstance(raw, (list, tuple)) else ()
+        pairs = [
+            (entry.get("id"), entry.get("name")) if isinstance(entry, Mapping) else (entry, "") for entry in entries
+        ]
+        ids = [(untrusted.text(one, 64), untrusted.text(name, 200)) for one, name in pairs]
+        return tuple(cls(one, name or names.get(one, "")) for one, name in ids if one or name)
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """What verb ``maintain`` did; ``named`` is how many archives were to go, ``waiting`` why none were."""
+
+    named: int | None
+    deleted: tuple[ArchiveName, ...]
+    kept: int | None
+    missing: tuple[ArchiveName, ...]
+    unknown: tuple[ArchiveName, ...]
+    check: str
+    waiting: str
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Maintenance:
+        """Take what can be used of a result, whose plan knows the archives' names, or of a record; never raises."""
+        plan, named = untrusted.mapping(raw.get("plan")), raw.get("named")
+        planned = [*_entries(plan.get("keep")), *_entries(plan.get("drop"))]
+        names = {untrusted.text(entry.get("id"), 64): untrusted.text(entry.get("name"), 200) for entry in planned}
+        return cls(
+            named=len(named) if isinstance(named, list) else untrusted.count(named),
+            deleted=ArchiveName.listed(raw.get("deleted"), names, 1500),
+            kept=untrusted.count(raw.get("kept")),
+            missing=ArchiveName.listed(raw.get("missing"), names, 1000),
+            unknown=ArchiveName.listed(raw.get("unknown"), {}, UNKNOWN_LIMIT),
+            check=untrusted.word(raw.get("check"), frozenset({"ok", "failed", "skipped"}), ""),
+            waiting=untrusted.text(raw.get("waiting"), 300),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What a compaction freed, in bytes; ``size_after`` is None when none was done, ``waiting`` says why."""
+
+    size: int | None
+    freeable: int | None
+    size_after: int | None
+    waiting: str
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Compaction:
+        """Take what can be used of ``raw``; never raises."""
+        return cls(
+            size=untrusted.count(raw.get("size")),
+            freeable=untrusted.count(raw.get("freeable")),
+            size_after=untrusted.count(raw.get("size_after")),
+            waiting=untrusted.text(raw.get("waiting"), 300),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
-    """The result of a session with verb ``backup``, as docs/architecture.md lists it."""
+    """What a task told: the result of a session, as docs/architecture.md lists it, or as much as others have of it."""
 
     session: str
     code: str
@@ -120,6 +197,8 @@ class Session:
     archive: Archive | None
     gate: Gate
     audit: Audit | None
+    maintain: Maintenance | None
+    compaction: Compaction | None
     log: str
     log_tail: tuple[str, ...]
 
@@ -127,6 +206,7 @@ class Session:
     def from_dict(cls, raw: Mapping[str, Any]) -> Session:
         """Take what can be used of a task's result, which may be anything; never raises."""
         archive, audit = raw.get("archive"), raw.get("audit")
+        maintain, compaction = raw.get("maintain"), raw.get("compaction")
         return cls(
             session=untrusted.text(raw.get("session"), 32),
             code=untrusted.word(raw.get("code"), frozenset(CODES), ""),
@@ -139,6 +219,8 @@ class Session:
             archive=Archive.from_dict(archive) if isinstance(archive, Mapping) else None,
             gate=Gate.from_dict(untrusted.mapping(raw.get("gate"))),
             audit=None if audit is None else Audit.from_dict(untrusted.mapping(audit)),
+            maintain=Maintenance.from_dict(maintain) if isinstance(maintain, Mapping) else None,
+            compaction=Compaction.from_dict(compaction) if isinstance(compaction, Mapping) else None,
             log=untrusted.text(raw.get("log"), 300),
             log_tail=untrusted.lines(raw.get("log_tail"), 20, 300),
         )
@@ -146,11 +228,12 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One client of a run; ``name`` is the inventory's, never what a client calls itself."""
+    """One client of a run and one work; ``name`` is the inventory's, never what a client calls itself."""
 
     name: str
     state: State = State.PLANNED
     session: Session | None = None
+    work: Work = Work.BACKUP
 
     @property
     def failed(self) -> bool:
@@ -159,8 +242,15 @@ class Client:
 
     @property
     def alarm(self) -> bool:
-        """Whether the audit of its session raised an alarm."""
-        return self.session is not None and self.session.audit is not None and self.session.audit.verdict == "alarm"
+        """Whether an audit raised an alarm now."""
+        session = self.session
+        audited = session.audit if session else None
+        return session is not None and (session.code == "alarm" or (audited is not None and audited.verdict == "alarm"))
+
+    @property
+    def frozen(self) -> bool:
+        """Whether nothing was done because of an earlier alarm."""
+        return self.session is not None and self.session.code == "frozen"
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Client:
@@ -170,6 +260,7 @@ class Client:
             name=untrusted.text(raw.get("name"), 200),
             state=State(untrusted.word(raw.get("state"), frozenset(State), State.FAILED)),
             session=Session.from_dict(session) if isinstance(session, Mapping) else None,
+            work=Work(untrusted.word(raw.get("work"), frozenset(Work), Work.BACKUP)),
         )
 
 
@@ -193,7 +284,10 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many clients; ``succeeded + failed + skipped == total``. Those never run count as skipped."""
+    """How many clients; ``succeeded + failed + skipped == total``. Those never run count as skipped.
+
+    Where a run does several works, the worst that came of a client counts.
+    """
 
     total: int
     succeeded: int
@@ -221,11 +315,16 @@ class Run:
     @property
     def tally(self) -> Tally:
         """Count the clients by what became of them."""
-        total = len(self.clients)
-        succeeded = sum(client.state is State.OK for client in self.clients)
-        failed = sum(client.failed for client in self.clients)
-        not_run = sum(client.state is State.PLANNED for client in self.clients)
-        return Tally(total, succeeded, failed, total - succeeded - failed, not_run)
+        failed = {client.name for client in self.clients if client.failed}
+        not_run = {client.name for client in self.clients if client.state is State.PLANNED} - failed
+        succeeded = {client.name for client in self.clients if client.state is State.OK} - failed - not_run
+        total = len({client.name for client in self.clients})
+        return Tally(total, len(succeeded), len(failed), total - len(succeeded) - len(failed), len(not_run))
+
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """What this run does, in its order."""
+        return tuple(dict.fromkeys(client.work for client in self.clients))
 
     @property
     def status(self) -> str:
@@ -246,8 +345,6 @@ class Run:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Run:
         """Take what can be used of a record; never raises."""
-        listed = raw.get("clients")
-        clients = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
         return cls(
             run_id=untrusted.text(raw.get("run_id"), 64),
             title=untrusted.text(raw.get("title"), 80),
@@ -258,9 +355,13 @@ class Run:
             started=untrusted.moment(raw.get("started")),
             finished=untrusted.moment(raw.get("finished")),
             mail=Mail.from_dict(untrusted.mapping(raw.get("mail"))),
-            clients=tuple(map(Client.from_dict, clients)),
+            clients=tuple(map(Client.from_dict, _entries(raw.get("clients")))),
             problems=untrusted.lines(raw.get("problems"), 100, 500),
         )
+
+
+def _entries(raw: Any) -> list[Mapping[str, Any]]:
+    return [entry for entry in raw if isinstance(entry, Mapping)] if isinstance(raw, (list, tuple)) else []
 
 
 def valid_run_id(text: str) -> bool:

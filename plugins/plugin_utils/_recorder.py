@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _untrusted as untrusted
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, State, Work
 
 _GRACE = 0.5
 _SHARE = 0.05
@@ -25,7 +25,7 @@ class Recorder:
 
     def __init__(self, run: Run, save: Callable[[Run], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._run = run
-        self._clients: dict[str, Client] = {}
+        self._clients: dict[tuple[Work, str], Client] = {}
         self._problems: list[str] = []
         self._save = save
         self._clock = clock
@@ -37,26 +37,25 @@ class Recorder:
         """The run as known now."""
         return replace(self._run, clients=tuple(self._clients.values()), problems=tuple(self._problems))
 
-    def plan(self, names: Iterable[str]) -> None:
+    def plan(self, names: Iterable[str], work: Work) -> None:
         """Note clients whose turn will come; those already known stay as they are."""
         for name in names:
-            self._clients.setdefault(name, Client(name))
+            self._clients.setdefault((work, name), Client(name, work=work))
         self._saved()
 
-    def started(self, name: str) -> None:
-        """Note that a client's session has been started."""
-        self._clients[name] = Client(name, State.RUNNING)
-        self._saved()
+    def started(self, name: str, work: Work) -> None:
+        """Note that the work on a client has been started."""
+        self.ended(Client(name, State.RUNNING, work=work))
 
     def ended(self, client: Client) -> None:
         """Note what became of a client; the last word counts."""
-        self._clients[client.name] = client
+        self._clients[client.work, client.name] = client
         self._saved()
 
-    def waits_for(self, name: str) -> bool:
-        """Whether this is a client of the run whose session has not ended."""
-        client = self._clients.get(name)
-        return client is not None and client.state in (State.PLANNED, State.RUNNING)
+    def waits_for(self, name: str) -> Work | None:
+        """Return the first work on this client that has not ended."""
+        waiting = (client for client in self._clients.values() if client.state in (State.PLANNED, State.RUNNING))
+        return next((client.work for client in waiting if client.name == name), None)
 
     def problem(self, text: str) -> None:
         """Note, once, something that went wrong in the run itself and not with one client."""

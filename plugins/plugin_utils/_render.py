@@ -10,12 +10,12 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 
-from ansible_collections.paranoid.backup.plugins.plugin_utils._page import Page, Row
+from ansible_collections.paranoid.backup.plugins.plugin_utils._page import Page
+from ansible_collections.paranoid.backup.plugins.plugin_utils._table import Row, Table
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 WIDTH = 100
 _TEMPLATES = Path(__file__).parent / "templates"
-_HEADINGS = ("status", "time", "files", "original", "compr.", "dedup.", "received")
 
 
 def html(page: Page) -> str:
@@ -25,18 +25,19 @@ def html(page: Page) -> str:
 
 def text(page: Page) -> str:
     """Return text of at most 100 columns."""
-    return _environment(autoescape=False).get_template("report.txt.j2").render(page=page, table=table(page))
+    return _environment(autoescape=False).get_template("report.txt.j2").render(page=page)
 
 
-def table(page: Page) -> list[str]:
-    """Return the aligned lines of the table: names left, figures right, long names on a line of their own."""
-    rows = [*page.rows, page.total]
-    widths = [max(map(_columns, column)) for column in zip(_HEADINGS, *(row.cells for row in rows), strict=True)]
+def aligned(table: Table) -> list[str]:
+    """Return the aligned lines of a table: names left, figures right, long names on a line of their own."""
+    headings = ("status", *table.columns)
+    cells = [(row.label, *row.cells) for row in (*table.rows, table.total)]
+    widths = [max(map(_columns, column)) for column in zip(headings, *cells, strict=True)]
     room = WIDTH - sum(widths) - 2 * len(widths)
-    named = min(room, max(map(_columns, ["client", *(row.client for row in rows)])))
-    body = [line for row in page.rows for line in _row(row, named, widths)]
+    named = min(room, max(map(_columns, ["client", *(row.client for row in table.rows)])))
+    body = [line for row in table.rows for line in _row(row, named, widths)]
     rule = "─" * (named + sum(widths) + 2 * len(widths))
-    return [_line("client", named, _HEADINGS, widths), rule, *body, rule, *_row(page.total, named, widths)]
+    return [_line("client", named, headings, widths), rule, *body, rule, *_row(table.total, named, widths)]
 
 
 def wrap(line: str, indent: int) -> str:
@@ -63,14 +64,15 @@ def _environment(autoescape: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(wrap=wrap, quote=quote)
+    environment.filters.update(wrap=wrap, quote=quote, aligned=aligned)
     return environment
 
 
 def _row(row: Row, named: int, widths: list[int]) -> list[str]:
+    cells = (row.label, *row.cells)
     if _columns(row.client) <= named:
-        return [_line(row.client, named, row.cells, widths)]
-    return [row.client[:WIDTH], _line("", named, row.cells, widths)]
+        return [_line(row.client, named, cells, widths)]
+    return [row.client[:WIDTH], _line("", named, cells, widths)]
 
 
 def _line(name: str, named: int, cells: tuple[str, ...], widths: list[int]) -> str:

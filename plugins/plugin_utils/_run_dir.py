@@ -18,7 +18,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._untrusted import mapping
 
 RECORD = "record.json"
-_LARGEST_RECORD = 512 * 1024 * 1024
+LARGEST_RECORD = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class RunDir:
     def load(self) -> Run:
         """Read the record; raises OSError when there is none, ValueError when it is no JSON."""
         with self.record.open("rb") as file:
-            return Run.from_dict(mapping(json.loads(file.read(_LARGEST_RECORD))))
+            return Run.from_dict(mapping(json.loads(file.read(LARGEST_RECORD))))
 
     def write(self, name: str, content: bytes) -> None:
         """Replace one file; raises OSError, and leaves the old one then."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-SUBJECT_WORDS = frozenset({"STATUS", "SUCCEEDED", "FAILED", "SKIPPED", "TOTAL", "RUNTIME", "RUN_ID", "TITLE"})
+SUBJECT_WORDS = frozenset({"STATUS", "WHAT", "SUCCEEDED", "FAILED", "SKIPPED", "TOTAL", "RUNTIME", "RUN_ID", "TITLE"})
 _PORTS = {"none": 25, "starttls": 587, "tls": 465}
 
 
@@ -54,6 +54,8 @@ class Settings:
     mail_to: tuple[str, ...]
     mail_in_check: bool
     transport: Smtp | Sendmail | None
+    keep_runs: int = 0
+    keep_days: int = 0
 
 
 def settings_from(option: Callable[[str], Any]) -> Settings:
@@ -75,6 +77,8 @@ def settings_from(option: Callable[[str], Any]) -> Settings:
         mail_to=_listed(option("mail_to")),
         mail_in_check=option("mail_in_check"),
         transport=_transport(option),
+        keep_runs=_limit(option, "keep_runs"),
+        keep_days=_limit(option, "keep_days"),
     )
 
 
@@ -130,6 +134,12 @@ def _timeout(option: Callable[[str], Any]) -> float:
     if not 0 < option("timeout") <= 3600:
         raise SettingsError("timeout: must be from 1 to 3600 seconds")
     return float(option("timeout"))
+
+
+def _limit(option: Callable[[str], Any], name: str) -> int:
+    if option(name) < 0:
+        raise SettingsError(f"{name}: must be 0, which is no limit, or more")
+    return int(option(name))
 
 
 def _need(option: Callable[[str], Any], why: str, *names: str) -> None:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Session
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, Session, State, Work
 from hypothesis import strategies as st
 
 HOSTILE = (
@@ -41,3 +42,59 @@ def session(**changes: Any) -> Session:
     sizes = {"compressed_size": 31 * 2**30, "deduplicated_size": 212 * 2**20}
     raw = {"duration": 63.2, "bytes_received": 310 * 2**20, "archive": {**archive, **sizes}}
     return Session.from_dict({**raw, **changes})
+
+
+def maintained(code: str = "", reason: str = "", **changes: Any) -> Session:
+    """Three archives went, one that nobody knows is there, the check went well."""
+    drop = [{"id": digit * 64, "name": f"web01-2026-10-0{digit}T03:00:00"} for digit in "123"]
+    raw = {
+        "named": [one["id"] for one in drop], "deleted": [one["id"] for one in drop], "kept": 28, "missing": [],
+        "unknown": [], "check": "ok", "waiting": "", "plan": {"drop": drop, "keep": [{"id": "9" * 64, "name": "kept"}]},
+    }  # fmt: skip
+    return Session.from_dict({"duration": 94.0, "code": code, "reason": reason, "maintain": {**raw, **changes}})
+
+
+def compacted(**changes: Any) -> Session:
+    raw = {"size": 50 * 2**30, "freeable": 3 * 2**30, "size_after": 47 * 2**30, "waiting": "", **changes}
+    return Session.from_dict({"compaction": raw})
+
+
+def maintain_run(run: Run) -> Run:
+    """One client of every kind that only a maintenance knows; db02 is hostile in every text."""
+    frozen = "mail01 is frozen since 2026-11-20T03:00:12+00:00: look, roll back or not, then unfreeze it (ALARM: gone)"
+    waits = "the trim of 2026-11-14 waits for its compaction, so 4 archives stay until then"
+    unknown = [{"id": "c" * 64, "name": "by-hand"}, {"id": "d" * 64, "name": HOSTILE}]
+    lost = maintained("archives_missing", HOSTILE, deleted=[], missing=["9" * 64, "8" * 64], check="skipped")
+    clients = (
+        Client("web01", State.OK, maintained()),
+        Client("web02", State.OK, maintained(named=[], deleted=[], waiting=waits)),
+        Client("db01", State.OK, maintained(unknown=unknown)),
+        Client("db02", State.FAILED, lost),
+        Client("app01", State.FAILED, maintained("check_failed", "errors", check="failed")),
+        Client("mail01", State.FAILED, Session.from_dict({"code": "frozen", "reason": frozen})),
+    )
+    works = tuple(replace(client, work=Work.MAINTAIN) for client in clients)
+    return replace(run, playbook="maintain.yml", clients=works)
+
+
+def compact_run(run: Run) -> Run:
+    """One client that was compacted, two that have to wait, one alarm."""
+    held = "what was deleted is held until 2026-12-05T06:30+00:00"
+    alarm = "ALARM: db01's repository is not as it was left, it is frozen: 12 stored objects were deleted"
+    clients = (
+        Client("web01", State.OK, compacted()),
+        Client("web02", State.OK, compacted(size_after=None, waiting=held)),
+        Client("app01", State.OK, compacted(size_after=None, waiting=held)),
+        Client("db01", State.FAILED, Session.from_dict({"code": "alarm", "reason": alarm})),
+    )
+    works = tuple(replace(client, work=Work.COMPACT) for client in clients)
+    return replace(run, playbook="compact.yml", clients=works)
+
+
+def audit_run(run: Run) -> Run:
+    clean = Session.from_dict({"audit": {"verdict": "clean", "findings": []}})
+    damage = {"verdict": "alarm", "findings": ["damage: segment 17, offset 8: wrong checksum"]}
+    found = Session.from_dict({"code": "alarm", "audit": damage, "reason": "ALARM: db01's repository is not as it was"})
+    clients = (Client("web01", State.OK, clean), Client("db01", State.FAILED, found))
+    works = tuple(replace(client, work=Work.AUDIT) for client in clients)
+    return replace(run, playbook="audit.yml", clients=works)

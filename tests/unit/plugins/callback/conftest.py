@@ -43,6 +43,15 @@ class ActionModule(ActionBase):
         return {**ok, **told.get("returns", {})} if "only" not in told else told["only"]
 """
 
+# What the server's own tasks would tell.
+UPKEEP = """
+from ansible.plugins.action import ActionBase
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        return {**super().run(tmp, task_vars), **task_vars.get("told", {}).get("compact", {})}
+"""
+
 
 @dataclass
 class Outcome:
@@ -116,7 +125,9 @@ def bench(tmp_path: Path) -> Bench:
     for kind in ("callback", "plugin_utils", "module_utils"):
         (collection / "plugins" / kind).symlink_to(PLUGINS / kind)
     (collection / "plugins" / "action" / "session.py").write_text(SESSION)
-    (collection / "plugins" / "modules" / "session.py").write_text("")
+    (collection / "plugins" / "action" / "compact.py").write_text(UPKEEP)
+    for name in ("session", "compact"):
+        (collection / "plugins" / "modules" / f"{name}.py").write_text("")
     (collection / "meta").mkdir()
     (collection / "meta" / "runtime.yml").write_text('requires_ansible: ">=2.19.0"\n')
     return Bench(tmp_path, {"method": "none"}, {"web01": {}, "db01": {}})

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -16,6 +18,13 @@ PASSWORD = "correct horse 'battery' $taple"
 LOST = {
     "failed": True, "status": "failed", "code": "connection_lost", "reason": "the connection was lost",
     "msg": "the connection was lost", "log_tail": ["one", "\x1b[31mtwo"],
+}  # fmt: skip
+MAINTAINED = {
+    "status": "ok",
+    "maintain": {
+        "named": ["1" * 64], "deleted": ["1" * 64], "kept": 30, "missing": [], "unknown": [], "check": "ok",
+        "waiting": "", "plan": {"drop": [{"id": "1" * 64, "name": "old"}], "keep": []},
+    },
 }  # fmt: skip
 LOOK = """
 - hosts: localhost
@@ -207,6 +216,88 @@ def test_other_playbooks_are_left_alone(bench):
     assert (done.code, done.record) == (0, None)
 
 
+WORK = """
+    - name: Maintain
+      paranoid.backup.session:
+        client: "{{ inventory_hostname }}"
+        verb: maintain
+      tags: [maintain]
+    - name: Compact
+      paranoid.backup.compact:
+        client: "{{ inventory_hostname }}"
+"""
+
+
+def test_a_maintenance_is_recorded_and_mailed(bench, mailbox):
+    bench.settings = smtp(mailbox)
+    bench.hosts["db01"]["told"] = {"only": MAINTAINED}
+    done = bench.run(playbook=PLAYBOOK.replace("verb: backup", "verb: maintain"))
+    assert done.code == 2, done.output  # web01 answered as a backup does, without saying what it deleted
+    assert done.client("db01")["session"]["maintain"]["deleted"] == [{"id": "1" * 64, "name": "old"}]
+    (mail,) = mailbox.mails
+    assert mail["Subject"].startswith("[backup] maintain FAILURE: 1 ok, 1 failed, 0 skipped of 2 in ")
+    text = mail.get_body(("plain",)).get_content()
+    assert "client  status" in text and "deleted  kept  unknown  missing  check" in text
+    assert "original" not in text
+
+
+def test_several_works_of_one_run_keep_apart(bench):
+    bench.hosts = {"web01": {"told": {"returns": MAINTAINED, "compact": {"size": 9, "freeable": 4, "size_after": 5}}}}
+    done = bench.run(playbook=PLAYBOOK + WORK)
+    assert done.code == 0, done.output
+    works = [(client["work"], client["state"]) for client in done.record["clients"]]
+    assert works == [("backup", "ok"), ("maintain", "ok"), ("compact", "ok")]
+    assert done.record["tally"]["total"] == 1
+    assert done.record["clients"][0]["session"]["archive"]["nfiles"] == 12345
+    assert done.record["clients"][2]["session"]["compaction"]["size_after"] == 5
+
+
+def test_tags_choose_the_works_but_cannot_hide_that_none_was_left(bench):
+    bench.hosts = {"web01": {"told": {"returns": MAINTAINED}}}
+    chosen = bench.run("playbook.yml", "--tags", "maintain", playbook=PLAYBOOK + WORK)
+    assert [(client["work"], client["state"]) for client in chosen.record["clients"]] == [("maintain", "ok")]
+    assert chosen.code == 0, chosen.output
+    mistyped = bench.run("playbook.yml", "--tags", "maintian", playbook=PLAYBOOK + WORK)
+    assert (mistyped.code, mistyped.record["tally"]["not_run"]) == (2, 1)
+
+
+def test_a_compaction_that_raises_an_alarm(bench, mailbox):
+    alarm = {"failed": True, "code": "alarm", "msg": "ALARM: web01's repository is not as it was left, it is frozen: x"}
+    bench.settings, bench.hosts = smtp(mailbox), {"web01": {"told": {"compact": alarm}}}
+    compact = "- hosts: backup_clients\n  gather_facts: false\n  tasks:\n" + WORK[WORK.index("    - name: Compact") :]
+    done = bench.run(playbook=compact)
+    assert done.code == 2
+    assert mailbox.mails[0]["Subject"].startswith("[backup] compact ALARM: 0 ok, 1 failed")
+    text = mailbox.mails[0].get_body(("plain",)).get_content()
+    assert text.startswith("ALARM: web01's repository is not as it was left, it is frozen: x")
+
+
+def test_old_runs_are_removed_after_the_report(bench):
+    old = bench.run().directory
+    os.utime(old / "record.json", (0, 0))
+    assert bench.run("playbook.yml", "--check").code == 0
+    assert old.exists()
+    done = bench.run(PARANOID_REPORT_KEEP_DAYS="30")
+    assert (done.code, old.exists(), done.directory.exists()) == (0, False, True)
+
+
+def test_old_runs_that_cannot_be_removed_are_one_line_and_no_failure(bench):
+    """Root may do all that permissions forbid, so the plugin itself is told that its disk fails."""
+    old = bench.run().directory
+    os.utime(old / "record.json", (0, 0))
+    utils = bench.root / "ansible_collections/paranoid/backup/plugins/plugin_utils"
+    source = utils.resolve()
+    utils.unlink()
+    shutil.copytree(source, utils)
+    sound = (utils / "_prune.py").read_text()
+    broken = sound.replace("os.unlink(name, dir_fd=directory)", "raise OSError(5, 'Input/output error')")
+    (utils / "_prune.py").write_text(broken)
+    done = bench.run()
+    assert (done.code, done.record["status"], old.exists()) == (0, "SUCCESS", True)
+    line = f"old runs in {bench.reports} could not be removed: {old.name}: Input/output error"
+    assert [said for said in done.output.splitlines() if "removed" in said] == [f"paranoid.backup.report: {line}"]
+
+
 def test_a_session_in_an_include_is_found(bench):
     (bench.root / "tasks.yml").write_text("- paranoid.backup.session:\n    client: x\n    verb: backup\n")
     play = "- hosts: backup_clients\n  gather_facts: false\n  tasks:\n    - ansible.builtin.include_tasks: tasks.yml\n"
@@ -224,7 +315,7 @@ def test_a_run_id_from_outside_is_used_once(bench):
     assert (done.code, done.record["run_id"]) == (0, "20261121T063000Z-cafe")
     again = bench.run(PARANOID_BACKUP_RUN_ID="20261121T063000Z-cafe")
     assert again.code == 7
-    assert "already has a record. No backup was started." in again.output
+    assert "already has a record. Nothing was started." in again.output
     assert bench.run(PARANOID_BACKUP_RUN_ID="../../etc").code == 7
 
 
@@ -290,7 +381,7 @@ def test_a_wrong_option_ends_the_run_before_it_begins(bench, settings, line):
     done = bench.run()
     assert done.code == 7
     assert line in done.output
-    assert "No backup was started" in done.output
+    assert "Nothing was started" in done.output
     assert "PLAY [" not in done.output
     assert "Traceback" not in done.output
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.plugin_utils._event import client_from, failure_before, is_backup
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._event import client_from, failure_before, work_of
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import State, Work
 from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import ANYTHING
@@ -30,26 +30,31 @@ def told(event, raw, **changes):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, True), ({"args": {"verb": "info"}}, False), ({"args": {}}, False), ({"args": "{{ all }}"}, False),
-        ({"args": {"verb": "{{ verb }}"}}, False), ({"action": "ansible.builtin.command"}, False),
+        ({}, Work.BACKUP), ({"args": {"verb": "maintain"}}, Work.MAINTAIN), ({"args": {"verb": "info"}}, None),
+        ({"args": {}}, None), ({"args": "{{ all }}"}, None), ({"args": {"verb": "{{ verb }}"}}, None),
+        ({"args": {"verb": ["backup"]}}, None), ({"action": "ansible.builtin.command"}, None),
+        ({"action": "paranoid.backup.compact"}, Work.COMPACT), ({"action": "paranoid.backup.audit"}, Work.AUDIT),
+        ({"action": "paranoid.backup.rollback"}, None), ({"action": "paranoid.backup.unfreeze"}, None),
     ],
 )  # fmt: skip
-def test_is_backup(changes, expected):
-    assert is_backup(task(**changes)) is expected
+def test_what_belongs_in_a_report(changes, expected):
+    assert work_of(task(**changes)) is expected
 
 
-def test_a_short_name_that_resolves_to_the_session_is_one():
-    short = task(action="session")
-    short.resolved_action = "paranoid.backup.session"
-    assert is_backup(short)
+def test_a_short_name_that_resolves_to_the_task_is_one():
+    for name in ("session", "compact"):
+        short = task(action=name)
+        short.resolved_action = f"paranoid.backup.{name}"
+        assert work_of(short) is (Work.BACKUP if name == "session" else Work.COMPACT)
 
 
 @given(
     st.sampled_from([State.OK, State.FAILED, State.SKIPPED, State.UNREACHABLE]),
+    st.sampled_from(["session", "compact", "audit"]),
     st.dictionaries(st.text(), ANYTHING) | ANYTHING,
 )
-def test_no_result_raises_and_none_is_ok_by_accident(event, raw):
-    client = client_from(event, result(raw))
+def test_no_result_raises_and_none_is_ok_by_accident(event, name, raw):
+    client = client_from(event, result(raw, action=f"paranoid.backup.{name}"))
     assert client.state is not State.OK
     assert client.session.reason
 
@@ -69,6 +74,45 @@ def test_only_ok_is_ok():
 def test_an_alarm_is_a_failure():
     audit = {"verdict": "alarm", "findings": ["gone"]}
     assert told(State.OK, {"status": "ok", "audit": audit}) == (State.FAILED, "", "the audit raised an alarm")
+
+
+def test_a_maintenance_names_what_went():
+    ids = ["1" * 64, "2" * 64]
+    plan = {"drop": [{"id": ids[0], "name": "old"}], "keep": [{"id": ids[1], "name": "new", "reasons": ["last 1"]}]}
+    told = {"named": ids[:1], "deleted": ids[:1], "missing": ids[1:], "unknown": [{"id": "3" * 64, "name": "x"}]}
+    raw = {"status": "ok", "maintain": {**told, "plan": plan, "kept": 30, "check": "ok", "waiting": ""}}
+    client = client_from(State.OK, result(raw, args={"verb": "maintain"}))
+    found = client.session.maintain
+    assert (client.state, client.work, found.named, found.kept, found.check) == (State.OK, Work.MAINTAIN, 1, 30, "ok")
+    assert [(one.id, one.name) for one in (*found.deleted, *found.missing, *found.unknown)] == [
+        (ids[0], "old"), (ids[1], "new"), ("3" * 64, "x"),
+    ]  # fmt: skip
+
+
+def test_a_maintenance_that_does_not_say_what_it_did_is_a_failure():
+    said = told(State.OK, {"status": "ok"}, args={"verb": "maintain"})
+    assert said == (State.FAILED, "bad_result", "the task ended without a result that can be read")
+
+
+def test_a_compaction():
+    action = "paranoid.backup.compact"
+    done = client_from(State.OK, result({"size": 9, "freeable": 4, "size_after": 5, "waiting": ""}, action=action))
+    assert (done.state, done.work) == (State.OK, Work.COMPACT)
+    assert done.session.compaction.size_after == 5
+    assert told(State.OK, {"size": 9, "freeable": "4"}, action=action)[:2] == (State.FAILED, "bad_result")
+    failed = client_from(State.FAILED, result({"msg": "ALARM: gone", "code": "alarm"}, action=action))
+    assert (failed.alarm, failed.session.reason) == (True, "ALARM: gone")
+    frozen = client_from(State.FAILED, result({"msg": "web01 is frozen", "code": "frozen"}, action=action))
+    assert (frozen.frozen, frozen.alarm) == (True, False)
+
+
+def test_an_audit():
+    action = "paranoid.backup.audit"
+    assert told(State.OK, {"verdict": "clean", "findings": []}, action=action) == (State.OK, "", "")
+    assert told(State.OK, {"verdict": "fine"}, action=action)[0] is State.FAILED
+    raw = {"msg": "ALARM: x", "code": "alarm", "verdict": "alarm", "findings": ["12 objects gone"]}
+    found = client_from(State.FAILED, result(raw, action=action))
+    assert (found.alarm, found.session.audit.findings) == (True, ("12 objects gone",))
 
 
 def test_of_a_loop_the_last_round_counts():

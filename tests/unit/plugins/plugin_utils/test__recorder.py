@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._recorder import Recorder
 
 
@@ -26,8 +26,8 @@ class Disk:
 def test_every_event_is_saved_while_saving_is_cheap(run):
     disk = Disk(cost=0.001)
     recorder = Recorder(replace(run, clients=()), disk.save, disk.clock)
-    recorder.plan(["a", "b"])
-    recorder.started("a")
+    recorder.plan(["a", "b"], Work.BACKUP)
+    recorder.started("a", Work.BACKUP)
     recorder.ended(Client("a", State.OK))
     assert [[str(client.state) for client in saved.clients] for saved in disk.saved] == [
         ["planned", "planned"], ["running", "planned"], ["ok", "planned"],
@@ -39,7 +39,7 @@ def test_saving_takes_a_bounded_share_of_the_run(run):
     recorder = Recorder(replace(run, clients=()), disk.save, disk.clock)
     for place in range(1000):
         disk.now += 0.1
-        recorder.started(f"c{place}")
+        recorder.started(f"c{place}", Work.BACKUP)
     spent = len(disk.saved) * disk.cost
     assert 0.5 <= spent <= 0.5 + 0.05 * disk.now + disk.cost
     assert len(recorder.run.clients) == 1000
@@ -47,13 +47,23 @@ def test_saving_takes_a_bounded_share_of_the_run(run):
 
 def test_planning_again_forgets_nothing(run):
     recorder = Recorder(replace(run, clients=()), Disk().save)
-    recorder.plan(["a"])
+    recorder.plan(["a"], Work.BACKUP)
     recorder.ended(Client("a", State.OK))
-    recorder.plan(["a", "b"])
+    recorder.plan(["a", "b"], Work.BACKUP)
     assert [client.state for client in recorder.run.clients] == [State.OK, State.PLANNED]
-    assert not recorder.waits_for("a")
-    assert recorder.waits_for("b")
-    assert not recorder.waits_for("c")
+    assert [recorder.waits_for(name) for name in "abc"] == [None, Work.BACKUP, None]
+
+
+def test_works_do_not_overwrite_each_other(run):
+    recorder = Recorder(replace(run, clients=()), Disk().save)
+    for work in (Work.BACKUP, Work.MAINTAIN):
+        recorder.plan(["a"], work)
+    assert recorder.waits_for("a") is Work.BACKUP
+    recorder.ended(Client("a", State.OK))
+    assert recorder.waits_for("a") is Work.MAINTAIN
+    recorder.ended(Client("a", State.FAILED, work=Work.MAINTAIN))
+    told = [(client.work, client.state) for client in recorder.run.clients]
+    assert told == [(Work.BACKUP, State.OK), (Work.MAINTAIN, State.FAILED)]
 
 
 def test_a_full_disk_is_one_problem_and_no_exception(run):
@@ -61,6 +71,6 @@ def test_a_full_disk_is_one_problem_and_no_exception(run):
         raise OSError(28, "No space left on device")
 
     recorder = Recorder(replace(run, clients=()), full)
-    recorder.plan(["a"])
-    recorder.started("a")
+    recorder.plan(["a"], Work.BACKUP)
+    recorder.started("a", Work.BACKUP)
     assert recorder.run.problems == ("the record could not be kept up to date: [Errno 28] No space left on device",)

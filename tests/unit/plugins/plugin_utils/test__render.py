@@ -8,9 +8,10 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _render as render
-from ansible_collections.paranoid.backup.plugins.plugin_utils._page import LOGS_SHOWN, headline, page
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, State
-from report_samples import HOSTILE, session
+from ansible_collections.paranoid.backup.plugins.plugin_utils._headline import headline, what
+from ansible_collections.paranoid.backup.plugins.plugin_utils._page import LOGS_SHOWN, NAMES_SHOWN, page
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Session, State, Work
+from report_samples import HOSTILE, audit_run, compact_run, compacted, maintain_run, maintained, session
 
 RECORD = "/var/lib/reports/20261121T063000Z-1a2b3c4d/record.json"
 
@@ -30,6 +31,31 @@ Started   2026-11-21 06:30:00 UTC, took 2 min 10 s
 Playbook  backup.yml, by root on ctl
 Run       20261121T063000Z-1a2b3c4d
 Record    /var/lib/reports/20261121T063000Z-1a2b3c4d/record.json
+"""
+
+
+MAINTAIN = """\
+client  status           time  deleted  kept  unknown  missing    check
+───────────────────────────────────────────────────────────────────────
+db02    failed     1 min 34 s        0    28        0        2  skipped
+app01   failed     1 min 34 s        3    28        0        0   failed
+mail01  frozen              –        –     –        –        –        –
+web01   ok         1 min 34 s        3    28        0        0       ok
+web02   ok         1 min 34 s        0    28        0        0       ok
+db01    ok         1 min 34 s        3    28        2        0       ok
+───────────────────────────────────────────────────────────────────────
+total   3 of 6 ok  2 min 10 s        9   140        2        2        –
+"""
+
+COMPACT = """\
+client  status       before  freeable    freed     after
+────────────────────────────────────────────────────────
+db01    alarm             –         –        –         –
+web01   ok         50.0 GiB   3.0 GiB  3.0 GiB  47.0 GiB
+web02   waiting    50.0 GiB   3.0 GiB        –         –
+app01   waiting    50.0 GiB   3.0 GiB        –         –
+────────────────────────────────────────────────────────
+total   3 of 4 ok   150 GiB   9.0 GiB  3.0 GiB  47.0 GiB
 """
 
 
@@ -69,15 +95,19 @@ def test_text_is_printable_and_fits_whatever_a_client_sends(bad_run):
 def test_alarms_come_first_then_problems_then_failures(bad_run):
     text = render.text(page(bad_run, RECORD))
     html = render.html(page(bad_run, RECORD))
+    assert text.startswith("ALARM: mail01's repository is not as it was left\n  12 objects are gone\n")
     for places in (
-        [text.index(word) for word in ("ALARM", "PROBLEMS OF THE RUN", "FAILED", "SKIPPED", "client  ")],
-        [html.index(word) for word in ("AUDIT ALARM", ">Problems of the run<", ">Failed<", ">Skipped<", ">Clients<")],
+        [text.index(word) for word in ("ALARM", "backup: ", "PROBLEMS OF THE RUN", "FAILED", "SKIPPED", "client  ")],
+        [
+            html.index(word)
+            for word in (">ALARM<", "<h1", ">Problems of the run<", ">Failed<", ">Skipped<", ">Clients<")
+        ],
     ):
         assert places == sorted(places)
 
 
 def test_failed_clients_lead_the_table(bad_run):
-    assert [row.label for row in page(bad_run, RECORD).rows] == [
+    assert [row.label for row in page(bad_run, RECORD).tables[0].rows] == [
         "failed", "unreachable", "alarm", "no result", "skipped", "not run", "ok", "ok",
     ]  # fmt: skip
 
@@ -118,14 +148,105 @@ def test_headlines(run, bad_run):
     assert headline(replace(run, clients=(off,))) == "Nothing was backed up: 1 client skipped."
     assert headline(replace(run, clients=(web, lost))) == "1 of 2 clients failed: lost."
     assert headline(replace(run, clients=(web, never))) == "1 of 2 clients did not get a turn."
-    assert headline(replace(run, clients=())).startswith("Nothing was backed up: no client matched")
+    assert headline(replace(run, clients=())).startswith("Nothing was done: no client matched")
     assert headline(replace(run, problems=("x",))) == "All 2 clients backed up. The run itself had a problem."
-    assert headline(bad_run).startswith("The audit raised an alarm on mail01. 4 of 8 clients failed: ")
+    assert headline(bad_run).startswith("4 of 8 clients failed: ")
+
+
+def test_a_maintenance(run):
+    text = render.text(page(maintain_run(run), RECORD))
+    assert text.startswith("FROZEN: mail01 is frozen since 2026-11-20T03:00:12+00:00: look, roll back or not, ")
+    assert (
+        "\nbackup: maintain FAILURE\n3 of 6 clients failed: db02, app01 and mail01. 2 missing archives on db02." in text
+    )
+    assert "  db02\n    999999999999  kept\n    888888888888  (no name)\n" in text
+    assert "  db01\n    cccccccccccc  by-hand\n    dddddddddddd  <script>" in text
+    assert "\n  web02: the trim of 2026-11-14 waits for its compaction, so 4 archives stay until then\n" in text
+    assert MAINTAIN in text
+    failed = text[text.index("\nFAILED\n") : text.index("\nMISSING ARCHIVES\n")]
+    assert "mail01" not in failed  # the first line has said it
+    assert all(len(line) <= render.WIDTH and line.replace("\u00a0", " ").isprintable() for line in text.splitlines())
+
+
+def test_what_a_client_names_is_text_in_html_too(run):
+    shown = Elements(render.html(page(maintain_run(run), RECORD)))
+    assert "script" not in shown.tags
+    assert "dddddddddddd  <script>alert(1)</script>&\"'{{ 7*7 }} Bcc: victim@example.org\\x1b[2J" in shown.words
+
+
+def test_many_unknown_archives_are_counted_and_the_first_are_named(run):
+    many = maintained(unknown=[{"id": f"{place:064}", "name": f"n{place}"} for place in range(120)])
+    shown = page(replace(run, clients=(Client("web01", State.OK, many, Work.MAINTAIN),)), RECORD)
+    ((_client, names),) = shown.notes[0].entries
+    assert (len(names), names[-1]) == (NAMES_SHOWN + 1, "and 80 more, see the record")
+    assert shown.tables[0].rows[0].cells[3] == "100+"
+    assert "100 unknown archives on web01." in shown.headline
+
+
+def test_a_compaction(run):
+    text = render.text(page(compact_run(run), RECORD))
+    assert text.startswith("ALARM: db01's repository is not as it was left, it is frozen: 12 stored objects were")
+    assert "\nFAILED\n" not in text
+    assert "\n  web02 and app01: what was deleted is held until 2026-12-05T06:30+00:00\n" in text
+    assert COMPACT in text
+
+
+def test_an_audit(run):
+    text = render.text(page(audit_run(run), RECORD))
+    assert text.startswith("ALARM: db01's repository is not as it was left\n  damage: segment 17, offset 8: wrong")
+    assert "client  status     findings\n" in text
+
+
+def test_an_alarm_with_a_log_stays_among_the_failures(run):
+    alarm = session(audit={"verdict": "alarm", "findings": ["gone"]}, reason="ALARM: gone", log="/l", log_tail=["new"])
+    shown = page(replace(run, clients=(Client("web01", State.FAILED, alarm),)), RECORD)
+    assert [(item.reason, item.log_tail) for item in shown.failures] == [("see the alarm above", ("new",))]
+
+
+def test_several_works_have_a_table_each(run):
+    maintenance = Client("web01", State.FAILED, maintained("check_failed", "errors"), Work.MAINTAIN)
+    both = replace(run, clients=(*run.clients, maintenance))
+    shown = page(both, RECORD)
+    assert [(table.heading, len(table.rows)) for table in shown.tables] == [("Backup", 2), ("Maintain", 1)]
+    assert shown.tables[1].total.cells[0] == "–"  # the run's time is not that of one work
+    assert [item.client for item in shown.failures] == ["web01, maintain"]
+    assert "1 of 2 clients failed: web01." in shown.headline
+    text = render.text(shown)
+    assert text.startswith("backup: backup and maintain FAILURE\n")
+    assert text.index("\nBACKUP\nclient") < text.index("\nMAINTAIN\nclient")
+
+
+def test_a_check_run_shows_what_it_can_know(run):
+    plan = Client("web01", State.OK, maintained(deleted=[]), Work.MAINTAIN)
+    (table,) = page(replace(run, check=True, clients=(plan,)), RECORD).tables
+    assert (table.columns, table.rows[0].cells) == (("to delete", "archives now"), ("3", "28"))
+    assert page(replace(run, check=True), RECORD).tables[0].columns == ("time", "received")
+    sized = Client("web01", State.OK, compacted(size_after=None), Work.COMPACT)
+    assert page(replace(run, check=True, clients=(sized,)), RECORD).tables[0].columns == ("before", "freeable")
+
+
+def test_what(run, bad_run):
+    assert (what(run), what(bad_run), what(replace(run, clients=()))) == ("SUCCESS", "ALARM", "FAILURE")
+    assert what(maintain_run(run)) == "maintain FAILURE"
+
+
+def test_headlines_of_other_works(run):
+    def said(work, *sessions, **changes):
+        clients = tuple(Client(f"c{place}", State.OK, one, work) for place, one in enumerate(sessions))
+        return headline(replace(run, clients=clients, **changes))
+
+    assert said(Work.MAINTAIN, maintained(), maintained()) == "All 2 clients maintained, 6 archives deleted."
+    assert said(Work.MAINTAIN, maintained(deleted=[])) == "1 client maintained."
+    waits = compacted(size_after=None, waiting="no trim waits for it")
+    assert said(Work.COMPACT, compacted(), waits) == "1 of 2 clients compacted, 3.0 GiB freed, 1 not due."
+    assert said(Work.COMPACT, waits) == "0 of 1 client compacted, 1 not due."
+    clean = Session.from_dict({"audit": {"verdict": "clean"}})
+    assert said(Work.AUDIT, clean, clean) == "All 2 clients audited: as they were left."
 
 
 def test_wide_names_stay_aligned(run):
     wide = Client("サーバー", State.OK, session())
-    lines = render.table(page(replace(run, clients=(*run.clients, wide)), RECORD))
+    lines = render.aligned(page(replace(run, clients=(*run.clients, wide)), RECORD).tables[0])
     assert lines[4].index("ok") + 4 == lines[2].index("ok")
 
 

@@ -72,8 +72,10 @@ def test_sendmail_and_none(tmp_path):
         ({**SMTP, "smtp_user": "me", "smtp_password_file": "/nowhere"}, "smtp_password_file: /nowhere cannot be read"),
         ({**SMTP, "smtp_ca_file": "/nowhere"}, "smtp_ca_file: /nowhere cannot be read"),
         ({**SMTP, "timeout": 0}, "timeout: must be from 1 to 3600"),
+        ({"method": "none", "keep_days": -1}, "keep_days: must be 0"),
+        ({"method": "none", "keep_runs": -1}, "keep_runs: must be 0"),
         ({**MAIL, "method": "sendmail", "sendmail_path": "/nowhere"}, "sendmail_path: /nowhere is not"),
-        ({"method": "none", "subject": "$WHAT"}, "subject: WHAT has no meaning"),
+        ({"method": "none", "subject": "$NONSENSE"}, "subject: NONSENSE has no meaning"),
         ({"method": "none", "subject": "100 $"}, "subject: a lone"),
     ],
 )

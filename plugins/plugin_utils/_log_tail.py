@@ -1,0 +1,37 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Of the last lines of a log those that are new to somebody who has read the reason. The log itself stays whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+# Borgmatic's frame around what really happened, and what it and the server put before a line.
+_FRAME = re.compile(
+    r"(?:.*: )?(?:An error occurred|Error running (?:actions for repository|configuration)|Error)"
+    r"|summary:|Need some help\? \S+"
+)
+_PREFIX = re.compile(r"(?:server: failed |server: |\S+\.yaml: )")
+
+
+def news(lines: Iterable[str], reason: str) -> tuple[str, ...]:
+    """Return the lines, in their order, that say what neither the reason nor an earlier line has said."""
+    said = " ".join(reason.split())
+    seen: set[str] = set()
+    new = []
+    for line in lines:
+        words = " ".join(line.split())
+        bare = _PREFIX.sub("", words, count=1) if _PREFIX.match(words) else words
+        if bare and bare not in seen and not _FRAME.fullmatch(words) and not _repeats(bare, said):
+            new.append(line)
+        seen.add(bare)
+    return tuple(new)
+
+
+def _repeats(words: str, said: str) -> bool:
+    """Whether the words stand in what was said, as whole words; of a line that was cut, its beginning counts."""
+    cut = words.endswith("…")
+    end = "" if cut else r"(?!\w)"
+    return re.search(r"(?<!\w)" + re.escape(words.removesuffix("…")) + end, said) is not None
