@@ -106,6 +106,8 @@ def _serve(options: argparse.Namespace, report: Report) -> tuple[str | None, str
                 calls.close()
     except OSError as error:
         ending = ("disk_full" if error.errno in _NO_SPACE else "error", error.strerror or str(error))
+    except Exception as error:  # what Borg raises over damaged files has no common name
+        ending = ("error", f"{type(error).__name__}: {error}".partition("\n")[0])
     return ending
 
 

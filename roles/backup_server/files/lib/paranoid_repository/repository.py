@@ -250,8 +250,8 @@ def _is_committed(path: str) -> bool:
     try:
         repository.open(path, exclusive=False, lock=False)
         return repository.io.get_segments_transaction_id() is not None
-    except (Error, OSError) as error:
-        text = error.get_message() if isinstance(error, Error) else str(error)
+    except (Error, OSError, ValueError, configparser.Error) as error:
+        text = (error.get_message() if isinstance(error, Error) else str(error)).partition("\n")[0]
         raise EndOfConnection("error", f"the repository in {path} cannot be opened: {text}") from None
 
 
