@@ -17,14 +17,29 @@ _POLL = 0.2  # seconds between two looks for what is taken
 
 
 @contextmanager
-def client_lock(run_dir: str, client: str, note: str, patience: float = 0) -> Iterator[None]:
-    """Hold the lock of one client; SessionError ``locked`` when another session has it for ``patience`` seconds."""
+def client_lock(run_dir: str, client: str, note: str) -> Iterator[None]:
+    """Hold the lock of one client; SessionError ``locked`` at once when another session has it."""
+    with _noted(os.path.join(run_dir, "locks", client), client, note, 0):
+        yield
+
+
+@contextmanager
+def port_lock(run_dir: str, host: str, note: str, patience: float) -> Iterator[None]:
+    """Hold a host's one port (transport ssh), which its own sessions share with those that it holds as a keyholder.
+
+    SessionError ``locked`` when it stays taken for ``patience`` seconds.
+    """
+    with _noted(os.path.join(run_dir, "ports", host), host, note, patience):
+        yield
+
+
+@contextmanager
+def _noted(path: str, host: str, note: str, patience: float) -> Iterator[None]:
     deadline = time.monotonic() + patience
-    while (descriptor := _try_lock(os.path.join(run_dir, "locks", client))) is None and time.monotonic() < deadline:
+    while (descriptor := _try_lock(path)) is None and time.monotonic() < deadline:
         time.sleep(_POLL)
     if descriptor is None:
-        holder = _read_note(os.path.join(run_dir, "locks", client))
-        raise SessionError("locked", f"another session of {client} is under way ({holder}): wait for it to end")
+        raise SessionError("locked", f"another session of {host} is under way ({_read_note(path)}): wait for it to end")
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, note.encode(), 0)

@@ -24,7 +24,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._conversation impo
 from ansible_collections.paranoid.backup.plugins.module_utils._examine import examine
 from ansible_collections.paranoid.backup.plugins.module_utils._gates import GateOrder, Gates
 from ansible_collections.paranoid.backup.plugins.module_utils._judge import Evidence, judge
-from ansible_collections.paranoid.backup.plugins.module_utils._locks import client_lock, slot
+from ansible_collections.paranoid.backup.plugins.module_utils._locks import client_lock, port_lock, slot
 from ansible_collections.paranoid.backup.plugins.module_utils._maintain import Errand, judge_maintenance, prepare, told
 from ansible_collections.paranoid.backup.plugins.module_utils._names import valid_client_name
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Outcome, SessionError, Verdict
@@ -117,10 +117,9 @@ class _Session:
         note = f"session {self._blank.session[:8]}, verb {order.verb}, since {self._blank.started}"
         with ExitStack() as held:
             held.enter_context(client_lock(run_dir, order.client, note))
-            if self._peer is not self._client and self._peer.transport == "ssh":
-                # One port there for its own sessions and for those of each client whose key it holds.
-                own = f"{note}, for {order.client}"
-                held.enter_context(client_lock(run_dir, self._peer.client, own, self._deadlines().total))
+            if self._peer.transport == "ssh":
+                port_note = f"{note}, for {order.client}"
+                held.enter_context(port_lock(run_dir, self._peer.client, port_note, self._deadlines().total))
             held.enter_context(slot(run_dir, self._server.slots, self._deadlines().total))
             if order.fail_fast and os.path.exists(self._flag()):
                 reason = "not started: an earlier client of this run failed, and the run stops at the first failure"

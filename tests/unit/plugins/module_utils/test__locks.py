@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils import _locks
-from ansible_collections.paranoid.backup.plugins.module_utils._locks import client_lock, slot
+from ansible_collections.paranoid.backup.plugins.module_utils._locks import client_lock, port_lock, slot
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 
 HOLD = """
@@ -42,7 +42,7 @@ def test_another_process_is_locked_out_until_the_holder_dies(tmp_path: Path) -> 
 
 
 def test_who_is_patient_waits_for_the_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    holder = client_lock(str(tmp_path), "web1", "x")
+    holder = port_lock(str(tmp_path), "web1", "x", 0)
     holder.__enter__()
     waits: list[float] = []
 
@@ -51,8 +51,18 @@ def test_who_is_patient_waits_for_the_holder(tmp_path: Path, monkeypatch: pytest
         holder.__exit__(None, None, None)
 
     monkeypatch.setattr(_locks.time, "sleep", let_go)
-    with client_lock(str(tmp_path), "web1", "y", patience=60):
+    with client_lock(str(tmp_path), "web1", "not the same lock"), port_lock(str(tmp_path), "web1", "y", 60):
         assert len(waits) == 1
+
+
+def test_a_port_that_stays_taken_is_somebody_elses(tmp_path: Path) -> None:
+    with (
+        port_lock(str(tmp_path), "odd1", "session 12345678, for web1", 0),
+        pytest.raises(SessionError, match=r"odd1 is under way \(session 12345678, for web1\)") as caught,
+        port_lock(str(tmp_path), "odd1", "y", 0),
+    ):
+        pass
+    assert caught.value.code == "locked"
 
 
 def test_slots_are_counted_and_given_back(tmp_path: Path) -> None:
