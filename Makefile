@@ -5,7 +5,7 @@ export PYTHON
 BIN := .cache/venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap lab demo test molecule lint down clean
+.PHONY: help bootstrap lab demo test molecule lint bench down clean
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -27,6 +27,11 @@ molecule: bootstrap ## Run the Molecule scenarios of the roles
 
 lint: bootstrap ## Run the checks that need no lab
 	@$(BIN)/pytest tests/quality
+
+bench: bootstrap ## Measure gate, audit and ledger against what they are compared with
+	$(BIN)/python tests/bench/gate.py 256 3
+	$(BIN)/python tests/bench/audit.py 1000000
+	PYTHONPATH=.cache/collections $(BIN)/python tests/bench/ledger.py --clients 5000 --days 40
 
 down: bootstrap ## Remove the lab's hosts; the caches stay
 	@tests/tools/lab down

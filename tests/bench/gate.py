@@ -47,12 +47,13 @@ def main() -> None:
 def backup(place: Path, tree: Path, kind: str) -> tuple[float, float]:
     """Return wall and CPU seconds of one first backup."""
     borg = Borg.make(place)
-    borg.run("create", "init", "-e", "repokey")
-    environment = borg.environment("append")
+    place_of = {"BORG_REPO": f"ssh://server{borg.repository}"}
+    init = [BORG, "init", "-e", "repokey"]
+    subprocess.run(init, env=borg.environment("create") | place_of, check=True, capture_output=True)
+    environment = borg.environment("append") | place_of
     if kind == "stock":
         serve = shlex.join([str(BORG), "serve", "--append-only", "--restrict-to-repository", str(borg.repository)])
         environment["BORG_RSH"] = shlex.join(["sh", "-c", f"exec {serve}", "rsh"])
-        environment["BORG_REPO"] = f"ssh://server{borg.repository}"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     subprocess.run([BORG, "create", "-C", "none", "::a", str(tree)], env=environment, check=True)
