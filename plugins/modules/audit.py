@@ -17,11 +17,8 @@ description:
     as root, so delegate it there.
   - It waits for no session, and fails at once while one is open.
   - The verdict goes into the ledger. An alarm freezes the client and fails the task.
+extends_documentation_fragment: [paranoid.backup.upkeep]
 options:
-  client:
-    description: Name of the client, as it was provisioned.
-    type: str
-    required: true
   full:
     description:
       - Read every segment as well, check every checksum, and compare the index with the segments.
@@ -29,17 +26,10 @@ options:
         reported as tampering.
     type: bool
     default: false
-  config_dir:
-    description: Where the server's records are.
-    type: path
-    default: /etc/paranoid-backup
 attributes:
   check_mode:
     support: full
     description: It reads the same and records nothing.
-  diff_mode:
-    support: none
-    description: There is no text that would change.
   idempotent:
     support: full
     description: A repository that nobody touched stays as it is.
@@ -81,25 +71,20 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import alarm_line, inspect, upkeep
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import alarm_line, inspect
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_door import at_work, spec
 
 
 def main() -> None:
     """Audit, record, and freeze on an alarm."""
-    spec = {
-        "client": {"type": "str", "required": True},
+    own = {
         "full": {"type": "bool", "default": False},
-        "config_dir": {"type": "path", "default": "/etc/paranoid-backup"},
     }
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
     wanted = module.params
-    try:
-        with upkeep(wanted["config_dir"], wanted["client"], "an audit") as held:
-            before = held.ledger.freeze_state(held.name)
-            found = inspect(held, full=wanted["full"], check=module.check_mode)
-    except SessionError as error:
-        module.fail_json(msg=error.reason, code=error.code)
+    with at_work(module, "an audit") as held:
+        before = held.ledger.freeze_state(held.name)
+        found = inspect(held, full=wanted["full"], check=module.check_mode)
     result: dict[str, Any] = {"verdict": found.verdict, "findings": list(found.findings)}
     if found.verdict == ALARM:
         frozen_now = before is None and not module.check_mode

@@ -18,11 +18,8 @@ description:
   - It does so only when a trim waits for it, the hold has passed, the client is not frozen, and an audit is clean.
     Where it is not due, nothing changes and RV(waiting) says why.
   - Afterwards the whole repository is checked, and the next audit starts from the new state.
+extends_documentation_fragment: [paranoid.backup.upkeep]
 options:
-  client:
-    description: Name of the client, as it was provisioned.
-    type: str
-    required: true
   hold_days:
     description: Days that must have passed since the last trim; those in the client's record count where they are more.
     type: int
@@ -34,17 +31,10 @@ options:
     description: Refuse to free more than this share of the repository.
     type: float
     default: 0.5
-  config_dir:
-    description: Where the server's records are.
-    type: path
-    default: /etc/paranoid-backup
 attributes:
   check_mode:
     support: full
     description: It tells what would be freed.
-  diff_mode:
-    support: none
-    description: There is no text that would change.
   idempotent:
     support: full
     description: Without a new trim there is nothing to compact.
@@ -89,30 +79,24 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._compaction import Limits, compact, look_ahead
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import upkeep
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_door import at_work, spec
 
 
 def main() -> None:
     """Compact when it is due."""
-    spec = {
-        "client": {"type": "str", "required": True},
+    own = {
         "hold_days": {"type": "int", "default": 0},
         "limit_bytes": {"type": "int"},
         "limit_ratio": {"type": "float", "default": 0.5},
-        "config_dir": {"type": "path", "default": "/etc/paranoid-backup"},
     }
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
     wanted = module.params
     limits = Limits(wanted["hold_days"], wanted["limit_bytes"], wanted["limit_ratio"])
-    try:
-        with upkeep(wanted["config_dir"], wanted["client"], "a compaction") as held:
-            ahead = look_ahead(held, limits, datetime.now(timezone.utc), check=module.check_mode)
-            result = {"size": ahead.size, "freeable": ahead.freeable, "waiting": ahead.waiting}
-            if not ahead.waiting and not module.check_mode:
-                result["size_after"] = compact(held).size_after
-    except SessionError as error:
-        module.fail_json(msg=error.reason, code=error.code)
+    with at_work(module, "a compaction") as held:
+        ahead = look_ahead(held, limits, datetime.now(timezone.utc), check=module.check_mode)
+        result = {"size": ahead.size, "freeable": ahead.freeable, "waiting": ahead.waiting}
+        if not ahead.waiting and not module.check_mode:
+            result["size_after"] = compact(held).size_after
     module.exit_json(changed=not ahead.waiting, **result)
 
 

@@ -20,11 +20,8 @@ description:
   - Borg on the client remembers the newer state and would refuse. Have it forget by the entry point C(forget) of the
     role P(paranoid.backup.backup_client#role), as C(playbooks/rollback.yml) does.
   - A frozen client stays frozen, see M(paranoid.backup.unfreeze).
+extends_documentation_fragment: [paranoid.backup.upkeep]
 options:
-  client:
-    description: Name of the client, as it was provisioned.
-    type: str
-    required: true
   transaction:
     description: The last transaction that is to remain. M(paranoid.backup.ledger_info) lists that of each session.
     type: int
@@ -35,17 +32,10 @@ options:
     description: Why. The ledger keeps it.
     type: str
     required: true
-  config_dir:
-    description: Where the server's records are.
-    type: path
-    default: /etc/paranoid-backup
 attributes:
   check_mode:
     support: full
     description: It tells which archives would be lost and which would come back.
-  diff_mode:
-    support: none
-    description: There is no text that would change.
   idempotent:
     support: none
     description: Each rollback keeps what it finds as evidence and is recorded.
@@ -98,7 +88,6 @@ code:
 from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._place import recorded_id
 from ansible_collections.paranoid.backup.plugins.module_utils._rollback import (
     consequences,
@@ -106,36 +95,30 @@ from ansible_collections.paranoid.backup.plugins.module_utils._rollback import (
     target_snapshot,
     target_transaction,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import upkeep
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_door import at_work, refuse_silence, spec
 
 
 def main() -> None:
     """Go back, and say what that took away."""
-    spec = {
-        "client": {"type": "str", "required": True},
+    own = {
         "transaction": {"type": "int"},
         "snapshot": {"type": "path"},
         "reason": {"type": "str", "required": True},
-        "config_dir": {"type": "path", "default": "/etc/paranoid-backup"},
     }
     where = [("transaction", "snapshot")]
-    module = AnsibleModule(spec, supports_check_mode=True, mutually_exclusive=where, required_one_of=where)
+    module = AnsibleModule(spec(own), supports_check_mode=True, mutually_exclusive=where, required_one_of=where)
     wanted = module.params
-    if not wanted["reason"].strip():
-        module.fail_json(msg="say why the repository goes back: reason must not be empty")
+    refuse_silence(module, "say why the repository goes back", "reason")
     evidence, moment = "", datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    try:
-        with upkeep(wanted["config_dir"], wanted["client"], "a rollback") as held:
-            if wanted["snapshot"]:
-                target = target_snapshot(held, wanted["snapshot"])
-            else:
-                target = target_transaction(held, wanted["transaction"])
-            entry = consequences(held, target, wanted["reason"])
-            if not module.check_mode:
-                evidence = roll_back(held, target, entry, moment)
-            repository_id = recorded_id(held.server, held.client)
-    except SessionError as error:
-        module.fail_json(msg=error.reason, code=error.code)
+    with at_work(module, "a rollback") as held:
+        if wanted["snapshot"]:
+            target = target_snapshot(held, wanted["snapshot"])
+        else:
+            target = target_transaction(held, wanted["transaction"])
+        entry = consequences(held, target, wanted["reason"])
+        if not module.check_mode:
+            evidence = roll_back(held, target, entry, moment)
+        repository_id = recorded_id(held.server, held.client)
     told = {"transaction": entry.transaction, "lost": list(entry.lost), "restored": list(entry.restored)}
     module.exit_json(changed=True, repository_id=repository_id, evidence=evidence, **told)
 

@@ -15,11 +15,8 @@ author:
 description:
   - A person has looked at what an audit found. From now on the client is maintained and compacted again.
   - It accepts the repository as it is. To bring back what was deleted, use M(paranoid.backup.rollback) first.
+extends_documentation_fragment: [paranoid.backup.upkeep]
 options:
-  client:
-    description: Name of the client, as it was provisioned.
-    type: str
-    required: true
   reason:
     description: Why it is right to go on. The ledger keeps it.
     type: str
@@ -28,17 +25,10 @@ options:
     description: Who says so. The ledger keeps it.
     type: str
     required: true
-  config_dir:
-    description: Where the server's records are.
-    type: path
-    default: /etc/paranoid-backup
 attributes:
   check_mode:
     support: full
     description: It tells whether there is a freeze to lift.
-  diff_mode:
-    support: none
-    description: There is no text that would change.
   idempotent:
     support: full
     description: A client that is not frozen stays so.
@@ -68,29 +58,22 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Freeze, Unfreeze
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import upkeep
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_door import at_work, refuse_silence, spec
 
 
 def main() -> None:
     """Lift the freeze, with who and why."""
-    spec = {
-        "client": {"type": "str", "required": True},
+    own = {
         "reason": {"type": "str", "required": True},
         "by": {"type": "str", "required": True},
-        "config_dir": {"type": "path", "default": "/etc/paranoid-backup"},
     }
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
     wanted = module.params
-    if not wanted["reason"].strip() or not wanted["by"].strip():
-        module.fail_json(msg="say why the freeze is lifted, and who says so: reason and by must not be empty")
-    try:
-        with upkeep(wanted["config_dir"], wanted["client"], "an unfreeze") as held:
-            freeze = held.ledger.freeze_state(held.name)
-            if freeze and not module.check_mode:
-                held.ledger.append(Unfreeze(held.name, wanted["reason"], wanted["by"]))
-    except SessionError as error:
-        module.fail_json(msg=error.reason, code=error.code)
+    refuse_silence(module, "say why the freeze is lifted, and who says so", "reason", "by")
+    with at_work(module, "an unfreeze") as held:
+        freeze = held.ledger.freeze_state(held.name)
+        if freeze and not module.check_mode:
+            held.ledger.append(Unfreeze(held.name, wanted["reason"], wanted["by"]))
     was = freeze.entry.reason if freeze and isinstance(freeze.entry, Freeze) else ""
     module.exit_json(changed=freeze is not None, frozen=was)
 

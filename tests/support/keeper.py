@@ -161,7 +161,18 @@ class Keeper:
             "ANSIBLE_LOCALHOST_WARNING": "0",
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "ANSIBLE_CONFIG": str(self.world.path / "ansible.cfg"),
+            "PARANOID_REPORT_METHOD": "none",
+            "PARANOID_REPORT_DIR": str(self._reports),
         }
+
+    @property
+    def _reports(self) -> Path:
+        return self.world.path / "reports"
+
+    def report(self) -> str:
+        """Return the text of the newest run's report."""
+        newest = max(self._reports.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        return (newest / "report.txt").read_text()
 
     def transaction(self, identifier: str) -> int:
         """Return the transaction that brought an archive."""

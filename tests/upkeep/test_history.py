@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -128,6 +129,7 @@ def test_the_playbooks_do_all_steps(attacked: Keeper) -> None:
     kept = keeper.transaction(list(keeper.contents)[-1])
     assert "name the client by --limit" in keeper.play("rollback", backup_rollback_transaction=kept).stdout
     assert "is frozen since" in keeper.play("compact").stdout
+    assert keeper.report().startswith(f"FROZEN: {CLIENT} is frozen since ")
     why = {"backup_reason": "stolen key", "backup_rollback_transaction": kept}
     for playbook, more in (("rollback", ["--check"]), ("rollback", []), ("unfreeze", []), ("audit", [])):
         done = keeper.play(playbook, "--limit", CLIENT, *more, backup_by="alice", **why)
@@ -139,7 +141,9 @@ def test_the_playbooks_do_all_steps(attacked: Keeper) -> None:
     assert_all_restore(keeper)
     done = keeper.play("maintain")
     assert done.returncode == 0 and "changed=1" in done.stdout, done.stdout
+    assert re.search(r": maintain SUCCESS\n1 client maintained, \d archives? deleted\.\n", keeper.report())
     assert "is held until" in keeper.play("compact").stdout
+    assert f"\nWAITING\n  {CLIENT}: what was deleted is held until " in keeper.report()
 
 
 def test_backups_would_not_go_on_without_forgetting(attacked: Keeper) -> None:

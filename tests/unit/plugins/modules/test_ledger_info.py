@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils import basic
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
     KINDS,
@@ -23,6 +21,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries im
     Session,
 )
 from ansible_collections.paranoid.backup.plugins.modules import ledger_info
+from module_door import call
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 DEFAULTS = {name: spec["default"] for name, spec in ledger_info.ARGUMENTS.items()}
@@ -135,7 +134,7 @@ def test_what_is_wrong_is_one_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told = run_module({"path": path, **options}, capsys, monkeypatch)
+    told = call(ledger_info, {"path": path, **options}, capsys, monkeypatch)
     assert told["failed"]
     assert message in told["msg"]
     assert "\n" not in told["msg"]
@@ -147,22 +146,10 @@ def test_the_module_changes_nothing_in_check_mode_either(
 ) -> None:
     before = Path(path).read_bytes()
     for check in (False, True):
-        told = run_module({"path": path, "_ansible_check_mode": check}, capsys, monkeypatch)
+        told = call(ledger_info, {"path": path, "_ansible_check_mode": check}, capsys, monkeypatch)
         assert told["changed"] is False
         assert told["chain"]["ok"]
     assert Path(path).read_bytes() == before
-
-
-def run_module(
-    options: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> dict[str, Any]:
-    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {**options, "_ansible_remote_tmp": "/tmp"}}).encode()
-    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", arguments)
-    monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-    with pytest.raises(SystemExit):
-        ledger_info.main()
-    told: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return told
 
 
 def test_documentation_and_arguments_say_the_same(path: str) -> None:

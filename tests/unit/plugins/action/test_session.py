@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The local door: when it holds the session itself, and that its result is the module's."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.paranoid.backup.plugins.action import session
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Outcome, Verdict
+from ansible_collections.paranoid.backup.plugins.module_utils._session import Order
+
+MODULE = {"status": "ok", "from": "the module"}
+
+
+class Door:
+    """The action with an engine and a module of the test's own; ``orders`` and ``modules`` are what they were asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.verdict, self.changed = Verdict("ok"), True
+        self.orders: list[Order] = []
+        self.modules: list[dict[str, Any]] = []
+        self._patch = monkeypatch
+
+    def run(self, args: dict[str, Any], *, transport="local", uid=0, async_val=0, check=False) -> dict[str, Any]:
+        self._patch.setattr(os, "geteuid", lambda: uid)
+        self._patch.setattr(session, "perform", self._perform)
+        self._patch.setattr(ActionBase, "run", lambda _self, _tmp, _vars: {})
+        task = SimpleNamespace(args=args, async_val=async_val, check_mode=check)
+        action = session.ActionModule(task, SimpleNamespace(transport=transport), None, None, None, None)
+        self._patch.setattr(action, "_execute_module", self._module)
+        return action.run(task_vars={"a": 1})
+
+    def _perform(self, order: Order) -> Outcome:
+        self.orders.append(order)
+        return Outcome(order.client, order.verb, "1" * 32, order.run_id, self.verdict, "s", "f", 1.5, self.changed)
+
+    def _module(self, name: str, **options: Any) -> dict[str, Any]:
+        self.modules.append({"name": name, **options})
+        return dict(MODULE)
+
+
+@pytest.fixture
+def door(monkeypatch: pytest.MonkeyPatch) -> Door:
+    return Door(monkeypatch)
+
+
+BACKUP = {"client": "web1", "verb": "backup"}
+
+
+def test_here_as_root_the_worker_does_it(door: Door) -> None:
+    result = door.run({**BACKUP, "fail_fast": "yes", "open_for": "60"})
+    assert door.modules == []
+    assert door.orders == [Order("web1", "backup", fail_fast=True, open_for=60)]
+    assert (result["status"], result["changed"], "failed" in result) == ("ok", True, False)
+
+
+@pytest.mark.parametrize(
+    ("where", "is_async"),
+    [({"transport": "ssh"}, False), ({"uid": 1000}, False), ({"async_val": 30}, True)],
+)
+def test_elsewhere_the_module_does_it(door: Door, where: dict[str, Any], is_async: bool) -> None:
+    assert door.run(BACKUP, **where) == MODULE
+    assert door.orders == []
+    assert door.modules == [{"name": "paranoid.backup.session", "task_vars": {"a": 1}, "wrap_async": is_async}]
+
+
+def test_check_mode_reaches_the_order(door: Door) -> None:
+    door.run(BACKUP, check=True)
+    assert door.orders == [Order("web1", "backup", check=True)]
+
+
+def test_a_failed_outcome_fails_the_task_with_its_reason(door: Door) -> None:
+    door.verdict, door.changed = Verdict("failed", "quota", "web1 is at its quota"), False
+    result = door.run(BACKUP)
+    assert (result["failed"], result["msg"], result["changed"]) == (True, "web1 is at its quota", False)
+    assert (result["code"], result["reason"]) == ("quota", "web1 is at its quota")
+
+
+def test_a_skipped_outcome_is_no_failure(door: Door) -> None:
+    door.verdict = Verdict("skipped", "fail_fast", "not started")
+    assert "failed" not in door.run(BACKUP)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ({"client": "web1"}, "verb"),
+        ({**BACKUP, "verb": "destroy"}, "destroy"),
+        ({**BACKUP, "open_for": "x"}, "open_for"),
+        ({**BACKUP, "more": 1}, "more"),
+    ],
+)
+def test_bad_options_are_named_and_reach_no_engine(door: Door, args: dict[str, Any], words: str) -> None:
+    with pytest.raises(AnsibleActionFail, match=words):
+        door.run(args)
+    assert door.orders == []
