@@ -65,7 +65,7 @@ attributes:
     description: It tells what would change.
   diff_mode:
     support: full
-    description: It shows what changes, so passwords belong elsewhere.
+    description: It shows the text that changes. C(diff: false) is for files with passwords.
   idempotent:
     support: full
     description: What is as wanted is not touched.
@@ -134,7 +134,7 @@ def main() -> None:
         "group": {"type": "str"},
     }
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    # Whole files do not belong into each host's syslog, which is what no_log is for here; nothing of them is secret.
+    # no_log keeps whole files out of the host's syslog; in the answer there is nothing of them but the diff.
     module.no_log_values.clear()
 
     def refusal(command: str) -> Optional[str]:
@@ -147,8 +147,8 @@ def main() -> None:
         changes = put_right(tree, module.check_mode, refusal)
     except TreeError as error:
         module.fail_json(msg=str(error), invocation={})
-    diffs = [diff for change in changes for diff in change.diffs()]
-    module.exit_json(changed=bool(changes), paths=[change.path for change in changes], diff=diffs, invocation={})
+    shown = {"diff": [diff for change in changes for diff in change.diffs()]} if module._diff else {}
+    module.exit_json(changed=bool(changes), paths=[change.path for change in changes], invocation={}, **shown)
 
 
 if __name__ == "__main__":
