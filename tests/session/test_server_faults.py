@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._locks import port_lock
 from session_world import CLIENT, OK, ROOT, STRANGER, World, assert_next_session_works, came_to, wait_until
 
 OTHER_ID = "0123456789abcdef" * 4
@@ -154,6 +155,15 @@ def test_second_session_on_one_client(world: World) -> None:
     first.kill()
     world.result(first)
     assert wait_until(lambda: not world.server_processes())
+    assert_next_session_works(world)
+
+
+def test_a_host_with_one_port_serves_one_session(world: World) -> None:
+    world.write(transport="ssh", total_timeout=1)
+    with port_lock(str(world.run_dir), CLIENT, "session 12345678, for web2", 0):
+        outcome = world.session("backup")
+    assert outcome.verdict.code == "locked" and "session 12345678, for web2" in outcome.verdict.reason
+    world.write(transport="socket", total_timeout=30)
     assert_next_session_works(world)
 
 
