@@ -65,7 +65,7 @@ attributes:
     description: It tells what would change.
   diff_mode:
     support: full
-    description: It shows the text that changes. C(diff: false) is for files with passwords.
+    description: It shows the text that changes. For files with passwords the task turns it off by its keyword C(diff).
   idempotent:
     support: full
     description: What is as wanted is not touched.

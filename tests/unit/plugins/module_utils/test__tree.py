@@ -105,7 +105,7 @@ def test_what_is_not_in_the_list_goes_after_all_else(tmp_path: Path) -> None:
 def test_absent_is_absent(tmp_path: Path) -> None:
     (tmp_path / "full/deep").mkdir(parents=True)
     (tmp_path / "file").touch()
-    names = ("full", "file", "never", "never/there")
+    names = ("file/below", "full", "file", "never", "never/there")
     changes = change(*(Wanted(str(tmp_path / name), "absent") for name in names))
     assert len(changes) == 2 and list(tmp_path.iterdir()) == []
 
