@@ -34,10 +34,11 @@ def enter(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> Outco
                 ledger.append(entry)
             if outcome.verdict.code == "alarm" and ledger.freeze_state(client.client) is None:
                 ledger.append(Freeze(client.client, outcome.verdict.reason, outcome.session))
+            state = ledger.freeze_state(client.client)
     except LedgerError as error:
         reason = "; ".join(part for part in (outcome.verdict.reason, f"not recorded: {error}") if part)
         return replace(outcome, verdict=Verdict("failed", outcome.verdict.code or "server_error", reason))
-    return outcome
+    return replace(outcome, frozen=state.entry.reason if state and isinstance(state.entry, Freeze) else "")
 
 
 def _entries(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> list[Entry]:

@@ -99,6 +99,7 @@ class Outcome:
     log: str = ""
     log_tail: tuple[str, ...] = ()
     audit: dict[str, Any] | None = None
+    frozen: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented result, made of plain JSON types."""
@@ -124,4 +125,5 @@ class Outcome:
             "log": self.log,
             "log_tail": list(self.log_tail),
             "audit": self.audit,
+            "frozen": self.frozen,
         }

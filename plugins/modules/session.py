@@ -189,6 +189,11 @@ audit:
   returned: always
   type: dict
   sample: {"verdict": "clean", "findings": []}
+frozen:
+  description: Why the client is frozen after the session, empty when it is not. Backups of a frozen client go on.
+  returned: always
+  type: str
+  sample: ""
 """
 
 from ansible.module_utils.basic import AnsibleModule

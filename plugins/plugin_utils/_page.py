@@ -97,11 +97,16 @@ def _alerts(run: Run) -> tuple[Alert, ...]:
     """Alarms first; each client once, however many works told the same."""
     alarms = {client.name: _alarm(client) for client in run.clients if client.alarm}
     frozen = {
-        client.name: Alert("FROZEN", client.session.reason, ())
+        client.name: Alert("FROZEN", _why_frozen(client.name, client.session), ())
         for client in run.clients
-        if client.frozen and client.session and client.name not in alarms
+        if client.session and (client.frozen or client.session.frozen) and client.name not in alarms
     }
     return (*alarms.values(), *frozen.values())
+
+
+def _why_frozen(name: str, session: Session) -> str:
+    """A refusal says it itself; a backup that went on only knows of the freeze."""
+    return session.reason if session.code == "frozen" else f"{name} is frozen: {session.frozen}"
 
 
 def _alarm(client: Client) -> Alert:

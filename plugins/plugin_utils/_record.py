@@ -199,6 +199,7 @@ class Session:
     audit: Audit | None
     maintain: Maintenance | None
     compaction: Compaction | None
+    frozen: str
     log: str
     log_tail: tuple[str, ...]
 
@@ -221,6 +222,7 @@ class Session:
             audit=None if audit is None else Audit.from_dict(untrusted.mapping(audit)),
             maintain=Maintenance.from_dict(maintain) if isinstance(maintain, Mapping) else None,
             compaction=Compaction.from_dict(compaction) if isinstance(compaction, Mapping) else None,
+            frozen=untrusted.text(raw.get("frozen"), 500),
             log=untrusted.text(raw.get("log"), 300),
             log_tail=untrusted.lines(raw.get("log_tail"), 20, 300),
         )
@@ -249,7 +251,7 @@ class Client:
 
     @property
     def frozen(self) -> bool:
-        """Whether nothing was done because of an earlier alarm."""
+        """Whether nothing was done because of an earlier alarm; a backup goes on in spite of one."""
         return self.session is not None and self.session.code == "frozen"
 
     @classmethod

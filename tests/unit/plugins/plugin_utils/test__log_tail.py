@@ -42,6 +42,7 @@ def test_without_the_reason_one_of_the_repetitions_stays():
         "error 40",
         "Connection refused by 192.0.2.7",
         "connection refuse",
+        "used after 25 s",
         "2",
     ],
 )

@@ -60,6 +60,8 @@ def test_what_is_not_ours_stays(tmp_path, made):
     """A file of a person, a directory, another run's record, no record, broken JSON, a name that is no run id."""
     ids = ("noted", "nested", "other", "empty", "broken", "linked", "not a run", "deep")
     kept = {name: made(name, 500) if " " not in name else made("tmp", 500).rename(tmp_path / name) for name in ids}
+    record = kept["not a run"] / "record.json"
+    record.write_text(record.read_text().replace('"tmp"', '"not a run"'))
     (kept["noted"] / "notes.txt").write_text("why it failed")
     (kept["nested"] / "mail.eml").unlink()
     (kept["nested"] / "mail.eml").mkdir()

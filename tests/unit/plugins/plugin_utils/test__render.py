@@ -183,6 +183,13 @@ def test_many_unknown_archives_are_counted_and_the_first_are_named(run):
     assert "100 unknown archives on web01." in shown.headline
 
 
+def test_a_backup_of_a_frozen_client_is_well_and_says_so_first(run):
+    frozen = Client("web01", State.OK, session(frozen="ALARM: 12 objects are gone"))
+    shown = page(replace(run, clients=(frozen,)), RECORD)
+    assert render.text(shown).startswith("FROZEN: web01 is frozen: ALARM: 12 objects are gone\nBackups of a frozen")
+    assert (shown.status, shown.what, shown.tables[0].rows[0].label) == ("SUCCESS", "SUCCESS", "ok")
+
+
 def test_a_compaction(run):
     text = render.text(page(compact_run(run), RECORD))
     assert text.startswith("ALARM: db01's repository is not as it was left, it is frozen: 12 stored objects were")
