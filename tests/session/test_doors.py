@@ -26,6 +26,7 @@ def ansible(world: World, options: str, *more: str) -> tuple[int, dict[str, Any]
         f"ansible_python_interpreter={sys.executable}",
     ]
     env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TOP / ".cache/collections"), "ANSIBLE_NOCOLOR": "1"}
+    env["ANSIBLE_CALLBACK_RESULT_FORMAT"] = "json"
     done = subprocess.run([*argv, "-vvv", *more], env=env, capture_output=True, text=True, check=False, timeout=60)
     start, end = done.stdout.find("=> {"), done.stdout.rfind("}")
     return (
