@@ -15,7 +15,7 @@ import pytest
 from lab import ROOT, Lab
 from lab_faults import write
 
-CLIENTS = ("web1", "odd1")  # one for each transport
+CLIENTS = ("web1", "odd1", "broken1")  # one for each transport, and one where the login is root
 KEY = "/etc/paranoid-backup/ssh/id_ed25519"
 CANARY_PORT = 7777
 CANARY_SOCKET = "/run/canary.sock"
@@ -137,8 +137,9 @@ def test_no_other_way_back(lab: Lab, client: str, target: str) -> None:
         assert lab.exec(client, "test", "-e", target).returncode == 1
 
 
-def test_no_unix_socket_at_all_where_the_transport_is_ssh(lab: Lab) -> None:
-    code, said = steal(lab, "odd1", "-N", "-R", "/tmp/thief.sock:127.0.0.1:22", "odd1")
+@pytest.mark.parametrize("name", ["odd1", "broken1"])
+def test_no_unix_socket_at_all_where_the_transport_is_ssh(lab: Lab, name: str) -> None:
+    code, said = steal(lab, name, "-N", "-R", "/tmp/thief.sock:127.0.0.1:22", name)
     assert code == 255 and "remote port forwarding failed" in said
 
 
@@ -173,7 +174,9 @@ def test_no_terminal_agent_display_or_environment(lab: Lab, client: str) -> None
     with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
         seen = lab.exec(client, "sh", "-c", watch).stdout.decode()
         said = running.communicate()[0]
-    assert "SUDO_UID" in seen, "this was not the dispatcher's environment"
+    # Where the login is root, no sudo stands between sshd and the dispatcher.
+    mark = "SSH_CONNECTION" if client == "broken1" else "SUDO_UID"
+    assert mark in seen, "this was not the dispatcher's environment"
     assert [trace for trace in TRACES if trace in seen] == []
     assert "PTY allocation request failed" in said
 
@@ -223,7 +226,9 @@ def test_the_door_is_closed_while_no_session_is_open(lab: Lab) -> None:
     stolen = lab.read("odd1", "cat", KEY)
     write(lab, "vault", "/run/odd1_key", stolen)
     lab.read("vault", "chmod", "0600", "/run/odd1_key")
-    options = "-F none -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -p 64022"
+    write(lab, "vault", "/run/odd1_known", lab.read("odd1", "cat", "/etc/paranoid-backup/ssh/known_hosts"))
+    pinned = "-o HostKeyAlias=paranoid-backup-server -o UserKnownHostsFile=/run/odd1_known"
+    options = f"-F none -o BatchMode=yes {pinned} -p 64022"
     try:
         for user, wanted, words in (
             ("bk-odd1", [], "no session of this client is open"),
@@ -234,4 +239,4 @@ def test_the_door_is_closed_while_no_session_is_open(lab: Lab) -> None:
             done = lab.exec("vault", "ssh", *options.split(), "-i", "/run/odd1_key", f"{user}@127.0.0.1", *wanted)
             assert done.returncode != 0 and words in done.stderr.decode() and done.stdout == b"", (user, wanted)
     finally:
-        lab.read("vault", "rm", "/run/odd1_key")
+        lab.read("vault", "rm", "/run/odd1_key", "/run/odd1_known")

@@ -40,10 +40,10 @@ class Lab:
     environment: dict[str, str]
 
     @classmethod
-    def up(cls, name: str | None = None, net: str | None = None) -> Lab:
-        """Bring up a lab, the one of the environment when none is named, or finish what is missing of it."""
-        name = name or os.environ.get("PARANOID_LAB", "lab")
-        net = net or os.environ.get("PARANOID_LAB_NET", "10.97.0")
+    def up(cls) -> Lab:
+        """Bring up the lab that the environment names, or finish what is missing of it."""
+        name = os.environ.get("PARANOID_LAB", "lab")
+        net = os.environ.get("PARANOID_LAB_NET", "10.97.0")
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
         lab = {"PARANOID_LAB": name, "PARANOID_LAB_NET": net, "LC_ALL": "C.UTF-8", "PATH": path}
         environment = os.environ | lab
@@ -51,10 +51,6 @@ class Lab:
         state = ROOT / ".cache/lab" / name
         pairs = (line.split("=", 1) for line in (state / "env").read_text().splitlines())
         return cls(name, state, environment | dict(pairs))
-
-    def down(self) -> None:
-        """Remove the lab's hosts, its network and what it knew."""
-        lab_tool("down", self.environment)
 
     def run(
         self, playbook: str, *arguments: str, environment: dict[str, str] | None = None

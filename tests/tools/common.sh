@@ -21,6 +21,19 @@ if [ -e "$containers_conf" ]; then
     export CONTAINERS_CONF="$containers_conf"
 fi
 
+# The base image of a Debian release, by the name that tests/tools/images gave it: image_of SUITE
+image_of() {
+    cat "$local_cache/images/$1"
+}
+
+# Ansible keeps its connections to a lab's hosts open for a while; end them: end_connections LAB
+end_connections() {
+    for socket in "$HOME/.ansible/cp/$1"/*; do
+        [ ! -S "$socket" ] || ssh -F none -o ControlPath="$socket" -O exit lab 2>/dev/null || true
+    done
+    rm -rf "$HOME/.ansible/cp/$1"
+}
+
 say() {
     printf '\033[1m==> %s\033[0m\n' "$*" >&2
 }

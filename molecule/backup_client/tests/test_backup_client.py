@@ -13,20 +13,24 @@ from testinfra.host import Host
 
 Lab = Callable[[str], Host]
 CLIENTS = ["web1", "db1", "odd1", "new1", "broken1"]
+ROOT_LOGIN = "broken1"  # the server logs in as root there, everywhere else to an account of its own
+STOLEN_FROM = ["web1", "odd1", "new1", ROOT_LOGIN]
 KEY = "/etc/paranoid-backup/ssh/id_ed25519"
 PLACES = [
     ("/etc/paranoid-backup/client.json", "root", 0o600),
     ("/etc/paranoid-backup/borgmatic.yaml", "root", 0o600),
     ("/etc/paranoid-backup/passphrase", "root", 0o400),
-    ("/etc/paranoid-backup/authorized_keys/paranoid-backup", "root", 0o644),
     ("/etc/ssh/sshd_config.d/50-paranoid-backup.conf", "root", 0o644),
-    ("/etc/sudoers.d/paranoid-backup", "root", 0o440),
     ("/usr/local/libexec/paranoid-backup/dispatch", "root", 0o755),
     ("/usr/local/libexec/paranoid-backup/relay", "root", 0o755),
     ("/usr/local/sbin/paranoid-backup-borg", "root", 0o755),
     ("/opt/paranoid-backup", "root", 0o755),
-    ("/run/paranoid-backup", "paranoid-backup", 0o700),
     ("/var/lib/paranoid-backup", "root", 0o700),
+]
+PLACES_OF_AN_ACCOUNT = [
+    ("/etc/paranoid-backup/authorized_keys/paranoid-backup", "root", 0o644),
+    ("/etc/sudoers.d/paranoid-backup", "root", 0o440),
+    ("/run/paranoid-backup", "paranoid-backup", 0o700),
 ]
 
 
@@ -35,10 +39,33 @@ def client(lab: Lab, request: pytest.FixtureRequest) -> Host:
     return lab(request.param)
 
 
+@pytest.fixture(params=[name for name in CLIENTS if name != ROOT_LOGIN])
+def account(lab: Lab, request: pytest.FixtureRequest) -> Host:
+    """Return a client where the server has an account of its own."""
+    return lab(request.param)
+
+
 @pytest.mark.parametrize(("path", "user", "mode"), PLACES)
 def test_owner_and_mode(client: Host, path: str, user: str, mode: int) -> None:
     file = client.file(path)
     assert (file.user, file.group, oct(file.mode)) == (user, user, oct(mode))
+
+
+@pytest.mark.parametrize(("path", "user", "mode"), PLACES_OF_AN_ACCOUNT)
+def test_owner_and_mode_of_what_the_account_needs(account: Host, path: str, user: str, mode: int) -> None:
+    file = account.file(path)
+    assert (file.user, file.group, oct(file.mode)) == (user, user, oct(mode))
+
+
+def test_a_root_login_needs_no_account_and_no_sudo(lab: Lab, vault: Host) -> None:
+    client = lab(ROOT_LOGIN)
+    assert not client.user("paranoid-backup").exists and not client.file("/etc/sudoers.d/paranoid-backup").exists
+    assert client.file("/etc/paranoid-backup/authorized_keys/root").mode == 0o644
+    server = vault.check_output("hostname --all-ip-addresses").split()[0]
+    for address, expected in ((server, True), ("192.0.2.1", False)):
+        rules = client.check_output(f"/usr/sbin/sshd -T -C user=root,host=x,addr={address}").splitlines()
+        assert ("permitrootlogin forced-commands-only" in rules) is expected
+        assert ("forcecommand /usr/local/libexec/paranoid-backup/dispatch" in rules) is expected
 
 
 def test_passphrases_are_long_and_all_different(lab: Lab) -> None:
@@ -59,18 +86,18 @@ def test_no_compiler(client: Host) -> None:
     assert not client.exists("cc") and not client.exists("gcc")
 
 
-def test_account_is_nobody_special(client: Host) -> None:
-    user = client.user("paranoid-backup")
+def test_account_is_nobody_special(account: Host) -> None:
+    user = account.user("paranoid-backup")
     assert (user.password, user.groups, user.shell) == ("*", ["paranoid-backup"], "/bin/sh")
-    allowed = client.check_output("sudo -l -U paranoid-backup").splitlines()
+    allowed = account.check_output("sudo -l -U paranoid-backup").splitlines()
     assert [line.strip() for line in allowed if "NOPASSWD" in line or "(" in line][-1] == (
         '(root) NOPASSWD: /usr/local/libexec/paranoid-backup/dispatch ""'
     )
 
 
 @pytest.mark.parametrize("command", ["id", "/usr/local/libexec/paranoid-backup/dispatch x", "-s", "/bin/sh"])
-def test_account_can_start_nothing_else_as_root(client: Host, command: str) -> None:
-    tried = client.run(f"runuser -u paranoid-backup -- sudo -n {command}")
+def test_account_can_start_nothing_else_as_root(account: Host, command: str) -> None:
+    tried = account.run(f"runuser -u paranoid-backup -- sudo -n {command}")
     assert tried.rc != 0 and "password is required" in tried.stderr
 
 
@@ -98,14 +125,14 @@ def steal(vault: Host, name: str, arguments: str, after: str = "") -> tuple[int,
     return done.rc, done.stdout
 
 
-@pytest.mark.parametrize("name", ["web1", "odd1", "new1"])
+@pytest.mark.parametrize("name", STOLEN_FROM)
 @pytest.mark.parametrize("after", ["id", "sh -c id", "sudo -n /usr/local/libexec/paranoid-backup/dispatch x", ""])
 def test_the_key_starts_the_dispatcher_whatever_is_asked(vault: Host, name: str, after: str) -> None:
     code, said = steal(vault, name, "-T", after)
     assert (code, said) == (2, "dispatch: the session ended before its request\n")
 
 
-@pytest.mark.parametrize("name", ["web1", "odd1", "new1"])
+@pytest.mark.parametrize("name", STOLEN_FROM)
 @pytest.mark.parametrize(
     ("arguments", "after", "code", "words"),
     [
@@ -122,7 +149,7 @@ def test_the_key_gets_no_subsystem_terminal_or_agent(
     assert ended == code and words in said
 
 
-@pytest.mark.parametrize("name", ["web1", "odd1", "new1"])
+@pytest.mark.parametrize("name", STOLEN_FROM)
 @pytest.mark.parametrize(
     "forward",
     ["127.0.0.1:2222:127.0.0.1:22", "0.0.0.0:64064:127.0.0.1:22", "127.0.0.1:22222:/run/x", "/etc/x.sock:/run/x"],
@@ -132,7 +159,7 @@ def test_the_key_opens_no_other_way_back(vault: Host, name: str, forward: str) -
     assert code == 255 and "remote port forwarding failed" in said
 
 
-@pytest.mark.parametrize("name", ["web1", "odd1", "new1"])
+@pytest.mark.parametrize("name", STOLEN_FROM)
 @pytest.mark.parametrize("target", ["127.0.0.1 22", "/run/dbus/system_bus_socket"])
 def test_the_key_reaches_nothing_on_the_client(vault: Host, name: str, target: str) -> None:
     if target.startswith("/"):
