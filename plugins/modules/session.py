@@ -30,8 +30,8 @@ options:
       - What the client is to do.
       - V(create) makes the repository, and is for provisioning. V(info) proves that tunnel, key and gate work.
       - V(open) keeps a read-only tunnel open for O(open_for) seconds, so that the owner of the client can restore.
-      - V(maintain) has the client, or the keyholder that its record names, delete the archives that the retention in the
-        record lets go, and check a portion of the repository. It is refused while the client is frozen.
+      - V(maintain) has the client, or the keyholder that its record names, delete the archives that the retention in
+        the record lets go, and check a portion of the repository. It is refused while the client is frozen.
     type: str
     choices: [create, backup, info, open, maintain]
     required: true

@@ -91,7 +91,9 @@ def test_after_a_rollback_the_keyholder_forgets_too(keeper: Keeper, keyholder: K
     done = keeper.module("rollback", transaction=before, reason="a test")
     assert not done["failed"], done
     outcome = keeper.maintain()
-    assert outcome.verdict.code == "client_failed" and "newer than repository" in outcome.verdict.reason, outcome.verdict
+    assert outcome.verdict.code == "client_failed" and "newer than repository" in outcome.verdict.reason, (
+        outcome.verdict
+    )
     keyholder.forget(done["repository_id"])
     assert came_to(keeper.maintain()) == OK
     assert set(keeper.listed()) == {newest}
