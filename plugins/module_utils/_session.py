@@ -10,8 +10,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -38,12 +37,17 @@ from ansible_collections.paranoid.backup.plugins.module_utils._records import (
     load_peer,
     load_server,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._session_dir import (
+    beginning,
+    emptied,
+    make_session_dir,
+    session_socket,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._session_log import SessionLog, rotate
 from ansible_collections.paranoid.backup.plugins.module_utils._settle import settle
 from ansible_collections.paranoid.backup.plugins.module_utils._text import one_line
 
 POLICIES = {"create": "create", "backup": "append", "info": "read", "open": "read", "maintain": "trim"}
-_LOG_LIMIT = 64 * 1024
 _RUN_ID = re.compile(r"[A-Za-z0-9._-]{0,64}", re.ASCII)
 
 
@@ -185,9 +189,9 @@ class _Session:
         order = GateOrder(POLICIES[verb], repository_id, at_once, at_all, options)
         gates = Gates(self._server, self._client, order, log, talk.touch)
         login = account(self._server.login_user)
-        directory, ssh_log = self._prepare(login.pw_uid, login.pw_gid)
-        with _emptied(directory):
-            socket_path, group = self._socket(directory, login.pw_gid)
+        directory, ssh_log = make_session_dir(self._server, self._client, login.pw_uid, login.pw_gid)
+        with emptied(directory):
+            socket_path, group = session_socket(self._server, self._peer, directory, login.pw_gid)
             gates.listen(socket_path, group)
             limit = int(self._deadlines().connect)
             argv = ssh.command(self._server, self._peer, self._blank.session, socket_path, ssh_log, limit)
@@ -199,33 +203,7 @@ class _Session:
                 raise
             request = request_line(verb, self._blank.session, self._asked())
             seen = await talk.hold(process, gates, request)
-            return replace(seen, ssh_log=_beginning(ssh_log))
-
-    def _prepare(self, uid: int, gid: int) -> tuple[str, str]:
-        """Make the session's directory, which only the login user's group may pass, and ssh's log in it."""
-        sessions = os.path.join(self._server.run_dir, "sessions")
-        doors = os.path.join(self._server.run_dir, "doors")
-        directory = os.path.join(sessions, self._client.repository_user)
-        for path in (sessions, doors):
-            os.makedirs(path, exist_ok=True)
-            os.chmod(path, 0o711)
-        os.makedirs(directory, exist_ok=True)
-        ssh_log = os.path.join(directory, "ssh.log")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(ssh_log, flags, 0o600)
-        if os.geteuid() == 0:
-            os.chown(directory, 0, gid)
-            os.fchown(descriptor, uid, gid)
-        os.chmod(directory, 0o710)
-        os.close(descriptor)
-        return directory, ssh_log
-
-    def _socket(self, directory: str, login_group: int) -> tuple[str, int]:
-        """Return where the session socket is and which group may connect: ssh itself, or the peer's door."""
-        if self._peer.transport == "ssh":
-            user = account(self._peer.repository_user)
-            return os.path.join(self._server.run_dir, "doors", user.pw_name + ".sock"), user.pw_gid
-        return os.path.join(directory, "gate.sock"), login_group
+            return replace(seen, ssh_log=beginning(ssh_log))
 
     def _outcome(self, verdict: Verdict, seen: Evidence, log: SessionLog) -> Outcome:
         if self._order.verb == "create" and verdict.status == "ok":
@@ -285,22 +263,6 @@ class _Session:
         os.makedirs(os.path.dirname(self._flag()), mode=0o700, exist_ok=True)
         with open(self._flag(), "w", encoding="utf-8") as handle:
             handle.write(self._order.client + "\n")
-
-
-@contextmanager
-def _emptied(directory: str) -> Iterator[None]:
-    """Remove the session's directory at the end, whatever happened in it."""
-    try:
-        yield
-    finally:
-        for name in os.listdir(directory):
-            os.unlink(os.path.join(directory, name))
-        os.rmdir(directory)
-
-
-def _beginning(path: str) -> str:
-    with open(path, encoding="utf-8", errors="backslashreplace") as handle:
-        return handle.read(_LOG_LIMIT)
 
 
 def _now() -> str:
