@@ -87,3 +87,16 @@ def test_a_variable_of_the_wrong_type_is_named(lab: Lab, variable: str, value: s
     done = lab.run("site", "--check", "--limit", limit, "-e", f'{{"{variable}": {value}}}')
     assert done.returncode == 2
     assert re.search(rf"{variable}\b.*(unable to convert|is of type|list|dict)", done.stdout + done.stderr), done.stdout
+
+
+def test_a_borg_that_is_not_in_the_wheelhouse_is_named(lab: Lab) -> None:
+    done = lab.run("site", "--limit", "web1", "-e", "backup_client_borg_version=1.4.99")
+    assert done.returncode == 2
+    said = "Borg and borgmatic cannot be installed on web1, .* No matching distribution found for borgbackup==1.4.99"
+    assert re.search(rf"{said}\): PyPI has Borg as source only, playbooks/wheelhouse.yml", done.stdout + done.stderr)
+
+
+def test_an_unknown_time_zone_is_named(lab: Lab) -> None:
+    done = lab.run("site", "--check", "--limit", "web1", "-e", "backup_client_time_zone=Mars/Phobos")
+    assert done.returncode == 2
+    assert "backup_client_time_zone is Mars/Phobos, which vault does not know" in done.stdout + done.stderr
