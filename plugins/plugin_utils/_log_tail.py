@@ -31,7 +31,11 @@ def news(lines: Iterable[str], reason: str) -> tuple[str, ...]:
 
 
 def _repeats(words: str, said: str) -> bool:
-    """Whether the words stand in what was said, as whole words; of a line that was cut, its beginning counts."""
-    cut = words.endswith("…")
-    end = "" if cut else r"(?!\w)"
-    return re.search(r"(?<!\w)" + re.escape(words.removesuffix("…")) + end, said) is not None
+    """Whether the words are all that was said, but for the client's name; of a line that was cut, its beginning.
+
+    Words that are only a part of it stay: they may be what a command printed, and the reason quotes the command.
+    """
+    sentences = (said, said.partition(": ")[2])
+    if words.endswith("…"):
+        return any(sentence.startswith(words.removesuffix("…")) for sentence in sentences)
+    return words in sentences

@@ -111,8 +111,9 @@ class Bench:
             check=False,
             stdin=subprocess.DEVNULL,
         )
-        directories = sorted(self.reports.iterdir()) if self.reports.is_dir() else []
-        last = directories[-1] if directories else None
+        directories = list(self.reports.iterdir()) if self.reports.is_dir() else []
+        # By name would not do: runs of one second differ by chance alone.
+        last = max(directories, key=lambda path: path.stat().st_mtime_ns, default=None)
         record = json.loads((last / "record.json").read_text()) if last else None
         return Outcome(done.returncode, done.stdout + done.stderr, last, record)
 
