@@ -29,8 +29,8 @@ lint: bootstrap ## Run the checks that need no lab
 	@$(BIN)/pytest tests/quality
 
 bench: bootstrap ## Measure gate, audit and ledger against what they are compared with
-	$(BIN)/python tests/bench/gate.py 256 3
-	$(BIN)/python tests/bench/audit.py 1000000
+	$(BIN)/python tests/bench/gate.py 1024 2
+	$(BIN)/python tests/bench/audit.py 2000000
 	PYTHONPATH=.cache/collections $(BIN)/python tests/bench/ledger.py --clients 5000 --days 40
 
 down: bootstrap ## Remove the lab's hosts; the caches stay

@@ -71,9 +71,9 @@ def stolen(lab: Lab, source: str, path: str, place: str) -> Iterator[str]:
 
 
 def ssh(port: str, target: str, *arguments: str) -> list[str]:
-    """The thief's ssh, which believes every host key."""
+    """The thief's ssh, which takes whatever host key it is shown first."""
     options = {"BatchMode": "yes", "ConnectTimeout": "10", "ExitOnForwardFailure": "yes", "IdentitiesOnly": "yes"}
-    options |= {"StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null", "LogLevel": "ERROR"}
+    options |= {"StrictHostKeyChecking": "accept-new", "UserKnownHostsFile": "/dev/null", "LogLevel": "ERROR"}
     settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     return ["timeout", "12", "ssh", "-F", "none", *settings, "-i", STOLEN, "-p", port, *arguments, target]
 
