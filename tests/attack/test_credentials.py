@@ -130,11 +130,8 @@ def test_many_of_the_largest_messages_need_the_memory_of_one(borg: Borg) -> None
     gate = Gate("append", borg.repository, "--quota", "1000000")
     gate.client.hello()
     largest = bytes(20 * 2**20 - 100)
-    peaks = []
-    for _ in range(8):
+    for _ in range(16):
         with suppress(Refusal):
             gate.client.call("put", id=b"n" * 32, data=largest)
-        peaks.append(gate.peak_memory())
-    assert peaks[0] < 256 * 2**20
-    assert peaks[-1] - peaks[1] < 16 * 2**20, peaks
+    assert gate.peak_memory() < 200 * 2**20, "16 messages are 320 MiB"
     assert gate.finish()[-1]["put"] == 0

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,11 +145,9 @@ def test_second_session_on_one_client(world: World) -> None:
     world.dispatch("hang_after_hello")
     first = world.start_session()
     assert wait_until(lambda: len(world.server_processes()) == 1)
-    began = time.monotonic()
     outcome = world.session("info")
     assert outcome.verdict.code == "locked"
     assert "another session of web1 is under way (session " in outcome.verdict.reason
-    assert time.monotonic() - began < 1
     assert first.poll() is None and len(world.server_processes()) == 1
     first.kill()
     world.result(first)

@@ -343,7 +343,7 @@ def test_half_a_message_and_silence_ends_with_the_signal(borg: Borg) -> None:
         started = time.monotonic()
         running.stop()
         running.wait_closed()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
         assert running.finish()[-1]["reason"] == "error"
     assert not list(borg.repository.glob("lock.*"))
     assert borg.run("append", "create", "::three", "tree").returncode == 0
@@ -418,7 +418,7 @@ def test_a_client_that_leaves_while_it_waits_for_the_lock_takes_its_gate_along(b
         time.sleep(0.5)
         started = time.monotonic()
         events = waiting.finish()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15
         assert events[-1]["reason"] == "error"
 
 
