@@ -1,0 +1,84 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Imports point one way: from what Ansible, sshd or the engine starts down to plain Python."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import PurePath
+
+from tool import ROOT, tracked
+
+DISPATCHER = "roles/backup_client/files/lib/paranoid_dispatcher"
+REPOSITORY = "roles/backup_server/files/lib/paranoid_repository"
+
+# For each folder, which folders of ours it may import from, and what beside the standard library.
+MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
+    "plugins/module_utils": ({"plugins/module_utils"}, set()),
+    "plugins/plugin_utils": ({"plugins/module_utils", "plugins/plugin_utils"}, {"jinja2"}),
+    "plugins/modules": ({"plugins/module_utils"}, {"ansible"}),
+    "plugins/action": ({"plugins/module_utils"}, {"ansible"}),
+    "plugins/filter": ({"plugins/module_utils"}, {"ansible"}),
+    "plugins/callback": ({"plugins/plugin_utils"}, {"ansible"}),
+    "plugins/doc_fragments": (set(), set()),
+    DISPATCHER: ({DISPATCHER}, set()),
+    REPOSITORY: ({REPOSITORY}, {"borg", "msgpack"}),
+    "roles/backup_client/files": (set(), {"borgmatic"}),
+    "roles/backup_server/files/lib": ({REPOSITORY}, set()),
+}
+
+
+def dotted(file: str) -> str:
+    """The name under which others import a file."""
+    path = PurePath(file).with_suffix("")
+    if path.parts[0] == "plugins":
+        return ".".join(("ansible_collections.paranoid.backup", *path.parts))
+    return ".".join(path.parts[-2:])
+
+
+@cache
+def files() -> dict[str, str]:
+    """The files that are shipped, by the name under which others import them."""
+    return {dotted(file): file for file in tracked("plugins/*.py", "roles/*.py")}
+
+
+def imports(file: str) -> tuple[set[str], set[str]]:
+    """What a file imports: files of ours, and the packages of others."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"{file}: a relative import"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    own = {files()[name] for name in names if name in files()}
+    packages = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
+    return own, packages - {"ansible_collections", "paranoid_dispatcher", "paranoid_repository"}
+
+
+def folder(file: str) -> str:
+    return str(PurePath(file).parent)
+
+
+def test_every_folder_has_its_place() -> None:
+    assert set(map(folder, files().values())) == set(MAY_IMPORT)
+
+
+def test_nothing_imports_from_above() -> None:
+    wrong = []
+    for file in files().values():
+        own, packages = imports(file)
+        ours, others = MAY_IMPORT[folder(file)]
+        wrong += [f"{file} imports {one}" for one in sorted(own) if folder(one) not in ours]
+        wrong += [f"{file} imports {one}" for one in sorted(packages - others)]
+    assert wrong == []
+
+
+def test_no_import_leads_back() -> None:
+    graph = {file: imports(file)[0] for file in files().values()}
+    assert sum(map(len, graph.values())) > 100, "this test looks in the wrong place"
+    TopologicalSorter(graph).prepare()
