@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The audit of a session in its place: against the baseline that the last one left, leaving the next."""
+"""An audit in its place: against the baseline that the last one left, leaving the next."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from typing import Any, Optional
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, CLEAN, Budget, Verdict, audit
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._files import save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._place import repository_id
 from ansible_collections.paranoid.backup.plugins.module_utils._records import ClientRecord, ServerRecord
 
 _LIMIT = 16 * 1024 * 1024
 
 
-def examine(server: ServerRecord, client: ClientRecord, policy: str, budget: Optional[Budget] = None) -> Verdict:
-    """Audit what the session that just ended did under ``policy``; the caller still holds the client's lock."""
+def examine(
+    server: ServerRecord, client: ClientRecord, policy: str, budget: Optional[Budget] = None, check: bool = False
+) -> Verdict:
+    """Audit what was done under ``policy`` since the last audit; the caller holds the client's lock.
+
+    With ``check`` the baseline stays, and the next audit compares with the same.
+    """
     path = baseline_path(server, client)
     try:
         old = load_baseline(path)
@@ -28,7 +34,7 @@ def examine(server: ServerRecord, client: ClientRecord, policy: str, budget: Opt
     if old is None and repository_id(client.repository) is None:
         return Verdict(CLEAN, ())  # Its making failed: there is nothing yet that could have been touched.
     verdict, new = audit(client.repository, old, policy, budget, client.compression)
-    if new is not None:
+    if new is not None and not check:
         save_json(path, new.to_dict())
     return verdict
 
@@ -36,6 +42,18 @@ def examine(server: ServerRecord, client: ClientRecord, policy: str, budget: Opt
 def baseline_path(server: ServerRecord, client: ClientRecord) -> str:
     """Return where the client's baseline is kept, out of reach of the repository's own user."""
     return os.path.join(server.state_dir, client.client, "baseline.json")
+
+
+def last_baseline(server: ServerRecord, client: ClientRecord) -> Baseline:
+    """Return what the last audit left; SessionError when there was none, or it cannot be read."""
+    path = baseline_path(server, client)
+    try:
+        found = load_baseline(path)
+    except (OSError, ValueError) as error:
+        raise SessionError("server_error", f"the baseline {path} cannot be read: {error}") from None
+    if found is None:
+        raise SessionError("server_error", f"{client.client} was never audited: run audit.yml for it")
+    return found
 
 
 def load_baseline(path: str) -> Optional[Baseline]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
-from ansible_collections.paranoid.backup.plugins.module_utils._examine import baseline_path, load_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._examine import last_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._judge import Evidence
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
     KnownArchive,
@@ -95,7 +95,7 @@ def prepare(server: ServerRecord, client: ClientRecord, now: datetime) -> Errand
         raise SessionError("server_error", f"{client.client} has more than {_KNOWN_LIMIT} archives: keep fewer")
     decided = plan(archives, rules, now, zone)
     drop = () if waiting else decided.drop[:NAMED_LIMIT]
-    budget = trim_budget(client, _baseline(server, client), len(drop), len(archives))
+    budget = trim_budget(client, last_baseline(server, client), len(drop), len(archives))
     return Errand(archives, decided.keep, drop, asked, budget, client.check_seconds, _waiting(waiting, decided))
 
 
@@ -167,17 +167,6 @@ def trim_entry(outcome: Outcome) -> Trim | None:
         return None
     named, deleted = tuple(maintain["named"]), tuple(maintain["deleted"])
     return Trim(outcome.client, outcome.session, named, deleted, outcome.gate.transaction)
-
-
-def _baseline(server: ServerRecord, client: ClientRecord) -> Baseline:
-    path = baseline_path(server, client)
-    try:
-        found = load_baseline(path)
-    except (OSError, ValueError) as error:
-        raise SessionError("server_error", f"the baseline {path} cannot be read: {error}") from None
-    if found is None:
-        raise SessionError("server_error", f"{client.client} was never audited: run audit.yml for it")
-    return found
 
 
 def _waiting(trim: Record | None, decided: RetentionPlan) -> str:

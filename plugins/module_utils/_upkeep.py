@@ -10,10 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, CLEAN, Verdict, audit
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, CLEAN, Verdict
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_full import full_audit
-from ansible_collections.paranoid.backup.plugins.module_utils._examine import baseline_path, examine, load_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._examine import (
+    baseline_path,
+    examine,
+    last_baseline,
+    load_baseline,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Audit, Freeze, LedgerError
 from ansible_collections.paranoid.backup.plugins.module_utils._locks import client_lock
@@ -46,14 +51,7 @@ class Upkeep:
 
     def baseline(self) -> Baseline:
         """Return what the last audit left; SessionError when there was none."""
-        path = baseline_path(self.server, self.client)
-        try:
-            found = load_baseline(path)
-        except ValueError as error:
-            raise SessionError("server_error", f"the baseline {path} cannot be read: {error}") from None
-        if found is None:
-            raise SessionError("server_error", f"{self.name} was never audited: run audit.yml for it")
-        return found
+        return last_baseline(self.server, self.client)
 
 
 @contextmanager
@@ -81,11 +79,7 @@ def inspect(held: Upkeep, full: bool = False, check: bool = False) -> Verdict:
     With ``check`` nothing is written: neither baseline nor ledger.
     """
     place.check_repository(held.server, held.client)
-    if check:
-        path = baseline_path(held.server, held.client)
-        found = audit(held.client.repository, load_baseline(path), "append", None, held.client.compression)[0]
-    else:
-        found = examine(held.server, held.client, "append")
+    found = examine(held.server, held.client, "append", check=check)
     if full:
         whole = full_audit(held.client.repository)
         found = Verdict(
