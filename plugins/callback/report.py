@@ -144,6 +144,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import yaml
 from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
@@ -155,7 +156,12 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._observer import (
     new_run_id,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, State, Work
-from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings, SettingsError, settings_from
+from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import (
+    Settings,
+    SettingsError,
+    objection,
+    settings_from,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._untrusted import text
 
 EXIT_FAILURE = 2
@@ -205,7 +211,7 @@ class CallbackModule(CallbackBase):
             )
             self._settings = settings_from(self.get_option)
         except (SettingsError, AnsibleError) as error:
-            self._refusal = text(str(error), 500)
+            self._refusal = text(objection(error, yaml.safe_load(DOCUMENTATION)["options"]), 800)
         # Tasks on this host would inherit it.
         os.environ.pop("PARANOID_REPORT_SMTP_PASSWORD", None)
 

@@ -29,8 +29,8 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record import (
     valid_run_id,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._recorder import Recorder
-from ansible_collections.paranoid.backup.plugins.plugin_utils._run_dir import RunDir
-from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run_dir import RecordExistsError, RunDir
+from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings, where
 
 RUN_ID = "PARANOID_BACKUP_RUN_ID"
 
@@ -44,15 +44,19 @@ class Observer:
 
     def __init__(self, settings: Settings, run_id: str, playbook: str, check: bool) -> None:
         if not valid_run_id(run_id):
-            raise CannotBeginError(f"{RUN_ID} in the environment is not a run id")
+            words = "must be at most 64 letters, digits, - and _, or not set"
+            raise CannotBeginError(f"{RUN_ID} in the environment is not a run id: it {words}")
         self._settings = settings
         self._elsewhere: dict[str, str] = {}
         try:
             self._directory = RunDir.create(settings.report_dir, run_id)
             run = _new_run(settings, run_id, playbook, check)
             self._directory.save(run)
+        except RecordExistsError as error:
+            raise CannotBeginError(f"{error}: {RUN_ID} in the environment must be new for each run") from error
         except OSError as error:
-            raise CannotBeginError(untrusted.text(f"the record cannot be written: {error}", 500)) from error
+            line = f"the record cannot be written below report_dir: {error}; {where('report_dir')}"
+            raise CannotBeginError(untrusted.text(line, 800)) from error
         self._recorder = Recorder(run, self._directory.save)
 
     def plan(self, names: Iterable[str], work: Work, failed_before: dict[str, Client]) -> None:

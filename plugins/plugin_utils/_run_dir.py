@@ -21,6 +21,10 @@ RECORD = "record.json"
 LARGEST_RECORD = 512 * 1024 * 1024
 
 
+class RecordExistsError(Exception):
+    """An id is for one run only."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunDir:
     """One run's directory."""
@@ -29,13 +33,13 @@ class RunDir:
 
     @classmethod
     def create(cls, report_dir: Path, run_id: str) -> RunDir:
-        """Make the directory; raises FileExistsError when this run already has a record, else OSError."""
+        """Make the directory; raises RecordExistsError when this run already has a record, else OSError."""
         path = report_dir / run_id
         report_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.mkdir(mode=0o700, exist_ok=True)
         path.chmod(0o700)
         if (path / RECORD).exists():
-            raise FileExistsError(f"the run {run_id} already has a record")
+            raise RecordExistsError(f"the run {run_id} already has a record")
         return cls(path)
 
     @property

@@ -6,20 +6,28 @@
 from __future__ import annotations
 
 import os
+import re
+import ssl
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from pathlib import Path
 from string import Template
 from typing import Any
 
+SECTION = "callback_paranoid_backup_report"
 SUBJECT_WORDS = frozenset({"STATUS", "WHAT", "SUCCEEDED", "FAILED", "SKIPPED", "TOTAL", "RUNTIME", "RUN_ID", "TITLE"})
+_NAMED = re.compile(r"[Cc]onfig '(\w+)' for ")
+_VALUE = re.compile(r"Invalid value (?:provided for '\w+': )?('[^']*'|\"[^\"]*\")")
 _PORTS = {"none": 25, "starttls": 587, "tls": 465}
 
 
 class SettingsError(Exception):
-    """An option has a value that cannot work; the message is one line that names the option."""
+    """An option has a value that cannot work; the message is one line that names it and says where it is set."""
+
+    def __init__(self, words: str, *names: str) -> None:
+        super().__init__(f"{words}; {where(*names)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,8 @@ def settings_from(option: Callable[[str], Any]) -> Settings:
     subject = Template(option("subject"))
     unknown = sorted(set(subject.get_identifiers()) - SUBJECT_WORDS) if subject.is_valid() else ["a lone $"]
     if unknown:
-        raise SettingsError(f"subject: {', '.join(unknown)} has no meaning there; see the option's documentation")
+        known = ", ".join(f"${word}" for word in sorted(SUBJECT_WORDS))
+        raise SettingsError(f"subject: {', '.join(unknown)} has no meaning there, only {known} and $$ have", "subject")
     if method != "none":
         _need(option, f"method {method}", "mail_from", "mail_to")
         for name in ("mail_from", "mail_to"):
@@ -80,6 +89,23 @@ def settings_from(option: Callable[[str], Any]) -> Settings:
         keep_runs=_limit(option, "keep_runs"),
         keep_days=_limit(option, "keep_days"),
     )
+
+
+def objection(error: Exception, documented: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what is wrong with an option; Ansible names neither what it takes nor all places where it is set."""
+    named, value = _NAMED.search(str(error)), _VALUE.search(str(error))
+    if isinstance(error, SettingsError) or not named or not value or named[1] not in documented:
+        return str(error)
+    choices = documented[named[1]].get("choices")
+    allowed = f"one of {', '.join(choices)}" if choices else "a whole number"
+    return str(SettingsError(f"{named[1]}: {value[1]} is not {allowed}", named[1]))
+
+
+def where(*names: str) -> str:
+    """Return what to do about options: where they are set, in the file or in the environment."""
+    variables = " and ".join("PARANOID_REPORT_" + name.removeprefix("report_").upper() for name in names)
+    them = "it" if len(names) == 1 else "them"
+    return f"set {them} under [{SECTION}] in ansible.cfg, or as {variables} in the environment"
 
 
 def _transport(option: Callable[[str], Any]) -> Smtp | Sendmail | None:
@@ -98,25 +124,40 @@ def _smtp(option: Callable[[str], Any]) -> Smtp:
     if option("smtp_password_file"):
         password = _password_from(Path(option("smtp_password_file")).expanduser())
     if bool(option("smtp_user")) != bool(password):
-        raise SettingsError("smtp_user and smtp_password (or smtp_password_file) go together: one of them is missing")
-    ca_file = str(option("smtp_ca_file") or "")
-    if ca_file and not os.access(ca_file, os.R_OK):
-        raise SettingsError(f"smtp_ca_file: {ca_file} cannot be read")
+        words = "smtp_user and smtp_password_file (or smtp_password) go together: one of them is missing"
+        raise SettingsError(words, "smtp_user", "smtp_password_file")
     return Smtp(
         host=option("smtp_host"),
-        port=option("smtp_port") or _PORTS[option("smtp_security")],
+        port=_port(option),
         security=option("smtp_security"),
         user=option("smtp_user") or "",
         password=password,
-        ca_file=ca_file,
+        ca_file=_ca_file(option("smtp_ca_file") or ""),
         timeout=_timeout(option),
     )
 
 
+def _port(option: Callable[[str], Any]) -> int:
+    port = option("smtp_port") or _PORTS[option("smtp_security")]
+    if not 0 < port < 65536:
+        raise SettingsError("smtp_port: must be from 1 to 65535", "smtp_port")
+    return int(port)
+
+
+def _ca_file(path: str) -> str:
+    try:
+        ssl.create_default_context(cafile=path or None)
+    except ssl.SSLError:
+        raise SettingsError(f"smtp_ca_file: {path} holds no certificate in PEM format", "smtp_ca_file") from None
+    except OSError as error:
+        raise SettingsError(f"smtp_ca_file: {path} cannot be read: {error.strerror}", "smtp_ca_file") from None
+    return path
+
+
 def _sendmail(option: Callable[[str], Any]) -> Sendmail:
     path = option("sendmail_path")
-    if not os.access(path, os.X_OK):
-        raise SettingsError(f"sendmail_path: {path} is not an executable file")
+    if not (os.path.isfile(path) and os.access(path, os.X_OK)):
+        raise SettingsError(f"sendmail_path: {path} is not an executable file", "sendmail_path")
     return Sendmail(path, _timeout(option))
 
 
@@ -124,28 +165,30 @@ def _password_from(path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & stat.S_IROTH:
-                raise SettingsError(f"smtp_password_file: everybody can read {path}; take that right away")
+                words = f"smtp_password_file: everybody can read {path}; chmod o= takes that right away"
+                raise SettingsError(words, "smtp_password_file")
             return file.readline().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"smtp_password_file: {path} cannot be read: {error}") from error
+        how = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise SettingsError(f"smtp_password_file: {path} cannot be read: {how}", "smtp_password_file") from error
 
 
 def _timeout(option: Callable[[str], Any]) -> float:
     if not 0 < option("timeout") <= 3600:
-        raise SettingsError("timeout: must be from 1 to 3600 seconds")
+        raise SettingsError("timeout: must be from 1 to 3600 seconds", "timeout")
     return float(option("timeout"))
 
 
 def _limit(option: Callable[[str], Any], name: str) -> int:
     if option(name) < 0:
-        raise SettingsError(f"{name}: must be 0, which is no limit, or more")
+        raise SettingsError(f"{name}: must be 0, which is no limit, or more", name)
     return int(option(name))
 
 
 def _need(option: Callable[[str], Any], why: str, *names: str) -> None:
     missing = [name for name in names if not option(name)]
     if missing:
-        raise SettingsError(f"{why} needs {' and '.join(missing)}")
+        raise SettingsError(f"{why} needs {' and '.join(missing)} (method none sends no mail)", *missing)
 
 
 def _listed(value: Any) -> tuple[str, ...]:
@@ -159,4 +202,4 @@ def _check_addresses(name: str, addresses: tuple[str, ...]) -> None:
             Address(addr_spec=address)
         except Exception as error:
             shown = ascii(address)[1:-1]
-            raise SettingsError(f'{name}: "{shown}" is not an address such as ops@example.org') from error
+            raise SettingsError(f'{name}: "{shown}" is not an address such as ops@example.org', name) from error

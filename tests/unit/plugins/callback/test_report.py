@@ -315,8 +315,9 @@ def test_a_run_id_from_outside_is_used_once(bench):
     assert (done.code, done.record["run_id"]) == (0, "20261121T063000Z-cafe")
     again = bench.run(PARANOID_BACKUP_RUN_ID="20261121T063000Z-cafe")
     assert again.code == 7
-    assert "already has a record. Nothing was started." in again.output
-    assert bench.run(PARANOID_BACKUP_RUN_ID="../../etc").code == 7
+    assert "already has a record: PARANOID_BACKUP_RUN_ID in the environment must be new for each run" in again.output
+    wrong = bench.run(PARANOID_BACKUP_RUN_ID="../../etc")
+    assert (wrong.code, "it must be at most 64 letters, digits" in wrong.output) == (7, True)
 
 
 def test_two_playbooks_are_two_runs(bench):
@@ -371,8 +372,8 @@ def test_sendmail(bench):
     ("settings", "line"),
     [
         ({"method": "smtp"}, "method smtp needs mail_from and mail_to"),
-        ({"method": "pigeon"}, "method"),
-        ({"method": "none", "timeout": "soon"}, "timeout"),
+        ({"method": "pigeon"}, "method: 'pigeon' is not one of smtp, sendmail, none"),
+        ({"method": "none", "timeout": "soon"}, "timeout: 'soon' is not a whole number"),
         ({"method": "none", "subject": "$NONSENSE"}, "subject: NONSENSE has no meaning there"),
     ],
 )
@@ -381,6 +382,7 @@ def test_a_wrong_option_ends_the_run_before_it_begins(bench, settings, line):
     done = bench.run()
     assert done.code == 7
     assert line in done.output
+    assert "; set " in done.output and " under [callback_paranoid_backup_report] in ansible.cfg, or as " in done.output
     assert "Nothing was started" in done.output
     assert "PLAY [" not in done.output
     assert "Traceback" not in done.output
@@ -389,7 +391,8 @@ def test_a_wrong_option_ends_the_run_before_it_begins(bench, settings, line):
 def test_a_record_that_cannot_be_written_ends_the_run_before_it_begins(bench):
     done = bench.run(PARANOID_REPORT_DIR="/proc/nothing")
     assert done.code == 7
-    assert "the record cannot be written" in done.output
+    assert "the record cannot be written below report_dir: " in done.output
+    assert "or as PARANOID_REPORT_DIR in the environment. Nothing was started." in done.output
     assert "PLAY [" not in done.output
 
 

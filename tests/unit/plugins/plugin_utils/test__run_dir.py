@@ -7,7 +7,7 @@ import os
 import stat
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.plugin_utils._run_dir import RunDir
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run_dir import RecordExistsError, RunDir
 
 
 def test_save_and_load(tmp_path, bad_run):
@@ -20,7 +20,7 @@ def test_save_and_load(tmp_path, bad_run):
 
 def test_a_record_is_never_overwritten_by_another_run(tmp_path, run):
     RunDir.create(tmp_path, "r1").save(run)
-    with pytest.raises(FileExistsError, match="r1 already has a record"):
+    with pytest.raises(RecordExistsError, match="r1 already has a record"):
         RunDir.create(tmp_path, "r1")
 
 

@@ -3,12 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible import constants as C
+from ansible.errors import AnsibleOptionsError
 from ansible_collections.paranoid.backup.plugins.callback import report
-from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Sendmail, SettingsError, settings_from
+from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import (
+    SECTION,
+    Sendmail,
+    SettingsError,
+    objection,
+    settings_from,
+    where,
+)
 
 OPTIONS = yaml.safe_load(report.DOCUMENTATION)["options"]
 MAIL = {"mail_from": "backup@example.org", "mail_to": ["ops@example.org"]}
@@ -23,9 +33,30 @@ def settings(**changed):
 
 def test_every_option_has_an_ini_and_an_environment_name():
     for name, option in OPTIONS.items():
-        assert option["ini"] == [{"section": "callback_paranoid_backup_report", "key": name}]
-        short = "DIR" if name == "report_dir" else name.upper()
-        assert option["env"] == [{"name": f"PARANOID_REPORT_{short}"}]
+        assert option["ini"] == [{"section": SECTION, "key": name}]
+        (variable,) = option["env"]
+        assert where(name) == f"set it under [{SECTION}] in ansible.cfg, or as {variable['name']} in the environment"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("timeout", "soon", "timeout: 'soon' is not a whole number; set it under"),
+        ("keep_days", "it's", 'keep_days: "it\'s" is not a whole number; set it under'),
+        ("method", "pigeon", "method: 'pigeon' is not one of smtp, sendmail, none; set it under"),
+    ],
+)
+def test_what_ansible_refuses_is_said_in_our_words(monkeypatch, name, value, said):
+    plugin = report.__name__
+    C.config.initialize_plugin_configuration_definitions("callback", plugin, OPTIONS)
+    monkeypatch.setenv(OPTIONS[name]["env"][0]["name"], value)
+    with pytest.raises(AnsibleOptionsError) as caught:
+        C.config.get_config_value_and_origin(name, plugin_type="callback", plugin_name=plugin)
+    assert objection(caught.value, OPTIONS).startswith(said)
+
+
+def test_another_error_of_ansible_stays_as_it_is():
+    assert objection(AnsibleOptionsError("no file"), OPTIONS) == "no file"
 
 
 @pytest.mark.parametrize(("security", "port"), [("none", 25), ("starttls", 587), ("tls", 465)])
@@ -70,11 +101,15 @@ def test_sendmail_and_none(tmp_path):
         ({**SMTP, "smtp_user": "me"}, "one of them is missing"),
         ({**SMTP, "smtp_password": "hush"}, "one of them is missing"),
         ({**SMTP, "smtp_user": "me", "smtp_password_file": "/nowhere"}, "smtp_password_file: /nowhere cannot be read"),
-        ({**SMTP, "smtp_ca_file": "/nowhere"}, "smtp_ca_file: /nowhere cannot be read"),
+        ({**SMTP, "smtp_ca_file": "/nowhere"}, "smtp_ca_file: /nowhere cannot be read: No such file"),
+        ({**SMTP, "smtp_ca_file": "/etc/passwd"}, "smtp_ca_file: /etc/passwd holds no certificate"),
+        ({**SMTP, "smtp_port": 65536}, "smtp_port: must be from 1 to 65535"),
+        ({**SMTP, "smtp_port": -1}, "smtp_port: must be from 1 to 65535"),
         ({**SMTP, "timeout": 0}, "timeout: must be from 1 to 3600"),
         ({"method": "none", "keep_days": -1}, "keep_days: must be 0"),
         ({"method": "none", "keep_runs": -1}, "keep_runs: must be 0"),
         ({**MAIL, "method": "sendmail", "sendmail_path": "/nowhere"}, "sendmail_path: /nowhere is not"),
+        ({**MAIL, "method": "sendmail", "sendmail_path": "/tmp"}, "sendmail_path: /tmp is not"),
         ({"method": "none", "subject": "$NONSENSE"}, "subject: NONSENSE has no meaning"),
         ({"method": "none", "subject": "100 $"}, "subject: a lone"),
     ],
@@ -83,5 +118,9 @@ def test_what_cannot_work_is_named(changed, line):
     with pytest.raises(SettingsError) as caught:
         settings(**changed)
     assert line in str(caught.value)
+    place = (
+        rf"; set (it|them) under \[{SECTION}\] in ansible.cfg, or as (PARANOID_REPORT_\w+( and )?)+ in the environment"
+    )
+    assert re.search(f"{place}$", str(caught.value))
     assert "hush" not in str(caught.value)
     assert "\n" not in str(caught.value)
