@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
     Audit,
     Entry,
@@ -21,6 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._maintain import trim_entry
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Outcome, Verdict
 from ansible_collections.paranoid.backup.plugins.module_utils._records import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import open_ledger
 
 
 def enter(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> Outcome:
@@ -29,7 +28,7 @@ def enter(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> Outco
     if not entries:
         return outcome
     try:
-        with Ledger.open(os.path.join(server.state_dir, NAME)) as ledger:
+        with open_ledger(server) as ledger:
             for entry in entries:
                 ledger.append(entry)
             if outcome.verdict.code == "alarm" and ledger.freeze_state(client.client) is None:

@@ -12,11 +12,10 @@ from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Directory
 from ansible_collections.paranoid.backup.plugins.module_utils._segments import (
-    COMMIT_ENTRY,
     File,
     directories,
+    ends_with_commit,
     files,
-    read_at,
 )
 
 _FILE_LIMIT = 64 * 1024  # bytes of config and nonce
@@ -49,7 +48,7 @@ class Listing:
     def committed(self) -> list[File]:
         """Return the new segments up to the last commit."""
         for position in range(len(self._new), 0, -1):
-            if _ends_with_commit(self._new[position - 1]):
+            if ends_with_commit(self._new[position - 1]):
                 return self._new[:position]
         return []
 
@@ -90,7 +89,3 @@ def _directory(number: int, mtime: int, found: Sequence[File], transaction: int)
     listing = "".join(f"{file.number} {file.size}\n" for file in older)
     digest = hashlib.sha256(listing.encode()).hexdigest()
     return Directory(number, mtime, len(older), sum(file.size for file in older), digest)
-
-
-def _ends_with_commit(file: File) -> bool:
-    return read_at(file, max(0, file.size - len(COMMIT_ENTRY)), len(COMMIT_ENTRY)) == COMMIT_ENTRY

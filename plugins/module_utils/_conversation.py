@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._gates import Gates
@@ -157,11 +157,9 @@ class Conversation:
         return ""
 
     def _evidence(self, ssh: Any, gates: Gates) -> Evidence:
-        lengths = {"connect": self._deadlines.connect, "idle": self._deadlines.idle, "total": self._deadlines.total}
-        lengths["close"] = self._deadlines.close
         return Evidence(
             deadline=self._late,
-            seconds=lengths.get(self._late.replace("_timeout", "")) or 0,
+            seconds=asdict(self._deadlines).get(self._late.removesuffix("_timeout")) or 0,
             ssh_code=ssh.returncode,
             hello=self._hello_at is not None,
             result=self._result,

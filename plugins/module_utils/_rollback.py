@@ -31,12 +31,11 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._process import account
 from ansible_collections.paranoid.backup.plugins.module_utils._segments import (
-    COMMIT_ENTRY,
     Broken,
     File,
     directories,
+    ends_with_commit,
     files,
-    read_at,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._settle import run_borg
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import Upkeep, alarm_line
@@ -63,7 +62,7 @@ def target_transaction(held: Upkeep, transaction: int) -> Target:
             "refused", f"the compaction of {day} freed what transaction {transaction} needs: use a snapshot"
         )
     own = {file.number: file for file in _segments(held.client.repository)}
-    if transaction not in own or not _is_commit(own[transaction]):
+    if transaction not in own or not ends_with_commit(own[transaction]):
         raise SessionError("refused", f"{held.name} has no transaction {transaction}: ledger_info lists them")
     return Target(transaction, None)
 
@@ -73,7 +72,7 @@ def target_snapshot(held: Upkeep, snapshot: str) -> Target:
     expected = place.recorded_id(held.server, held.client)
     if expected is None or place.repository_id(snapshot) != expected:
         raise SessionError("wrong_repository", f"{snapshot} holds no copy of {held.name}'s repository")
-    commits = [file.number for file in _segments(snapshot) if _is_commit(file)]
+    commits = [file.number for file in _segments(snapshot) if ends_with_commit(file)]
     if not commits:
         raise SessionError("refused", f"the copy in {snapshot} has no transaction")
     return Target(commits[-1], os.path.abspath(snapshot))
@@ -136,10 +135,6 @@ def _segments(repository: str) -> list[File]:
         return sorted(file for _number, path in found for file in files(path))
     except Broken as error:
         raise SessionError("wrong_repository", str(error)) from None
-
-
-def _is_commit(file: File) -> bool:
-    return read_at(file, max(0, file.size - len(COMMIT_ENTRY)), len(COMMIT_ENTRY)) == COMMIT_ENTRY
 
 
 def _highest_nonce(held: Upkeep, target: Target) -> Optional[int]:

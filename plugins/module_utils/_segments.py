@@ -28,7 +28,7 @@ _ENTRY = struct.Struct("<IIB32s")  # with an id, or what follows a COMMIT
 _PADDING = bytes(_ENTRY.size - _HEADER.size)
 _MIN_SIZE = {PUT: PUT_HEADER, DELETE: PUT_HEADER, COMMIT: _HEADER.size}
 _MAX_SIZE = {PUT: MAX_ENTRY, DELETE: PUT_HEADER, COMMIT: _HEADER.size}
-COMMIT_ENTRY = _HEADER.pack(zlib.crc32(struct.pack("<IB", _HEADER.size, COMMIT)), _HEADER.size, COMMIT)
+_COMMIT_ENTRY = _HEADER.pack(zlib.crc32(struct.pack("<IB", _HEADER.size, COMMIT)), _HEADER.size, COMMIT)
 _WINDOW = 256 * 1024  # bytes per read, but where one entry is longer
 _MAX_NUMBER = 2**32 - 1
 
@@ -107,11 +107,11 @@ def entries(file: File, whole: bool = False) -> Iterator[Entry]:
         os.close(descriptor)
 
 
-def read_at(file: File, offset: int, length: int) -> bytes:
-    """Return bytes of a segment; raise OSError."""
+def ends_with_commit(file: File) -> bool:
+    """Tell whether the last entry of a segment is a COMMIT, as it is of every whole transaction; raise OSError."""
     descriptor = _open(file)
     try:
-        return os.pread(descriptor, length, offset)
+        return os.pread(descriptor, len(_COMMIT_ENTRY), max(0, file.size - len(_COMMIT_ENTRY))) == _COMMIT_ENTRY
     finally:
         os.close(descriptor)
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._protocol import VERBS
+
 SESSION_SPEC: dict[str, dict[str, Any]] = {
     "client": {"type": "str", "required": True},
-    "verb": {"type": "str", "choices": ["create", "backup", "info", "open", "maintain"], "required": True},
+    "verb": {"type": "str", "choices": list(VERBS), "required": True},
     "run_id": {"type": "str", "default": ""},
     "fail_fast": {"type": "bool", "default": False},
     "config_dir": {"type": "path", "default": "/etc/paranoid-backup"},

@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "plugins/modules": ({"plugins/module_utils"}, {"ansible"}),
     "plugins/action": ({"plugins/module_utils"}, {"ansible"}),
     "plugins/filter": ({"plugins/module_utils"}, {"ansible"}),
-    "plugins/callback": ({"plugins/plugin_utils"}, {"ansible"}),
+    "plugins/callback": ({"plugins/plugin_utils"}, {"ansible", "yaml"}),
     "plugins/doc_fragments": (set(), set()),
     DISPATCHER: ({DISPATCHER}, set()),
     REPOSITORY: ({REPOSITORY}, {"borg", "msgpack"}),

@@ -33,7 +33,9 @@ def test_entries_of_every_kind(tmp_path: Path) -> None:
     expected = [(0, key(1), 8, 45), (1, key(2), 53, 41), (2, b"", 94, 9)]
     for whole in (False, True):
         assert walk(segment(tmp_path, content), whole) == expected
-    assert content.endswith(_segments.COMMIT_ENTRY)
+    assert _segments.ends_with_commit(segment(tmp_path, content))
+    assert not _segments.ends_with_commit(segment(tmp_path, content[:-1]))
+    assert not _segments.ends_with_commit(segment(tmp_path, b""))
 
 
 def test_entries_larger_than_a_read(tmp_path: Path) -> None:
