@@ -40,20 +40,11 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class ListedArchive:
-    """An archive that the repository holds and the ledger does not know."""
-
-    id: str
-    name: str
-
-
-@dataclass(frozen=True)
 class RetentionPlan:
-    """``keep`` gives the reasons by archive id, newest first; ``drop`` is oldest first; ``unknown`` is for a person."""
+    """``keep`` gives the reasons by archive id, newest first; ``drop`` is oldest first."""
 
     keep: Mapping[str, tuple[str, ...]]
     drop: tuple[KnownArchive, ...]
-    unknown: tuple[ListedArchive, ...]
 
 
 def parse_rules(content: Mapping[str, Any]) -> Rules:
@@ -82,13 +73,7 @@ def parse_zone(name: str) -> tzinfo:
         raise RetentionError(f"there is no time zone {name!r}: name one like Europe/Vienna or UTC") from None
 
 
-def plan(
-    archives: Iterable[KnownArchive],
-    rules: Rules,
-    now: datetime,
-    zone: tzinfo,
-    unknown: Iterable[ListedArchive] = (),
-) -> RetentionPlan:
+def plan(archives: Iterable[KnownArchive], rules: Rules, now: datetime, zone: tzinfo) -> RetentionPlan:
     """Decide by arrival which archives stay and which may go; ``now`` is aware, periods are those of ``zone``.
 
     The newest archive of a period is the one that stays. One that a finer rule keeps does not count for a coarser
@@ -102,7 +87,6 @@ def plan(
     return RetentionPlan(
         keep={archive.id: reasons[archive.id] for archive in newest_first if archive.id in reasons},
         drop=tuple(archive for archive in reversed(newest_first) if archive.id not in reasons),
-        unknown=tuple(sorted(set(unknown), key=lambda archive: (archive.name, archive.id))),
     )
 
 

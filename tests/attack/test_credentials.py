@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import audit, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import Budget, audit, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._judge import Evidence
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Archive, Session
-from ansible_collections.paranoid.backup.plugins.module_utils._retention import ListedArchive, parse_rules, plan
+from ansible_collections.paranoid.backup.plugins.module_utils._maintain import Errand, told
+from ansible_collections.paranoid.backup.plugins.module_utils._protocol import Result
+from ansible_collections.paranoid.backup.plugins.module_utils._retention import parse_rules, plan
 from hostile import Closed, Refusal
 from real import Borg, Gate
 
@@ -81,12 +84,13 @@ def test_archives_that_nobody_saw_arrive_count_for_nothing(borg: Borg, tmp_path:
     assert len(found) == 7
     with arrivals(tmp_path, [found["one"], found["two"]]) as ledger:
         known = ledger.archives("web1")
-    ids = {archive.id for archive in known}
-    strange = [ListedArchive(entry["id"], name) for name, entry in found.items() if entry["id"] not in ids]
-    decided = plan(known, parse_rules({"daily": 2}), FIRST_NIGHT + timedelta(days=9), UTC, strange)
-    assert set(decided.keep) == ids
+    decided = plan(known, parse_rules({"daily": 2}), FIRST_NIGHT + timedelta(days=9), UTC)
+    assert set(decided.keep) == {archive.id for archive in known}
     assert decided.drop == ()
-    assert [archive.name for archive in decided.unknown] == [f"more{number}" for number in range(5)]
+    everything = [{"id": archive["id"], "name": name} for name, archive in found.items()]
+    answer = Result(True, "", None, None, {"unknown": everything, "check": "ok"}, {})
+    shown = told(Errand(tuple(known), decided.keep, decided.drop, frozenset(), Budget(), 0), Evidence(result=answer))
+    assert [archive["name"] for archive in shown["unknown"]] == [f"more{number}" for number in range(5)]
 
 
 def test_an_older_copy_of_the_repository_is_an_alarm(borg: Borg, tmp_path: Path) -> None:

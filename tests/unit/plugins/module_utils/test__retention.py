@@ -24,7 +24,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._retention import (
     NOTHING_MATCHED,
     PERIODS,
-    ListedArchive,
     RetentionError,
     RetentionPlan,
     Rules,
@@ -144,15 +143,8 @@ class TestSafety:
         assert {item.id for item in good} <= set(decided.keep)
         assert list(plan(good + forged, Rules(daily=1), NOW, UTC).keep) == [forged[0].id, good[0].id]
 
-    def test_unknown_archives_are_shown_and_neither_kept_nor_dropped(self) -> None:
-        strange = ListedArchive("f" * 64, "strange")
-        decided = plan(daily(3), Rules(daily=1), NOW, UTC, unknown=[strange, strange])
-        assert decided.unknown == (strange,)
-        assert strange.id not in decided.keep
-        assert strange.id not in {item.id for item in decided.drop}
-
     def test_no_archives_no_plan(self) -> None:
-        assert plan([], Rules(daily=7), NOW, UTC) == RetentionPlan({}, (), ())
+        assert plan([], Rules(daily=7), NOW, UTC) == RetentionPlan({}, ())
 
 
 class TestProperties:
