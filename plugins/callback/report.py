@@ -16,7 +16,8 @@ description:
   - Follows every playbook run that contains a M(paranoid.backup.session) task with C(verb=backup) or C(verb=maintain),
     a M(paranoid.backup.compact) or a M(paranoid.backup.audit) task. It keeps a JSON record of it up to date, and when
     the run ends writes a report as text and HTML and sends it as one mail, also when everything went well.
-  - Sets the environment variable E(PARANOID_BACKUP_RUN_ID) for the run, unless it is already set.
+  - Sets the environment variable E(PARANOID_BACKUP_RUN_ID) for the run, unless it is already set, and
+    E(PARANOID_BACKUP_REPORTED) to the same in any case, so that a playbook can refuse to run without this plugin.
   - Ends C(ansible-playbook) with exit code 7 when the report could not be written or mailed, and with exit code 2 when
     no client matched or when the run is a failure that Ansible itself did not notice.
   - Other playbooks are left alone, among them those that a person starts and watches, for a rollback or an unfreeze.
@@ -150,6 +151,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _event as event
 from ansible_collections.paranoid.backup.plugins.plugin_utils._observer import (
+    REPORTED,
     RUN_ID,
     CannotBeginError,
     Observer,
@@ -220,6 +222,7 @@ class CallbackModule(CallbackBase):
         self._new_playbook(playbook._file_name)
         if os.environ.get(RUN_ID, "") in ("", self._own_run_id):
             self._own_run_id = os.environ[RUN_ID] = new_run_id()
+        os.environ[REPORTED] = os.environ[RUN_ID]
         if any(event.works_of(play) for play in playbook.get_plays()):
             self._observe()
 

@@ -33,6 +33,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._run_dir import Re
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings, where
 
 RUN_ID = "PARANOID_BACKUP_RUN_ID"
+REPORTED = "PARANOID_BACKUP_REPORTED"  # Only this plugin sets it, so playbooks can tell that somebody listens.
 
 
 class CannotBeginError(Exception):

@@ -79,7 +79,7 @@ def maintain(lab: Lab, inventory: list[str], *hosts: str) -> dict[str, dict[str,
     environment = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
     done = lab.run("maintain", "--limit", ",".join(hosts), *inventory, environment=environment)
     told, _end = json.JSONDecoder().raw_decode(done.stdout, done.stdout.index("{"))
-    sessions: dict[str, dict[str, Any]] = told["plays"][0]["tasks"][0]["hosts"]
+    sessions: dict[str, dict[str, Any]] = told["plays"][-1]["tasks"][0]["hosts"]
     return sessions
 
 

@@ -104,7 +104,7 @@ def test_an_inventory_without_clients(lab: Lab, tmp_path: Path) -> None:
     inventory = tmp_path / "hosts.yml"
     inventory.write_text("backup_servers: {hosts: {vault: {ansible_connection: local}}}\n")
     run = backup(lab, inventory=str(inventory))
-    assert run.code == 2 and "nothing would be backed up" in " ".join(run.output.split())
+    assert run.code == 2 and "nothing would be done" in " ".join(run.output.split())
     assert run.mail is not None and "FAILURE" in run.mail["Subject"]
 
 

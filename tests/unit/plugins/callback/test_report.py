@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from report_samples import PLAYBOOK
 
+PLAYBOOKS = Path(__file__).resolve().parents[4] / "playbooks"
 PASSWORD = "correct horse 'battery' $taple"
 
 LOST = {
@@ -106,8 +107,6 @@ def test_every_way_a_client_can_end(bench, strategy):
         PLAYBOOK.replace("  gather_facts: false\n", f"  gather_facts: false\n{extra}")
         + "      when: enabled | default(true)\n"
     )
-    if strategy == "free":
-        playbook = playbook.replace("      run_once: true\n", "")
     done = bench.run(playbook=playbook)
     assert done.code in (2, 4), done.output
     states = {client["name"]: client["state"] for client in done.record["clients"]}
@@ -305,9 +304,29 @@ def test_a_session_in_an_include_is_found(bench):
     assert (done.code, done.record["tally"]["succeeded"]) == (0, 2)
 
 
-def test_without_the_callback_the_playbook_refuses(bench):
-    done = bench.run(enabled=False)
+@pytest.mark.parametrize("name", ["backup", "maintain", "compact", "audit"])
+@pytest.mark.parametrize("limit", [(), ("--limit", "db01"), ("--tags", "nonsense")])
+def test_without_the_callback_the_playbooks_refuse(bench, name, limit):
+    """A run id that somebody set, as a timer of systemd may, does not stand for the callback."""
+    arguments = (f"{PLAYBOOKS}/{name}.yml", *limit, "-e", "backup_client_server=localhost")
+    done = bench.run(*arguments, enabled=False, PARANOID_BACKUP_RUN_ID="20261121T063000Z-cafe")
     assert (done.code, done.record) == (2, None)
+    assert "the callback paranoid.backup.report is not active" in " ".join(done.output.split())
+    assert "TASK [Refuse a run without the report]" in done.output and done.output.count("TASK [") == 2
+
+
+def test_with_the_callback_the_playbooks_begin(bench):
+    for limit, clients in (((), ["web01", "db01"]), (("--limit", "db01"), ["db01"])):
+        done = bench.run(f"{PLAYBOOKS}/backup.yml", *limit, "-e", "backup_client_server=localhost")
+        assert (done.code, [client["name"] for client in done.record["clients"]]) == (0, clients), done.output
+
+
+def test_an_inventory_without_clients_is_refused_and_mailed(bench, mailbox):
+    bench.settings, bench.hosts = smtp(mailbox), {}
+    done = bench.run(f"{PLAYBOOKS}/compact.yml")
+    assert (done.code, done.record["status"]) == (2, "FAILURE")
+    text = " ".join(mailbox.mails[0].get_body(("plain",)).get_content().split())
+    assert "the inventory has no host in the group backup_clients" in text
 
 
 def test_a_run_id_from_outside_is_used_once(bench):
