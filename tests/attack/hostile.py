@@ -95,11 +95,6 @@ class Hostile:
         """Wait so many seconds for an answer from now on."""
         self._timeout = timeout
 
-    def hang_up(self) -> None:
-        """Close the connection."""
-        for descriptor in {self._reading, self._writing}:
-            os.close(descriptor)
-
     def _next(self) -> Any:
         while True:
             for answer in self._unpacker:

@@ -82,10 +82,6 @@ class Lab:
     def _mail(self, path: str) -> EmailMessage:
         return message_from_bytes(self.exec("mail", "cat", path).stdout, policy=policy.default)
 
-    def clear_mails(self) -> None:
-        """Forget the mails that arrived so far."""
-        self.read("mail", "find", "/var/mail/lab", "-name", "*.eml", "-delete")
-
     def record_path(self) -> Path:
         """The record of the newest run."""
         records = (self.state / "reports").glob("*/record.json")
