@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from datetime import datetime, timezone
+from typing import Any, Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import Upkeep, upkeep
@@ -31,11 +33,30 @@ def refuse_silence(module: Any, why: str, *names: str) -> None:
         module.fail_json(msg=f"{why}: {' and '.join(blank)} must not be empty")
 
 
+class Stopwatch:
+    """When a task began and ended, by the server's clock, and how long it took: in the words of a session's result."""
+
+    def __init__(self) -> None:
+        self._started, self._began = _now(), time.monotonic()
+
+    def told(self) -> dict[str, Any]:
+        """Return what of it belongs in the result of a task that ends now."""
+        return {
+            "started": self._started,
+            "finished": _now(),
+            "duration": round(time.monotonic() - self._began, 3),
+        }
+
+
 @contextmanager
-def at_work(module: Any, purpose: str) -> Iterator[Upkeep]:
+def at_work(module: Any, purpose: str, watch: Optional[Stopwatch] = None) -> Iterator[Upkeep]:
     """Hold the client that the module is about; what goes wrong meanwhile fails the task, with its code."""
     try:
         with upkeep(module.params["config_dir"], module.params["client"], purpose) as held:
             yield held
     except SessionError as error:
-        module.fail_json(msg=error.reason, code=error.code)
+        module.fail_json(msg=error.reason, code=error.code, **(watch.told() if watch else {}))
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

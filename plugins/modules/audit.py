@@ -60,6 +60,21 @@ findings:
   type: list
   elements: str
   sample: ["damage: segment 17, offset 8: wrong checksum"]
+started:
+  description: When it began, by the server's clock.
+  returned: always
+  type: str
+  sample: "2026-11-21T06:30:00Z"
+finished:
+  description: When it ended, by the server's clock.
+  returned: always
+  type: str
+  sample: "2026-11-21T06:30:04Z"
+duration:
+  description: Seconds from begin to end.
+  returned: always
+  type: float
+  sample: 4.2
 code:
   description: A word for the kind of failure.
   returned: on failure
@@ -72,7 +87,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import alarm_line, inspect
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_door import at_work, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_door import Stopwatch, at_work, spec
 
 
 def main() -> None:
@@ -81,11 +96,11 @@ def main() -> None:
         "full": {"type": "bool", "default": False},
     }
     module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
-    wanted = module.params
-    with at_work(module, "an audit") as held:
+    wanted, watch = module.params, Stopwatch()
+    with at_work(module, "an audit", watch) as held:
         before = held.ledger.freeze_state(held.name)
         found = inspect(held, full=wanted["full"], check=module.check_mode)
-    result: dict[str, Any] = {"verdict": found.verdict, "findings": list(found.findings)}
+    result: dict[str, Any] = {"verdict": found.verdict, "findings": list(found.findings), **watch.told()}
     if found.verdict == ALARM:
         frozen_now = before is None and not module.check_mode
         module.fail_json(msg=alarm_line(wanted["client"], found), code="alarm", changed=frozen_now, **result)

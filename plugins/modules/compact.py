@@ -68,6 +68,21 @@ waiting:
   returned: success
   type: str
   sample: what was deleted is held until 2026-12-05T06:30+00:00
+started:
+  description: When it began, by the server's clock.
+  returned: always
+  type: str
+  sample: "2026-11-21T06:30:00Z"
+finished:
+  description: When it ended, by the server's clock.
+  returned: always
+  type: str
+  sample: "2026-11-21T06:30:04Z"
+duration:
+  description: Seconds from begin to end.
+  returned: always
+  type: float
+  sample: 4.2
 code:
   description: A word for the kind of failure.
   returned: on failure
@@ -79,7 +94,7 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._compaction import Limits, compact, look_ahead
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_door import at_work, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_door import Stopwatch, at_work, spec
 
 
 def main() -> None:
@@ -90,14 +105,14 @@ def main() -> None:
         "limit_ratio": {"type": "float", "default": 0.5},
     }
     module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
-    wanted = module.params
+    wanted, watch = module.params, Stopwatch()
     limits = Limits(wanted["hold_days"], wanted["limit_bytes"], wanted["limit_ratio"])
-    with at_work(module, "a compaction") as held:
+    with at_work(module, "a compaction", watch) as held:
         ahead = look_ahead(held, limits, datetime.now(timezone.utc), check=module.check_mode)
         result = {"size": ahead.size, "freeable": ahead.freeable, "waiting": ahead.waiting}
         if not ahead.waiting and not module.check_mode:
             result["size_after"] = compact(held).size_after
-    module.exit_json(changed=not ahead.waiting, **result)
+    module.exit_json(changed=not ahead.waiting, **result, **watch.told())
 
 
 if __name__ == "__main__":

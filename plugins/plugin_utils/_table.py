@@ -132,6 +132,11 @@ def _freed(told: Compaction) -> int | None:
     return None if told.size is None or told.size_after is None else told.size - told.size_after
 
 
+def _after(told: Compaction) -> int | None:
+    """Who waits stays as large as it was, so that the totals add up."""
+    return told.size if told.size_after is None and told.waiting else told.size_after
+
+
 def _size(value: _Value) -> str:
     return words.size(value if isinstance(value, int) else None)
 
@@ -178,12 +183,14 @@ _COLUMNS = {
         Column("check", lambda client: _maintained(client, lambda told: told.check), _word),
     ),
     Work.COMPACT: (
+        _TIME,
         Column("before", lambda client: _compaction(client, lambda told: told.size), _size),
         Column("freeable", lambda client: _compaction(client, lambda told: told.freeable), _size),
         Column("freed", lambda client: _compaction(client, _freed), _size),
-        Column("after", lambda client: _compaction(client, lambda told: told.size_after), _size),
+        Column("after", lambda client: _compaction(client, _after), _size),
     ),
     Work.AUDIT: (
+        _TIME,
         Column(
             "findings",
             lambda client: len(client.session.audit.findings) if client.session and client.session.audit else None,
@@ -195,8 +202,9 @@ _COLUMNS = {
 _IN_CHECK = {
     Work.BACKUP: (_TIME, _RECEIVED),
     Work.MAINTAIN: (
+        _TIME,
         Column("to delete", lambda client: _maintained(client, lambda told: told.named), _number),
         Column("archives now", lambda client: _maintained(client, lambda told: told.kept), _number),
     ),
-    Work.COMPACT: _COLUMNS[Work.COMPACT][:2],
+    Work.COMPACT: _COLUMNS[Work.COMPACT][:3],
 }

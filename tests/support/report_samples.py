@@ -52,7 +52,7 @@ def maintained(code: str = "", reason: str = "", **changes: Any) -> Session:
 
 def compacted(**changes: Any) -> Session:
     raw = {"size": 50 * 2**30, "freeable": 3 * 2**30, "size_after": 47 * 2**30, "waiting": "", **changes}
-    return Session.from_dict({"compaction": raw})
+    return Session.from_dict({"duration": 41.0, "compaction": raw})
 
 
 def maintain_run(run: Run) -> Run:
@@ -88,7 +88,7 @@ def compact_run(run: Run) -> Run:
 
 
 def audit_run(run: Run) -> Run:
-    clean = Session.from_dict({"audit": {"verdict": "clean", "findings": []}})
+    clean = Session.from_dict({"duration": 0.3, "audit": {"verdict": "clean", "findings": []}})
     damage = {"verdict": "alarm", "findings": ["damage: segment 17, offset 8: wrong checksum"]}
     found = Session.from_dict({"code": "alarm", "audit": damage, "reason": "ALARM: db01's repository is not as it was"})
     clients = (Client("web01", State.OK, clean), Client("db01", State.FAILED, found))

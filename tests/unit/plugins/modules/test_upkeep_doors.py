@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import itertools
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,6 +17,8 @@ import yaml
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.doc_fragments.upkeep import ModuleDocFragment
 from ansible_collections.paranoid.backup.plugins.module_utils import _upkeep_door
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import Verdict
+from ansible_collections.paranoid.backup.plugins.module_utils._compaction import Prospect
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.modules import audit, compact, rollback, unfreeze
 from module_door import call
@@ -25,6 +29,8 @@ NEEDED = {
     rollback: {"transaction": 3, "reason": "a stolen key"},
     unfreeze: {"reason": "disk replaced", "by": "alice"},
 }
+TIMED = frozenset({"duration", "finished", "started"})
+MIDNIGHT = "2026-11-21T00:00:00Z"
 EVERY = pytest.mark.parametrize("module", NEEDED, ids=lambda module: module.__name__.rsplit(".", 1)[-1])
 
 
@@ -58,6 +64,37 @@ def test_a_client_that_is_not_provisioned_is_one_line_and_a_code(
     told = call(module, options, capsys, monkeypatch)
     assert (told["failed"], told["code"]) == (True, "not_provisioned")
     assert str(tmp_path) in told["msg"] and "\n" not in told["msg"]
+    assert TIMED.issubset(told) is (module in (audit, compact))
+
+
+def work_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every look at the clock come 40 s after the last one, and nothing else to do."""
+    seconds = itertools.count(0, 40)
+    clock = SimpleNamespace(now=lambda _zone: datetime(2026, 11, 21, tzinfo=UTC))
+    monkeypatch.setattr(_upkeep_door, "datetime", clock)
+    monkeypatch.setattr(_upkeep_door, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    held = SimpleNamespace(name="web1", ledger=SimpleNamespace(freeze_state=lambda _name: None))
+    monkeypatch.setattr(_upkeep_door, "upkeep", lambda *_words: nullcontext(held))
+
+
+@pytest.mark.parametrize("verdict", ["clean", "alarm"])
+def test_an_audit_tells_how_long_it_took(
+    verdict: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_long(monkeypatch)
+    found = Verdict(verdict, (), SimpleNamespace())  # type: ignore[arg-type]
+    monkeypatch.setattr(audit, "inspect", lambda *_held, **_wanted: found)
+    told = call(audit, {"client": "web1"}, capsys, monkeypatch)
+    assert (told["verdict"], *(told[key] for key in sorted(TIMED))) == (verdict, 40, MIDNIGHT, MIDNIGHT)
+
+
+def test_a_compaction_tells_how_long_it_took(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_long(monkeypatch)
+    monkeypatch.setattr(compact, "look_ahead", lambda *_words, **_wanted: Prospect(9, 4, "held"))
+    told = call(compact, {"client": "web1"}, capsys, monkeypatch)
+    assert (told["waiting"], *(told[key] for key in sorted(TIMED))) == ("held", 40, MIDNIGHT, MIDNIGHT)
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,18 @@ from hypothesis import strategies as st
 from report_samples import ANYTHING
 
 
-def task(action="paranoid.backup.session", args=None, delegate_to=None):
+def task(
+    action: str = "paranoid.backup.session", args: object = None, delegate_to: str | None = None
+) -> SimpleNamespace:
     args = {"verb": "backup"} if args is None else args
     return SimpleNamespace(action=action, args=args, delegate_to=delegate_to, get_name=lambda: "A task")
 
 
-def result(raw, **changes):
+def result(raw: object, **changes: Any) -> SimpleNamespace:
     return SimpleNamespace(host=SimpleNamespace(get_name=lambda: "web01"), task=task(**changes), result=raw)
 
 
-def told(event, raw, **changes):
+def told(event: State, raw: object, **changes: Any) -> tuple[State, str, str]:
     client = client_from(event, result(raw, **changes))
     return client.state, client.session.code, client.session.reason
 
@@ -37,11 +39,11 @@ def told(event, raw, **changes):
         ({"action": "paranoid.backup.rollback"}, None), ({"action": "paranoid.backup.unfreeze"}, None),
     ],
 )  # fmt: skip
-def test_what_belongs_in_a_report(changes, expected):
+def test_what_belongs_in_a_report(changes: dict[str, Any], expected: Work | None) -> None:
     assert work_of(task(**changes)) is expected
 
 
-def test_a_short_name_that_resolves_to_the_task_is_one():
+def test_a_short_name_that_resolves_to_the_task_is_one() -> None:
     for name in ("session", "compact"):
         short = task(action=name)
         short.resolved_action = f"paranoid.backup.{name}"
@@ -53,13 +55,13 @@ def test_a_short_name_that_resolves_to_the_task_is_one():
     st.sampled_from(["session", "compact", "audit"]),
     st.dictionaries(st.text(), ANYTHING) | ANYTHING,
 )
-def test_no_result_raises_and_none_is_ok_by_accident(event, name, raw):
+def test_no_result_raises_and_none_is_ok_by_accident(event: State, name: str, raw: object) -> None:
     client = client_from(event, result(raw, action=f"paranoid.backup.{name}"))
     assert client.state is not State.OK
     assert client.session.reason
 
 
-def test_only_ok_is_ok():
+def test_only_ok_is_ok() -> None:
     assert told(State.OK, {"status": "ok"}) == (State.OK, "", "")
     assert told(State.OK, {"status": "failed", "code": "quota", "reason": "full"}) == (State.FAILED, "quota", "full")
     assert told(State.OK, {"status": "skipped", "code": "fail_fast", "reason": "x"}) == (
@@ -71,12 +73,12 @@ def test_only_ok_is_ok():
     assert told(State.FAILED, {"status": "ok", "msg": "boom"}) == (State.FAILED, "server_error", "boom")
 
 
-def test_an_alarm_is_a_failure():
+def test_an_alarm_is_a_failure() -> None:
     audit = {"verdict": "alarm", "findings": ["gone"]}
     assert told(State.OK, {"status": "ok", "audit": audit}) == (State.FAILED, "", "the audit raised an alarm")
 
 
-def test_a_maintenance_names_what_went():
+def test_a_maintenance_names_what_went() -> None:
     ids = ["1" * 64, "2" * 64]
     plan = {"drop": [{"id": ids[0], "name": "old"}], "keep": [{"id": ids[1], "name": "new", "reasons": ["last 1"]}]}
     told = {"named": ids[:1], "deleted": ids[:1], "missing": ids[1:], "unknown": [{"id": "3" * 64, "name": "x"}]}
@@ -89,12 +91,12 @@ def test_a_maintenance_names_what_went():
     ]  # fmt: skip
 
 
-def test_a_maintenance_that_does_not_say_what_it_did_is_a_failure():
+def test_a_maintenance_that_does_not_say_what_it_did_is_a_failure() -> None:
     said = told(State.OK, {"status": "ok"}, args={"verb": "maintain"})
     assert said == (State.FAILED, "bad_result", "the task ended without a result that can be read")
 
 
-def test_a_compaction():
+def test_a_compaction() -> None:
     action = "paranoid.backup.compact"
     done = client_from(State.OK, result({"size": 9, "freeable": 4, "size_after": 5, "waiting": ""}, action=action))
     assert (done.state, done.work) == (State.OK, Work.COMPACT)
@@ -106,21 +108,24 @@ def test_a_compaction():
     assert (frozen.frozen, frozen.alarm) == (True, False)
 
 
-def test_an_audit():
+def test_an_audit() -> None:
     action = "paranoid.backup.audit"
     assert told(State.OK, {"verdict": "clean", "findings": []}, action=action) == (State.OK, "", "")
     assert told(State.OK, {"verdict": "fine"}, action=action)[0] is State.FAILED
     raw = {"msg": "ALARM: x", "code": "alarm", "verdict": "alarm", "findings": ["12 objects gone"]}
     found = client_from(State.FAILED, result(raw, action=action))
     assert (found.alarm, found.session.audit.findings) == (True, ("12 objects gone",))
+    timed = {"verdict": "clean", "findings": [], "duration": 0.2, "started": "2026-11-21T06:30:00Z"}
+    session = client_from(State.OK, result(timed, action=action)).session
+    assert (session.duration, session.started) == (0.2, "2026-11-21T06:30:00Z")
 
 
-def test_of_a_loop_the_last_round_counts():
+def test_of_a_loop_the_last_round_counts() -> None:
     rounds = {"results": [{"status": "failed", "reason": "x"}, {"status": "ok"}], "msg": "All items completed"}
     assert told(State.OK, rounds)[0] is State.OK
 
 
-def test_reasons_for_results_without_one():
+def test_reasons_for_results_without_one() -> None:
     assert told(State.FAILED, {"msg": "missing required arguments: client"})[2] == "missing required arguments: client"
     assert told(State.FAILED, {"module_stderr": "sh: python3: not found\nx"})[2] == "sh: python3: not found x"
     assert told(State.FAILED, {}) == (State.FAILED, "bad_result", "the task ended without a result that can be read")
@@ -129,7 +134,7 @@ def test_reasons_for_results_without_one():
     assert told(State.SKIPPED, {}) == (State.SKIPPED, "", "skipped")
 
 
-def test_who_is_to_blame_for_no_connection():
+def test_who_is_to_blame_for_no_connection() -> None:
     here = told(State.UNREACHABLE, {"msg": "timed out"})
     there = told(State.UNREACHABLE, {"msg": "timed out"}, delegate_to="backup01")
     assert here == (State.UNREACHABLE, "unreachable", "Ansible cannot reach this host: timed out")
@@ -139,7 +144,7 @@ def test_who_is_to_blame_for_no_connection():
     )
 
 
-def test_failure_in_another_task():
+def test_failure_in_another_task() -> None:
     client = failure_before(State.FAILED, result({"msg": "no disk"}))
     assert (client.name, client.state) == ("web01", State.FAILED)
     assert client.session.reason == 'in the task "A task": no disk'

@@ -48,14 +48,14 @@ total   3 of 6 ok  2 min 10 s        9   140        2        2        –
 """
 
 COMPACT = """\
-client  status       before  freeable    freed     after
-────────────────────────────────────────────────────────
-db01    alarm             –         –        –         –
-web01   ok         50.0 GiB   3.0 GiB  3.0 GiB  47.0 GiB
-web02   waiting    50.0 GiB   3.0 GiB        –         –
-app01   waiting    50.0 GiB   3.0 GiB        –         –
-────────────────────────────────────────────────────────
-total   3 of 4 ok   150 GiB   9.0 GiB  3.0 GiB  47.0 GiB
+client  status           time    before  freeable    freed     after
+────────────────────────────────────────────────────────────────────
+db01    alarm               –         –         –        –         –
+web01   ok               41 s  50.0 GiB   3.0 GiB  3.0 GiB  47.0 GiB
+web02   waiting          41 s  50.0 GiB   3.0 GiB        –  50.0 GiB
+app01   waiting          41 s  50.0 GiB   3.0 GiB        –  50.0 GiB
+────────────────────────────────────────────────────────────────────
+total   3 of 4 ok  2 min 10 s   150 GiB   9.0 GiB  3.0 GiB   147 GiB
 """
 
 
@@ -69,19 +69,19 @@ class Elements(HTMLParser):
         self.words = ""
         self.feed(text)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes.update(name for name, _value in attrs)
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         self.words += data
 
 
-def test_text_of_a_good_run(run):
+def test_text_of_a_good_run(run: Run) -> None:
     assert render.text(page(run, RECORD)).replace("\u00a0", " ") == GOOD
 
 
-def test_text_is_printable_and_fits_whatever_a_client_sends(bad_run):
+def test_text_is_printable_and_fits_whatever_a_client_sends(bad_run: Run) -> None:
     text = render.text(page(bad_run, RECORD))
     for line in text.splitlines():
         assert len(line) <= render.WIDTH, line
@@ -92,7 +92,7 @@ def test_text_is_printable_and_fits_whatever_a_client_sends(bad_run):
     text.encode()
 
 
-def test_alarms_come_first_then_problems_then_failures(bad_run):
+def test_alarms_come_first_then_problems_then_failures(bad_run: Run) -> None:
     text = render.text(page(bad_run, RECORD))
     html = render.html(page(bad_run, RECORD))
     assert text.startswith("ALARM: mail01's repository is not as it was left\n  12 objects are gone\n")
@@ -106,13 +106,13 @@ def test_alarms_come_first_then_problems_then_failures(bad_run):
         assert places == sorted(places)
 
 
-def test_failed_clients_lead_the_table(bad_run):
+def test_failed_clients_lead_the_table(bad_run: Run) -> None:
     assert [row.label for row in page(bad_run, RECORD).tables[0].rows] == [
         "failed", "unreachable", "alarm", "no result", "skipped", "not run", "ok", "ok",
     ]  # fmt: skip
 
 
-def test_html_holds_nothing_of_a_client_but_text(run, bad_run):
+def test_html_holds_nothing_of_a_client_but_text(run: Run, bad_run: Run) -> None:
     good, bad = Elements(render.html(page(run, RECORD))), Elements(render.html(page(bad_run, RECORD)))
     assert set(bad.tags) - set(good.tags) <= {"div", "p", "pre", "strong"}
     assert "script" not in bad.tags
@@ -120,16 +120,16 @@ def test_html_holds_nothing_of_a_client_but_text(run, bad_run):
     assert "<script>alert(1)</script>&\"'{{ 7*7 }} Bcc: victim@example.org\\x1b[2J" in bad.words
 
 
-def test_html_needs_nothing_from_elsewhere(bad_run):
+def test_html_needs_nothing_from_elsewhere(bad_run: Run) -> None:
     html = render.html(page(bad_run, RECORD))
     assert not re.search(r"(?i)\b(src|href|action|background)\s*=|url\(|@import|//", re.sub(r"<!--.*?-->", "", html))
 
 
-def test_a_hostile_title_is_text_too(run):
+def test_a_hostile_title_is_text_too(run: Run) -> None:
     assert "script" not in Elements(render.html(page(replace(run, title=HOSTILE[:25]), RECORD))).tags
 
 
-def test_a_thousand_failures_make_a_mail_that_can_be_sent(run):
+def test_a_thousand_failures_make_a_mail_that_can_be_sent(run: Run) -> None:
     lost = session(reason="x" * 500, log_tail=["y" * 300] * 20, archive=None)
     many = replace(run, clients=tuple(Client(f"c{place:04}", State.FAILED, lost) for place in range(1000)))
     shown = page(many, RECORD)
@@ -138,7 +138,7 @@ def test_a_thousand_failures_make_a_mail_that_can_be_sent(run):
     assert len(render.text(shown)) < 2_000_000
 
 
-def test_headlines(run, bad_run):
+def test_headlines(run: Run, bad_run: Run) -> None:
     web, _db = run.clients
     off, lost, never = Client("off", State.SKIPPED), Client("lost", State.FAILED), Client("never")
     assert headline(run) == "All 2 clients backed up."
@@ -153,7 +153,7 @@ def test_headlines(run, bad_run):
     assert headline(bad_run).startswith("4 of 8 clients failed: ")
 
 
-def test_a_maintenance(run):
+def test_a_maintenance(run: Run) -> None:
     text = render.text(page(maintain_run(run), RECORD))
     assert text.startswith("FROZEN: mail01 is frozen since 2026-11-20T03:00:12+00:00: look, roll back or not, ")
     assert (
@@ -168,13 +168,13 @@ def test_a_maintenance(run):
     assert all(len(line) <= render.WIDTH and line.replace("\u00a0", " ").isprintable() for line in text.splitlines())
 
 
-def test_what_a_client_names_is_text_in_html_too(run):
+def test_what_a_client_names_is_text_in_html_too(run: Run) -> None:
     shown = Elements(render.html(page(maintain_run(run), RECORD)))
     assert "script" not in shown.tags
     assert "dddddddddddd  <script>alert(1)</script>&\"'{{ 7*7 }} Bcc: victim@example.org\\x1b[2J" in shown.words
 
 
-def test_many_unknown_archives_are_counted_and_the_first_are_named(run):
+def test_many_unknown_archives_are_counted_and_the_first_are_named(run: Run) -> None:
     many = maintained(unknown=[{"id": f"{place:064}", "name": f"n{place}"} for place in range(120)])
     shown = page(replace(run, clients=(Client("web01", State.OK, many, Work.MAINTAIN),)), RECORD)
     ((_client, names),) = shown.notes[0].entries
@@ -183,14 +183,14 @@ def test_many_unknown_archives_are_counted_and_the_first_are_named(run):
     assert "100 unknown archives on web01." in shown.headline
 
 
-def test_a_backup_of_a_frozen_client_is_well_and_says_so_first(run):
+def test_a_backup_of_a_frozen_client_is_well_and_says_so_first(run: Run) -> None:
     frozen = Client("web01", State.OK, session(frozen="ALARM: 12 objects are gone"))
     shown = page(replace(run, clients=(frozen,)), RECORD)
     assert render.text(shown).startswith("FROZEN: web01 is frozen: ALARM: 12 objects are gone\nBackups of a frozen")
     assert (shown.status, shown.what, shown.tables[0].rows[0].label) == ("SUCCESS", "SUCCESS", "ok")
 
 
-def test_a_compaction(run):
+def test_a_compaction(run: Run) -> None:
     text = render.text(page(compact_run(run), RECORD))
     assert text.startswith("ALARM: db01's repository is not as it was left, it is frozen: 12 stored objects were")
     assert "\nFAILED\n" not in text
@@ -198,19 +198,20 @@ def test_a_compaction(run):
     assert COMPACT in text
 
 
-def test_an_audit(run):
+def test_an_audit(run: Run) -> None:
     text = render.text(page(audit_run(run), RECORD))
     assert text.startswith("ALARM: db01's repository is not as it was left\n  damage: segment 17, offset 8: wrong")
-    assert "client  status     findings\n" in text
+    assert "client  status           time  findings\n" in text
+    assert "web01   ok              0.3 s         0\n" in text
 
 
-def test_an_alarm_with_a_log_stays_among_the_failures(run):
+def test_an_alarm_with_a_log_stays_among_the_failures(run: Run) -> None:
     alarm = session(audit={"verdict": "alarm", "findings": ["gone"]}, reason="ALARM: gone", log="/l", log_tail=["new"])
     shown = page(replace(run, clients=(Client("web01", State.FAILED, alarm),)), RECORD)
     assert [(item.reason, item.log_tail) for item in shown.failures] == [("see the alarm above", ("new",))]
 
 
-def test_several_works_have_a_table_each(run):
+def test_several_works_have_a_table_each(run: Run) -> None:
     maintenance = Client("web01", State.FAILED, maintained("check_failed", "errors"), Work.MAINTAIN)
     both = replace(run, clients=(*run.clients, maintenance))
     shown = page(both, RECORD)
@@ -223,22 +224,22 @@ def test_several_works_have_a_table_each(run):
     assert text.index("\nBACKUP\nclient") < text.index("\nMAINTAIN\nclient")
 
 
-def test_a_check_run_shows_what_it_can_know(run):
+def test_a_check_run_shows_what_it_can_know(run: Run) -> None:
     plan = Client("web01", State.OK, maintained(deleted=[]), Work.MAINTAIN)
     (table,) = page(replace(run, check=True, clients=(plan,)), RECORD).tables
-    assert (table.columns, table.rows[0].cells) == (("to delete", "archives now"), ("3", "28"))
+    assert (table.columns, table.rows[0].cells) == (("time", "to delete", "archives now"), ("1 min 34 s", "3", "28"))
     assert page(replace(run, check=True), RECORD).tables[0].columns == ("time", "received")
     sized = Client("web01", State.OK, compacted(size_after=None), Work.COMPACT)
-    assert page(replace(run, check=True, clients=(sized,)), RECORD).tables[0].columns == ("before", "freeable")
+    assert page(replace(run, check=True, clients=(sized,)), RECORD).tables[0].columns == ("time", "before", "freeable")
 
 
-def test_what(run, bad_run):
+def test_what(run: Run, bad_run: Run) -> None:
     assert (what(run), what(bad_run), what(replace(run, clients=()))) == ("SUCCESS", "ALARM", "FAILURE")
     assert what(maintain_run(run)) == "maintain FAILURE"
 
 
-def test_headlines_of_other_works(run):
-    def said(work, *sessions, **changes):
+def test_headlines_of_other_works(run: Run) -> None:
+    def said(work: Work, *sessions: Session, **changes: Any) -> str:
         clients = tuple(Client(f"c{place}", State.OK, one, work) for place, one in enumerate(sessions))
         return headline(replace(run, clients=clients, **changes))
 
@@ -251,13 +252,13 @@ def test_headlines_of_other_works(run):
     assert said(Work.AUDIT, clean, clean) == "All 2 clients audited: as they were left."
 
 
-def test_wide_names_stay_aligned(run):
+def test_wide_names_stay_aligned(run: Run) -> None:
     wide = Client("サーバー", State.OK, session())
     lines = render.aligned(page(replace(run, clients=(*run.clients, wide)), RECORD).tables[0])
     assert lines[4].index("ok") + 4 == lines[2].index("ok")
 
 
-def test_quote_loses_nothing():
+def test_quote_loses_nothing() -> None:
     parts = render.quote("x" * 250, 4).splitlines()
     assert [len(part) for part in parts] == [100, 100, 68]
     assert render.quote("", 4) == "    │ "
