@@ -16,7 +16,7 @@ options:
     type: str
     required: true
   config_dir:
-    description: Where the server's records are.
+    description: Where the server's records are. The default is V(/usr/local/etc/paranoid-backup) on FreeBSD.
     type: path
     default: /etc/paranoid-backup
 attributes:

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from ansible_collections.paranoid.backup.plugins.module_utils._names import valid_client_name
 
 SCHEMA = 1
+# Where the role writes them, on Debian and on FreeBSD.
+_USUAL, _ON_FREEBSD = "/etc/paranoid-backup", "/usr/local/etc/paranoid-backup"
 _LIMIT = 64 * 1024
 _Record = TypeVar("_Record", "ServerRecord", "ClientRecord")
 
@@ -82,12 +84,13 @@ class ClientRecord:
 
 def load_server(config_dir: str) -> ServerRecord:
     """Read ``<config_dir>/server.json``; RecordError when this machine is not a provisioned server."""
-    return _load(ServerRecord, os.path.join(config_dir, "server.json"), "this machine is not a provisioned server")
+    path = os.path.join(_found(config_dir), "server.json")
+    return _load(ServerRecord, path, "this machine is not a provisioned server")
 
 
 def load_client(config_dir: str, client: str) -> ClientRecord:
     """Read ``<config_dir>/clients/<client>.json``; the caller has validated the name."""
-    path = os.path.join(config_dir, "clients", client + ".json")
+    path = os.path.join(_found(config_dir), "clients", client + ".json")
     record = _load(ClientRecord, path, f"client {client} is not provisioned on this server")
     if record.client != client or record.transport not in ("socket", "ssh"):
         raise RecordError(f"{path} does not describe client {client}: run site.yml for it again")
@@ -101,6 +104,12 @@ def load_peer(config_dir: str, client: ClientRecord, verb: str) -> ClientRecord:
     if not valid_client_name(client.keyholder) or client.keyholder == client.client:
         raise RecordError(f"{client.client} has no valid keyholder: run site.yml for it again")
     return load_client(config_dir, client.keyholder)
+
+
+def _found(config_dir: str) -> str:
+    """Return FreeBSD's place when the usual one is asked for and only that is there."""
+    elsewhere = config_dir == _USUAL and not os.path.isdir(_USUAL) and os.path.isdir(_ON_FREEBSD)
+    return _ON_FREEBSD if elsewhere else config_dir
 
 
 def _load(kind: type[_Record], path: str, absent: str) -> _Record:

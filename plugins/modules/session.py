@@ -44,7 +44,7 @@ options:
     type: bool
     default: false
   config_dir:
-    description: Where the server's records are.
+    description: Where the server's records are. The default is V(/usr/local/etc/paranoid-backup) on FreeBSD.
     type: path
     default: /etc/paranoid-backup
   connect_timeout:

@@ -108,6 +108,14 @@ def test_an_inventory_without_clients(lab: Lab, tmp_path: Path) -> None:
     assert run.mail is not None and "FAILURE" in run.mail["Subject"]
 
 
+def test_an_inventory_without_servers(lab: Lab, tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text("backup_server: {hosts: {vault: }}\nbackup_clients: {hosts: {web1: , db1: }}\n")
+    for arguments in ((), ("--limit", "web1")):
+        run = backup(lab, *arguments, inventory=str(inventory))
+        assert run.code == 2 and "no host in the group backup_servers" in run.text, run.output
+
+
 def test_a_mail_server_that_is_down(lab: Lab, parallel: Run) -> None:
     lab.read("mail", "systemctl", "stop", "lab-mail")
     try:

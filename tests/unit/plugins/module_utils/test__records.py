@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils import _records
 from ansible_collections.paranoid.backup.plugins.module_utils._protocol import VERBS
 from ansible_collections.paranoid.backup.plugins.module_utils._records import RecordError, load_client, load_peer
 
@@ -44,6 +45,20 @@ def test_a_good_record(tmp_path: Path) -> None:
 def test_a_missing_record(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"client web1 is not provisioned on this server: run site\.yml"):
         load_client(str(tmp_path), "web1")
+
+
+def test_the_usual_place_is_another_on_freebsd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, other = tmp_path / "etc", tmp_path / "local"
+    monkeypatch.setattr(_records, "_USUAL", str(usual))
+    monkeypatch.setattr(_records, "_ON_FREEBSD", str(other))
+    other.mkdir()
+    load(other, json.dumps(RECORD))
+    assert load_client(str(usual), "web1").host == "192.0.2.7"
+    with pytest.raises(RecordError, match="elsewhere/clients/web1"):
+        load_client(str(tmp_path / "elsewhere"), "web1")
+    usual.mkdir()
+    with pytest.raises(RecordError, match="etc/clients/web1"):
+        load_client(str(usual), "web1")
 
 
 WRONG = [
