@@ -1,13 +1,16 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What a report takes from an event of Ansible, whatever the event holds."""
+
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.plugin_utils._event import client_from, failure_before, work_of
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Session, State, Work
 from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import ANYTHING
@@ -24,9 +27,15 @@ def result(raw: object, **changes: Any) -> SimpleNamespace:
     return SimpleNamespace(host=SimpleNamespace(get_name=lambda: "web01"), task=task(**changes), result=raw)
 
 
-def told(event: State, raw: object, **changes: Any) -> tuple[State, str, str]:
+def seen(event: State, raw: object, **changes: Any) -> tuple[Client, Session]:
     client = client_from(event, result(raw, **changes))
-    return client.state, client.session.code, client.session.reason
+    assert client.session
+    return client, client.session
+
+
+def told(event: State, raw: object, **changes: Any) -> tuple[State, str, str]:
+    client, session = seen(event, raw, **changes)
+    return client.state, session.code, session.reason
 
 
 @pytest.mark.parametrize(
@@ -56,9 +65,9 @@ def test_a_short_name_that_resolves_to_the_task_is_one() -> None:
     st.dictionaries(st.text(), ANYTHING) | ANYTHING,
 )
 def test_no_result_raises_and_none_is_ok_by_accident(event: State, name: str, raw: object) -> None:
-    client = client_from(event, result(raw, action=f"paranoid.backup.{name}"))
+    client, session = seen(event, raw, action=f"paranoid.backup.{name}")
     assert client.state is not State.OK
-    assert client.session.reason
+    assert session.reason
 
 
 def test_only_ok_is_ok() -> None:
@@ -83,8 +92,9 @@ def test_a_maintenance_names_what_went() -> None:
     plan = {"drop": [{"id": ids[0], "name": "old"}], "keep": [{"id": ids[1], "name": "new", "reasons": ["last 1"]}]}
     told = {"named": ids[:1], "deleted": ids[:1], "missing": ids[1:], "unknown": [{"id": "3" * 64, "name": "x"}]}
     raw = {"status": "ok", "maintain": {**told, "plan": plan, "kept": 30, "check": "ok", "waiting": ""}}
-    client = client_from(State.OK, result(raw, args={"verb": "maintain"}))
-    found = client.session.maintain
+    client, session = seen(State.OK, raw, args={"verb": "maintain"})
+    found = session.maintain
+    assert found
     assert (client.state, client.work, found.named, found.kept, found.check) == (State.OK, Work.MAINTAIN, 1, 30, "ok")
     assert [(one.id, one.name) for one in (*found.deleted, *found.missing, *found.unknown)] == [
         (ids[0], "old"), (ids[1], "new"), ("3" * 64, "x"),
@@ -98,13 +108,13 @@ def test_a_maintenance_that_does_not_say_what_it_did_is_a_failure() -> None:
 
 def test_a_compaction() -> None:
     action = "paranoid.backup.compact"
-    done = client_from(State.OK, result({"size": 9, "freeable": 4, "size_after": 5, "waiting": ""}, action=action))
+    done, session = seen(State.OK, {"size": 9, "freeable": 4, "size_after": 5, "waiting": ""}, action=action)
     assert (done.state, done.work) == (State.OK, Work.COMPACT)
-    assert done.session.compaction.size_after == 5
+    assert session.compaction and session.compaction.size_after == 5
     assert told(State.OK, {"size": 9, "freeable": "4"}, action=action)[:2] == (State.FAILED, "bad_result")
-    failed = client_from(State.FAILED, result({"msg": "ALARM: gone", "code": "alarm"}, action=action))
-    assert (failed.alarm, failed.session.reason) == (True, "ALARM: gone")
-    frozen = client_from(State.FAILED, result({"msg": "web01 is frozen", "code": "frozen"}, action=action))
+    failed, session = seen(State.FAILED, {"msg": "ALARM: gone", "code": "alarm"}, action=action)
+    assert (failed.alarm, session.reason) == (True, "ALARM: gone")
+    frozen, _session = seen(State.FAILED, {"msg": "web01 is frozen", "code": "frozen"}, action=action)
     assert (frozen.frozen, frozen.alarm) == (True, False)
 
 
@@ -113,10 +123,10 @@ def test_an_audit() -> None:
     assert told(State.OK, {"verdict": "clean", "findings": []}, action=action) == (State.OK, "", "")
     assert told(State.OK, {"verdict": "fine"}, action=action)[0] is State.FAILED
     raw = {"msg": "ALARM: x", "code": "alarm", "verdict": "alarm", "findings": ["12 objects gone"]}
-    found = client_from(State.FAILED, result(raw, action=action))
-    assert (found.alarm, found.session.audit.findings) == (True, ("12 objects gone",))
+    found, session = seen(State.FAILED, raw, action=action)
+    assert found.alarm and session.audit and session.audit.findings == ("12 objects gone",)
     timed = {"verdict": "clean", "findings": [], "duration": 0.2, "started": "2026-11-21T06:30:00Z"}
-    session = client_from(State.OK, result(timed, action=action)).session
+    _client, session = seen(State.OK, timed, action=action)
     assert (session.duration, session.started) == (0.2, "2026-11-21T06:30:00Z")
 
 
@@ -147,4 +157,4 @@ def test_who_is_to_blame_for_no_connection() -> None:
 def test_failure_in_another_task() -> None:
     client = failure_before(State.FAILED, result({"msg": "no disk"}))
     assert (client.name, client.state) == ("web01", State.FAILED)
-    assert client.session.reason == 'in the task "A task": no disk'
+    assert client.session and client.session.reason == 'in the task "A task": no disk'

@@ -1,6 +1,8 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Of the end of a log the report shows only what is new."""
+
 from __future__ import annotations
 
 import pytest
@@ -26,11 +28,11 @@ BORGMATIC = (
 )
 
 
-def test_what_borgmatic_says_four_times_is_said_once():
+def test_what_borgmatic_says_four_times_is_said_once() -> None:
     assert news(BORGMATIC, REASON) == ("no such device",)
 
 
-def test_without_the_reason_one_of_the_repetitions_stays():
+def test_without_the_reason_one_of_the_repetitions_stays() -> None:
     assert news(BORGMATIC, "the connection was lost") == ("no such device", f"server: {HOOK}", BORGMATIC[-1])
 
 
@@ -46,7 +48,7 @@ def test_without_the_reason_one_of_the_repetitions_stays():
         "2",
     ],
 )
-def test_what_is_new_stays(line):
+def test_what_is_new_stays(line: str) -> None:
     assert news([line], "web1: Connection refused after 25 s") == (line,)
 
 
@@ -54,15 +56,15 @@ def test_what_is_new_stays(line):
     "line",
     ["Connection refused after 25 s", "  Connection   refused after 25 s ", "Connection ref…", "web1: Conn…", "", " "],
 )
-def test_what_the_reason_says_goes(line):
+def test_what_the_reason_says_goes(line: str) -> None:
     assert news([line], "web1: Connection refused after 25 s") == ()
 
 
-def test_repeated_lines_go_and_the_order_stays():
+def test_repeated_lines_go_and_the_order_stays() -> None:
     assert news(["b", "a", "b", "server: b", "  a"], "") == ("b", "a")
 
 
 @given(st.lists(st.text(max_size=20)), st.text(max_size=40))
-def test_lines_are_only_left_out(lines, reason):
+def test_lines_are_only_left_out(lines: list[str], reason: str) -> None:
     rest = iter(lines)
     assert all(line in rest for line in news(lines, reason))

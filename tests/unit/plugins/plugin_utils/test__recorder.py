@@ -1,29 +1,32 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The record is kept up to date for little time of the run."""
+
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._recorder import Recorder
 
 
 class Disk:
     """Remembers what was saved; each save takes ``cost`` seconds of a clock that only it and the test move."""
 
-    def __init__(self, cost=0.0):
-        self.now, self.cost, self.saved = 0.0, cost, []
+    def __init__(self, cost: float = 0.0) -> None:
+        self.now, self.cost = 0.0, cost
+        self.saved: list[Run] = []
 
-    def save(self, run):
+    def save(self, run: Run) -> None:
         self.now += self.cost
         self.saved.append(run)
 
-    def clock(self):
+    def clock(self) -> float:
         return self.now
 
 
-def test_every_event_is_saved_while_saving_is_cheap(run):
+def test_every_event_is_saved_while_saving_is_cheap(run: Run) -> None:
     disk = Disk(cost=0.001)
     recorder = Recorder(replace(run, clients=()), disk.save, disk.clock)
     recorder.plan(["a", "b"], Work.BACKUP)
@@ -34,7 +37,7 @@ def test_every_event_is_saved_while_saving_is_cheap(run):
     ]  # fmt: skip
 
 
-def test_saving_takes_a_bounded_share_of_the_run(run):
+def test_saving_takes_a_bounded_share_of_the_run(run: Run) -> None:
     disk = Disk(cost=0.1)
     recorder = Recorder(replace(run, clients=()), disk.save, disk.clock)
     for place in range(1000):
@@ -45,7 +48,7 @@ def test_saving_takes_a_bounded_share_of_the_run(run):
     assert len(recorder.run.clients) == 1000
 
 
-def test_planning_again_forgets_nothing(run):
+def test_planning_again_forgets_nothing(run: Run) -> None:
     recorder = Recorder(replace(run, clients=()), Disk().save)
     recorder.plan(["a"], Work.BACKUP)
     recorder.ended(Client("a", State.OK))
@@ -54,7 +57,7 @@ def test_planning_again_forgets_nothing(run):
     assert [recorder.waits_for(name) for name in "abc"] == [None, Work.BACKUP, None]
 
 
-def test_works_do_not_overwrite_each_other(run):
+def test_works_do_not_overwrite_each_other(run: Run) -> None:
     recorder = Recorder(replace(run, clients=()), Disk().save)
     for work in (Work.BACKUP, Work.MAINTAIN):
         recorder.plan(["a"], work)
@@ -66,8 +69,8 @@ def test_works_do_not_overwrite_each_other(run):
     assert told == [(Work.BACKUP, State.OK), (Work.MAINTAIN, State.FAILED)]
 
 
-def test_a_full_disk_is_one_problem_and_no_exception(run):
-    def full(_run):
+def test_a_full_disk_is_one_problem_and_no_exception(run: Run) -> None:
+    def full(_run: Run) -> None:
         raise OSError(28, "No space left on device")
 
     recorder = Recorder(replace(run, clients=()), full)

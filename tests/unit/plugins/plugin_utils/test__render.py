@@ -1,16 +1,19 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The report as text and HTML: what it says, in which order, and that nothing in it can do harm."""
+
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _render as render
 from ansible_collections.paranoid.backup.plugins.plugin_utils._headline import headline, what
 from ansible_collections.paranoid.backup.plugins.plugin_utils._page import LOGS_SHOWN, NAMES_SHOWN, page
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Session, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, Session, State, Work
 from report_samples import HOSTILE, audit_run, compact_run, compacted, maintain_run, maintained, session
 
 RECORD = "/var/lib/reports/20261121T063000Z-1a2b3c4d/record.json"

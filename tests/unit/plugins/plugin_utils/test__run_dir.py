@@ -1,16 +1,20 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The directory of a run: its files are whole, and one run's alone."""
+
 from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run_dir import RecordExistsError, RunDir
 
 
-def test_save_and_load(tmp_path, bad_run):
+def test_save_and_load(tmp_path: Path, bad_run: Run) -> None:
     directory = RunDir.create(tmp_path / "reports", "r1")
     directory.save(bad_run)
     assert directory.load() == bad_run
@@ -18,17 +22,19 @@ def test_save_and_load(tmp_path, bad_run):
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
 
 
-def test_a_record_is_never_overwritten_by_another_run(tmp_path, run):
+def test_a_record_is_never_overwritten_by_another_run(tmp_path: Path, run: Run) -> None:
     RunDir.create(tmp_path, "r1").save(run)
     with pytest.raises(RecordExistsError, match="r1 already has a record"):
         RunDir.create(tmp_path, "r1")
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, run, monkeypatch):
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory = RunDir.create(tmp_path, "r1")
     directory.save(run)
 
-    def full(_descriptor):
+    def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)

@@ -1,10 +1,13 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of the report: their defaults, and what is said of one that cannot work."""
+
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,7 +17,9 @@ from ansible_collections.paranoid.backup.plugins.callback import report
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import (
     SECTION,
     Sendmail,
+    Settings,
     SettingsError,
+    Smtp,
     objection,
     settings_from,
     where,
@@ -25,13 +30,19 @@ MAIL = {"mail_from": "backup@example.org", "mail_to": ["ops@example.org"]}
 SMTP = {**MAIL, "method": "smtp", "smtp_host": "mail.example.org"}
 
 
-def settings(**changed):
+def settings(**changed: Any) -> Settings:
     """Read settings with the documented defaults; an option that is not documented is a KeyError."""
     values = {name: option.get("default") for name, option in OPTIONS.items()}
     return settings_from({**values, **changed}.__getitem__)
 
 
-def test_every_option_has_an_ini_and_an_environment_name():
+def smtp(**changed: Any) -> Smtp:
+    transport = settings(**SMTP, **changed).transport
+    assert isinstance(transport, Smtp)
+    return transport
+
+
+def test_every_option_has_an_ini_and_an_environment_name() -> None:
     for name, option in OPTIONS.items():
         assert option["ini"] == [{"section": SECTION, "key": name}]
         (variable,) = option["env"]
@@ -46,7 +57,9 @@ def test_every_option_has_an_ini_and_an_environment_name():
         ("method", "pigeon", "method: 'pigeon' is not one of smtp, sendmail, none; set it under"),
     ],
 )
-def test_what_ansible_refuses_is_said_in_our_words(monkeypatch, name, value, said):
+def test_what_ansible_refuses_is_said_in_our_words(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
     plugin = report.__name__
     C.config.initialize_plugin_configuration_definitions("callback", plugin, OPTIONS)
     monkeypatch.setenv(OPTIONS[name]["env"][0]["name"], value)
@@ -55,35 +68,35 @@ def test_what_ansible_refuses_is_said_in_our_words(monkeypatch, name, value, sai
     assert objection(caught.value, OPTIONS).startswith(said)
 
 
-def test_another_error_of_ansible_stays_as_it_is():
+def test_another_error_of_ansible_stays_as_it_is() -> None:
     assert objection(AnsibleOptionsError("no file"), OPTIONS) == "no file"
 
 
 @pytest.mark.parametrize(("security", "port"), [("none", 25), ("starttls", 587), ("tls", 465)])
-def test_the_port_follows_from_the_security(security, port):
-    assert settings(**SMTP, smtp_security=security).transport.port == port
-    assert settings(**SMTP, smtp_security=security, smtp_port=2525).transport.port == 2525
+def test_the_port_follows_from_the_security(security: str, port: int) -> None:
+    assert smtp(smtp_security=security).port == port
+    assert smtp(smtp_security=security, smtp_port=2525).port == 2525
 
 
-def test_starttls_is_the_default():
-    assert settings(**SMTP).transport.security == "starttls"
+def test_starttls_is_the_default() -> None:
+    assert smtp().security == "starttls"
 
 
-def test_the_password_is_in_no_repr():
+def test_the_password_is_in_no_repr() -> None:
     assert "hush" not in repr(settings(**SMTP, smtp_user="me", smtp_password="hush"))
 
 
-def test_password_file(tmp_path):
+def test_password_file(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("hush hush\nsecond line\n")
     file.chmod(0o640)
-    assert settings(**SMTP, smtp_user="me", smtp_password_file=str(file)).transport.password == "hush hush"
+    assert smtp(smtp_user="me", smtp_password_file=str(file)).password == "hush hush"
     file.chmod(0o644)
     with pytest.raises(SettingsError, match="everybody can read"):
-        settings(**SMTP, smtp_user="me", smtp_password_file=str(file))
+        smtp(smtp_user="me", smtp_password_file=str(file))
 
 
-def test_sendmail_and_none(tmp_path):
+def test_sendmail_and_none(tmp_path: Path) -> None:
     assert settings(**MAIL, method="sendmail", sendmail_path="/bin/true").transport == Sendmail("/bin/true", 30.0)
     assert settings(method="none").transport is None
     assert settings(method="none", report_dir="~/x").report_dir == Path.home() / "x"
@@ -114,7 +127,7 @@ def test_sendmail_and_none(tmp_path):
         ({"method": "none", "subject": "100 $"}, "subject: a lone"),
     ],
 )
-def test_what_cannot_work_is_named(changed, line):
+def test_what_cannot_work_is_named(changed: dict[str, Any], line: str) -> None:
     with pytest.raises(SettingsError) as caught:
         settings(**changed)
     assert line in str(caught.value)

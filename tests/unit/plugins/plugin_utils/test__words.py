@@ -1,6 +1,8 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Numbers as people read them."""
+
 from __future__ import annotations
 
 import pytest
@@ -14,7 +16,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils import _words as w
         (102298, "99.9 KiB"), (102400, "100 KiB"), (48 * 2**30, "48.0 GiB"), (2**63 - 1, "8.0 EiB"),
     ],
 )  # fmt: skip
-def test_size(count, said):
+def test_size(count: int | None, said: str) -> None:
     assert words.size(count) == said
 
 
@@ -25,23 +27,23 @@ def test_size(count, said):
         (130, "2 min 10 s"), (3780, "1 h 03 min"), (3599.7, "1 h 00 min"), (190000, "2 d 04 h"),
     ],
 )  # fmt: skip
-def test_duration(seconds, said):
+def test_duration(seconds: float | None, said: str) -> None:
     assert words.duration(seconds) == said
 
 
-def test_between():
+def test_between() -> None:
     assert words.between("2026-11-21T06:30:00Z", "2026-11-21T06:32:10Z") == 130
     assert words.between("2026-11-21T06:30:00Z", "2026-11-21T06:29:00Z") is None
     assert words.between("2026-11-21T06:30:00Z", "2026-11-21T06:30:00") is None
     assert words.between("", "") is None
 
 
-def test_names():
+def test_names() -> None:
     assert words.names([]) == ""
     assert words.names(["a"]) == "a"
     assert words.names(["a", "b", "c"]) == "a, b and c"
     assert words.names(list("abcdefg")) == "a, b, c, d and 3 more"
 
 
-def test_number():
+def test_number() -> None:
     assert words.number(1234567) == "1\u00a0234\u00a0567"
