@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
-from lab import ROOT, Lab
+from lab import BIN, ROOT, Lab
 from lab_runs import GOOD
 
 CLIENTS = (*GOOD, "broken1")
@@ -92,8 +93,35 @@ def test_a_variable_of_the_wrong_type_is_named(lab: Lab, variable: str, value: s
 def test_a_borg_that_is_not_in_the_wheelhouse_is_named(lab: Lab) -> None:
     done = lab.run("site", "--limit", "web1", "-e", "backup_client_borg_version=1.4.99")
     assert done.returncode == 2
-    said = "Borg and borgmatic cannot be installed on web1 from .*bookworm.tar .*No matching distribution found for borgbackup==1.4.99"
-    assert re.search(rf"{said}\): PyPI has Borg as source only, playbooks/wheelhouse.yml", done.stdout + done.stderr)
+    said = "Borg and borgmatic cannot be installed on web1 from .*bookworm.tar "
+    why = "No matching distribution found for borgbackup==1.4.99"
+    assert re.search(
+        rf"{said}.*{why}\): PyPI has Borg as source only, playbooks/wheelhouse.yml", done.stdout + done.stderr
+    )
+
+
+def test_the_inventory_of_the_readme_is_provisioned(lab: Lab, tmp_path: Path) -> None:
+    """With the lab's hosts behind its names, reached by their console."""
+    shown = re.search(r"```yaml\n(backup_servers:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    example = (ROOT / "inventories/example/hosts.yml").read_text()
+    assert shown and example.endswith(shown[1]) and len(shown[1].splitlines()) == 10
+    names = {"vault": "vault", "web1.example.org": "web1", "db1.example.org": "db1"}
+    way = {"ansible_connection": "containers.podman.podman"}
+    hosts = {name: way | {"ansible_host": f"{lab.name}-{real}"} for name, real in names.items()}
+    (tmp_path / "way.json").write_text(json.dumps({"all": {"hosts": hosts}}))
+    playbook: list[str | Path] = [
+        BIN / "ansible-playbook",
+        "-i",
+        ROOT / "inventories/example",
+        "-i",
+        tmp_path / "way.json",
+    ]
+    done = subprocess.run(
+        [*playbook, ROOT / "playbooks/site.yml", "--check", "--diff"],
+        cwd=ROOT, env=lab.environment | {"HOME": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "+- /var/lib/dumps" in done.stdout and "web1.example.org" in changes(done)
 
 
 def test_an_unknown_time_zone_is_named(lab: Lab) -> None:

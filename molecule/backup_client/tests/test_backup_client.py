@@ -108,7 +108,7 @@ def test_configuration_is_valid_and_never_prunes(client: Host) -> None:
     assert shown == [["prune", "compact"]]
 
 
-def test_lists_of_groups_and_hosts_add_up(lab: Lab) -> None:
+def test_the_database_of_a_host_is_in_its_configuration(lab: Lab) -> None:
     text = lab("db1").file("/etc/paranoid-backup/borgmatic.yaml").content_string
     assert "postgresql_databases:\n- name: shop" in text.replace("  - name", "- name")
 
