@@ -208,6 +208,25 @@ def test_names_the_hook_that_failed(client: Client) -> None:
 
 
 @needs_borg
+@pytest.mark.parametrize(
+    ("work", "status", "ran"), [("true", "ok", ["before", "after"]), ("exit 3", "failed", ["before", "after", "error"])]
+)
+def test_commands_run_before_after_and_on_an_error(client: Client, work: str, status: str, ran: list[str]) -> None:
+    note = f"echo {{}} >>{client.path}/ran"
+    client.configure(
+        {"before": "action", "when": ["create"], "run": [note.format("before")]},
+        {"before": "action", "when": ["create"], "run": [work]},
+        {"after": "action", "when": ["create"], "states": ["finish", "fail"], "run": [note.format("after")]},
+        {"after": "error", "run": [note.format("error")]},
+    )
+    for verb in ("create", "backup"):
+        with client.tunnel():
+            _hello, result, log = answers(client.start(verb))
+    assert result["status"] == status, (result, log)
+    assert (client.path / "ran").read_text().split() == ran
+
+
+@needs_borg
 def test_a_tunnel_that_leads_nowhere_is_a_failure(client: Client) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(client.path / "remote" / f"{SESSION}.sock"))
