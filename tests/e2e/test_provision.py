@@ -100,6 +100,19 @@ def test_a_borg_that_is_not_in_the_wheelhouse_is_named(lab: Lab) -> None:
     )
 
 
+def test_what_an_upgrade_of_the_system_broke_is_made_anew(lab: Lab) -> None:
+    """With another Python, nothing of a virtual environment is found any more."""
+    hosts, venv = ("vault", "web1"), "/opt/paranoid-backup"
+    for host in hosts:
+        lab.read(host, "sh", "-c", f"mv {venv}/lib/python3.* {venv}/lib/python3.9")
+    assert lab.run("site", "--check", "--limit", ",".join(hosts)).returncode == 0
+    done = lab.run("site", "--limit", ",".join(hosts))
+    assert done.returncode == 0 and "0" not in changes(done).values(), done.stdout
+    for host in hosts:
+        assert lab.read(host, f"{venv}/bin/borg", "--version") == "borg 1.4.5\n"
+        assert lab.exec(host, "test", "-e", f"{venv}/lib/python3.9").returncode == 1
+
+
 def test_the_inventory_of_the_readme_is_provisioned(lab: Lab, tmp_path: Path) -> None:
     """With the lab's hosts behind its names, reached by their console."""
     shown = re.search(r"```yaml\n(backup_servers:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
