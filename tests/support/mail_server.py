@@ -31,6 +31,12 @@ class Mailbox:
     mails: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
 
+    def text(self) -> str:
+        """Return the first mail as plain text; aiosmtpd would read a property."""
+        plain = self.mails[0].get_body(("plain",))
+        assert plain
+        return str(plain.get_content())
+
     async def handle_RCPT(self, _smtp: SMTP, _session: Session, envelope: Envelope, address: str, _options: Any) -> str:
         if address in self.refuse:
             return f"550 5.1.1 no such user {address}"

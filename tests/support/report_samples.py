@@ -32,6 +32,29 @@ PLAYBOOK = """
         run_id: "{{ lookup('ansible.builtin.env', 'PARANOID_BACKUP_RUN_ID') }}"
 """
 
+# What may stand below it: two other works.
+MAINTAIN = """
+    - name: Maintain
+      paranoid.backup.session:
+        client: "{{ inventory_hostname }}"
+        verb: maintain
+      tags: [maintain]
+"""
+COMPACT = """
+    - name: Compact
+      paranoid.backup.compact:
+        client: "{{ inventory_hostname }}"
+"""
+
+# The result of a maintenance.
+MAINTAINED = {
+    "status": "ok",
+    "maintain": {
+        "named": ["1" * 64], "deleted": ["1" * 64], "kept": 30, "missing": [], "unknown": [], "check": "ok",
+        "waiting": "", "plan": {"drop": [{"id": "1" * 64, "name": "old"}], "keep": []},
+    },
+}  # fmt: skip
+
 
 def session(**changes: Any) -> Session:
     archive = {"name": "a", "id": "f" * 64, "nfiles": 184223, "original_size": 48 * 2**30}

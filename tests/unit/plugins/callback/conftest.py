@@ -1,134 +1,16 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real runs of ansible-playbook with the real callback, around a session that does what the inventory tells it."""
+"""A directory in which playbooks can be run with the callback."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-from report_samples import PLAYBOOK
-
-PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
-
-SESSION = """
-from __future__ import annotations
-import os, time
-from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
-
-class ActionModule(ActionBase):
-    def run(self, tmp=None, task_vars=None):
-        super().run(tmp, task_vars)
-        told = task_vars.get("told", {})
-        time.sleep(told.get("sleep", 0))
-        if told.get("connect"):
-            self._low_level_execute_command("true")
-        if "raise" in told:
-            raise AnsibleError(told["raise"])
-        if told.get("kill_parent"):
-            os.kill(os.getppid(), 9)
-            time.sleep(5)
-        ok = {"client": task_vars["inventory_hostname"], "verb": "backup", "status": "ok", "changed": True,
-              "run_id": self._task.args.get("run_id"), "duration": 63.2, "bytes_received": 5000,
-              "archive": {"name": "a", "id": "f" * 64, "nfiles": 12345, "original_size": 50 * 2**30,
-                          "compressed_size": 30 * 2**30, "deduplicated_size": 2**20}}
-        return {**ok, **told.get("returns", {})} if "only" not in told else told["only"]
-"""
-
-# What the server's own tasks would tell.
-UPKEEP = """
-from ansible.plugins.action import ActionBase
-
-class ActionModule(ActionBase):
-    def run(self, tmp=None, task_vars=None):
-        return {**super().run(tmp, task_vars), **task_vars.get("told", {}).get("compact", {})}
-"""
-
-
-@dataclass
-class Outcome:
-    """One ended ansible-playbook; ``record`` is the last run's, None when there is none."""
-
-    code: int
-    output: str
-    directory: Path | None
-    record: dict[str, Any] | None
-
-    def client(self, name: str) -> dict[str, Any]:
-        return next(client for client in self.record["clients"] if client["name"] == name)
-
-    @property
-    def line(self) -> str:
-        """The callback's own last line."""
-        return next(line for line in reversed(self.output.splitlines()) if "Backup run" in line)
-
-
-@dataclass
-class Bench:
-    """A directory with a collection, an inventory and settings, in which playbooks can be run."""
-
-    root: Path
-    settings: dict[str, str] = field(default_factory=dict)
-    hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    @property
-    def reports(self) -> Path:
-        return self.root / "reports"
-
-    def run(self, *arguments: str, playbook: str = PLAYBOOK, enabled: bool = True, **env: str) -> Outcome:
-        (self.root / "playbook.yml").write_text(playbook)
-        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-        inventory = {"backup_clients": {"hosts": {name: {**local, **told} for name, told in self.hosts.items()}}}
-        (self.root / "inventory.json").write_text(json.dumps({"all": {"children": inventory}}))
-        section = "".join(f"{key} = {value}\n" for key, value in self.settings.items())
-        (self.root / "ansible.cfg").write_text(
-            f"[defaults]\ncollections_path = {self.root}\nnocolor = true\nlocalhost_warning = false\n"
-            + ("callbacks_enabled = paranoid.backup.report\n" if enabled else "")
-            + f"[callback_paranoid_backup_report]\nreport_dir = {self.reports}\n{section}"
-        )
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("PARANOID_", "ANSIBLE_"))}
-        command = [
-            Path(sys.executable).parent / "ansible-playbook",
-            "-i",
-            "inventory.json",
-            *(arguments or ["playbook.yml"]),
-        ]
-        done = subprocess.run(
-            command,
-            cwd=self.root,
-            env={**clean, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), **env},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        directories = list(self.reports.iterdir()) if self.reports.is_dir() else []
-        # By name would not do: runs of one second differ by chance alone.
-        last = max(directories, key=lambda path: path.stat().st_mtime_ns, default=None)
-        record = json.loads((last / "record.json").read_text()) if last else None
-        return Outcome(done.returncode, done.stdout + done.stderr, last, record)
+from report_bench import Bench
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    collection = tmp_path / "ansible_collections" / "paranoid" / "backup"
-    for kind in ("action", "modules"):
-        (collection / "plugins" / kind).mkdir(parents=True)
-    for kind in ("callback", "plugin_utils", "module_utils"):
-        (collection / "plugins" / kind).symlink_to(PLUGINS / kind)
-    (collection / "plugins" / "action" / "session.py").write_text(SESSION)
-    (collection / "plugins" / "action" / "compact.py").write_text(UPKEEP)
-    for name in ("session", "compact", "audit"):
-        (collection / "plugins" / "modules" / f"{name}.py").write_text("")
-    (collection / "meta").mkdir()
-    (collection / "meta" / "runtime.yml").write_text('requires_ansible: ">=2.19.0"\n')
-    return Bench(tmp_path, {"method": "none"}, {"web01": {}, "db01": {}})
+    return Bench.make(tmp_path)

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which runs may begin, and that what is wrong with a run or with the callback is never silent."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from report_bench import Bench
+from report_samples import PLAYBOOK
+from tool import ROOT
+
+PLAYBOOKS = ROOT / "playbooks"
+
+
+@pytest.mark.parametrize("name", ["backup", "maintain", "compact", "audit"])
+@pytest.mark.parametrize("limit", [(), ("--limit", "db01"), ("--tags", "nonsense")])
+def test_without_the_callback_the_playbooks_refuse(bench: Bench, name: str, limit: tuple[str, ...]) -> None:
+    """A run id that somebody set, as a timer of systemd may, does not stand for the callback."""
+    arguments = (f"{PLAYBOOKS}/{name}.yml", *limit, "-e", "backup_client_server=localhost")
+    done = bench.run(*arguments, enabled=False, PARANOID_BACKUP_RUN_ID="20261121T063000Z-cafe")
+    assert (done.code, done.record) == (2, {})
+    assert "the callback paranoid.backup.report is not active" in " ".join(done.output.split())
+    assert re.findall(r"TASK \[(.*?)\]", done.output)[-1] == "Refuse a run without the report"
+
+
+def test_with_the_callback_the_playbooks_begin(bench: Bench) -> None:
+    for limit, clients in (((), ["web01", "db01"]), (("--limit", "db01"), ["db01"])):
+        done = bench.run(f"{PLAYBOOKS}/backup.yml", *limit, "-e", "backup_client_server=localhost")
+        assert (done.code, [client["name"] for client in done.record["clients"]]) == (0, clients), done.output
+
+
+def test_a_run_id_from_outside_is_used_once(bench: Bench) -> None:
+    done = bench.run(PARANOID_BACKUP_RUN_ID="20261121T063000Z-cafe")
+    assert (done.code, done.record["run_id"]) == (0, "20261121T063000Z-cafe")
+    again = bench.run(PARANOID_BACKUP_RUN_ID="20261121T063000Z-cafe")
+    assert again.code == 7
+    assert "already has a record: PARANOID_BACKUP_RUN_ID in the environment must be new for each run" in again.output
+    wrong = bench.run(PARANOID_BACKUP_RUN_ID="../../etc")
+    assert (wrong.code, "it must be at most 64 letters, digits" in wrong.output) == (7, True)
+
+
+def test_two_playbooks_are_two_runs(bench: Bench) -> None:
+    done = bench.run("playbook.yml", "playbook.yml")
+    assert done.code == 0
+    assert len(list(bench.reports.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"method": "smtp"}, "method smtp needs mail_from and mail_to"),
+        ({"method": "pigeon"}, "method: 'pigeon' is not one of smtp, sendmail, none"),
+        ({"method": "none", "timeout": "soon"}, "timeout: 'soon' is not a whole number"),
+        ({"method": "none", "subject": "$NONSENSE"}, "subject: NONSENSE has no meaning there"),
+    ],
+)
+def test_a_wrong_option_ends_the_run_before_it_begins(bench: Bench, settings: dict[str, str], line: str) -> None:
+    bench.settings = settings
+    done = bench.run()
+    assert done.code == 7
+    assert line in done.output
+    assert "; set " in done.output and " under [callback_paranoid_backup_report] in ansible.cfg, or as " in done.output
+    assert "Nothing was started" in done.output
+    assert "PLAY [" not in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_record_that_cannot_be_written_ends_the_run_before_it_begins(bench: Bench) -> None:
+    done = bench.run(PARANOID_REPORT_DIR="/proc/nothing")
+    assert done.code == 7
+    assert "the record cannot be written below report_dir: " in done.output
+    assert "or as PARANOID_REPORT_DIR in the environment. Nothing was started." in done.output
+    assert "PLAY [" not in done.output
+
+
+def test_other_playbooks_are_left_alone(bench: Bench) -> None:
+    other = PLAYBOOK.replace("verb: backup", "verb: info")
+    bench.settings["subject"] = "$NONSENSE"
+    done = bench.run(playbook=other)
+    assert (done.code, done.record) == (0, {})
+
+
+def test_a_defect_of_the_plugin_is_not_silent(bench: Bench) -> None:
+    plugins = bench.root / "ansible_collections" / "paranoid" / "backup" / "plugins"
+    source = (plugins / "callback" / "report.py").read_text()
+    (plugins / "callback").unlink()
+    (plugins / "callback").mkdir()
+    (plugins / "callback" / "report.py").write_text(source.replace("self._observer.started(host, task)", "1 / 0"))
+    done = bench.run()
+    assert done.code == 7
+    assert "paranoid.backup.report failed in v2_runner_on_start: ZeroDivisionError" in done.output
+    assert done.record["status"] == "FAILURE"
+    assert "ZeroDivisionError" in done.record["problems"][0]

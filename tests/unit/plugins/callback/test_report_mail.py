@@ -1,0 +1,182 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mail of a run: what it says, who gets it, and what becomes of a run whose mail cannot be sent."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mail_server import PASSWORD, Mailbox
+from report_bench import Bench, sendmail, smtp
+from report_samples import COMPACT, MAINTAINED, PLAYBOOK
+from tool import ROOT
+
+PLAYBOOKS = ROOT / "playbooks"
+
+
+def test_a_good_run_is_recorded_and_mailed(bench: Bench, mailbox: Mailbox) -> None:
+    bench.settings = smtp(mailbox, title="Acme")
+    done = bench.run("-vvv", "playbook.yml")
+    assert done.code == 0, done.output
+    assert done.record["status"] == "SUCCESS"
+    assert done.record["mail"] == {
+        "state": "sent",
+        "to": ["ops@example.org", "boss@example.org"],
+        "error": "",
+    }
+    assert done.record["tally"] == {"total": 2, "succeeded": 2, "failed": 0, "skipped": 0, "not_run": 0}
+    assert [(client["name"], client["state"]) for client in done.record["clients"]] == [("web01", "ok"), ("db01", "ok")]
+    assert done.client("web01")["session"]["archive"]["nfiles"] == 12345
+    assert f"{done.directory}/report.html; mail sent to ops@example.org, boss@example.org" in done.line
+    (mail,) = mailbox.mails
+    assert mailbox.recipients == [["ops@example.org", "boss@example.org"]]
+    assert mail["Subject"].startswith("[Acme] SUCCESS: 2 ok, 0 failed, 0 skipped of 2 in ")
+    assert mail["X-Paranoid-Backup-Run"] == done.record["run_id"] == done.directory.name
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+    assert "All 2 clients backed up." in mailbox.text()
+    for path in done.directory.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+        assert PASSWORD not in path.read_text()
+    assert sorted(path.name for path in done.directory.iterdir()) == [
+        "mail.eml",
+        "record.json",
+        "report.html",
+        "report.txt",
+    ]
+    assert stat.S_IMODE(done.directory.stat().st_mode) == stat.S_IMODE(bench.reports.stat().st_mode) == 0o700
+    assert PASSWORD not in done.output
+
+
+def test_no_client_matched(bench: Bench, mailbox: Mailbox) -> None:
+    bench.settings, bench.hosts = smtp(mailbox), {}
+    done = bench.run()
+    assert done.code == 2, done.output
+    assert mailbox.mails[0]["Subject"].startswith("[backup] FAILURE: 0 ok, 0 failed, 0 skipped of 0")
+    assert "no client matched" in mailbox.text()
+
+
+def test_check_mode_is_recorded_and_not_mailed(bench: Bench, mailbox: Mailbox) -> None:
+    bench.settings = smtp(mailbox)
+    done = bench.run("playbook.yml", "--check")
+    assert (done.code, done.record["check"], done.record["mail"]["state"], mailbox.mails) == (0, True, "none", [])
+    assert "no mail in check mode" in done.line
+    bench.settings["mail_in_check"] = "true"
+    assert bench.run("playbook.yml", "--check").code == 0
+    assert "can be backed up (check run" in mailbox.text()
+
+
+def test_a_maintenance_is_recorded_and_mailed(bench: Bench, mailbox: Mailbox) -> None:
+    bench.settings = smtp(mailbox)
+    bench.hosts["db01"]["told"] = {"only": MAINTAINED}
+    done = bench.run(playbook=PLAYBOOK.replace("verb: backup", "verb: maintain"))
+    assert done.code == 2, done.output  # web01 answered as a backup does, without saying what it deleted
+    assert done.client("db01")["session"]["maintain"]["deleted"] == [{"id": "1" * 64, "name": "old"}]
+    (mail,) = mailbox.mails
+    assert mail["Subject"].startswith("[backup] maintain FAILURE: 1 ok, 1 failed, 0 skipped of 2 in ")
+    text = mailbox.text()
+    assert "deleted  kept  unknown  missing  check" in text
+    assert "original" not in text
+
+
+def test_a_compaction_that_raises_an_alarm(bench: Bench, mailbox: Mailbox) -> None:
+    alarm = {"failed": True, "code": "alarm", "msg": "ALARM: web01's repository is not as it was left, it is frozen: x"}
+    bench.settings, bench.hosts = smtp(mailbox), {"web01": {"told": {"compact": alarm}}}
+    compact = "- hosts: backup_clients\n  gather_facts: false\n  tasks:\n" + COMPACT
+    done = bench.run(playbook=compact)
+    assert done.code == 2
+    assert mailbox.mails[0]["Subject"].startswith("[backup] compact ALARM: 0 ok, 1 failed")
+    text = mailbox.text()
+    assert text.startswith("ALARM: web01's repository is not as it was left, it is frozen: x")
+
+
+def test_an_inventory_without_clients_is_refused_and_mailed(bench: Bench, mailbox: Mailbox) -> None:
+    bench.settings, bench.hosts = smtp(mailbox), {}
+    done = bench.run(f"{PLAYBOOKS}/compact.yml")
+    assert (done.code, done.record["status"]) == (2, "FAILURE")
+    text = " ".join(mailbox.text().split())
+    assert "the inventory has no host in the group backup_clients" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"smtp_password": "wrong-password"}, "the login of report was refused: 535"),
+        ({"smtp_port": "CLOSED"}, "Connection refused"),
+        ({"smtp_port": "MUTE", "timeout": "1"}, "no answer within 1 s"),
+        ({"smtp_ca_file": "OTHER"}, "certificate is not trusted"),
+    ],
+)
+def test_a_mail_that_cannot_be_sent(
+    bench: Bench,
+    mailbox: Mailbox,
+    closed_port: int,
+    mute_port: int,
+    other_certificate: Path,
+    changes: dict[str, str],
+    line: str,
+) -> None:
+    known = {"CLOSED": closed_port, "MUTE": mute_port, "OTHER": other_certificate}
+    bench.settings = smtp(mailbox, **{key: str(known.get(value, value)) for key, value in changes.items()})
+    done = bench.run("playbook.yml", "-vvv")
+    assert done.code == 7, done.output
+    assert "THE MAIL WAS NOT SENT: " in done.line
+    assert line in done.line
+    assert "mail.eml" in done.line
+    assert done.record["mail"]["state"] == "failed"
+    assert line in done.record["mail"]["error"]
+    assert (done.directory / "mail.eml").stat().st_size > 1000
+    assert "wrong-password" not in done.output
+    assert PASSWORD not in done.output
+
+
+def test_a_refused_recipient(bench: Bench, mailbox: Mailbox) -> None:
+    bench.settings = smtp(mailbox)
+    mailbox.refuse = {"boss@example.org"}
+    done = bench.run()
+    assert done.code == 7
+    assert "refused boss@example.org (550" in done.line
+
+
+def test_sendmail(bench: Bench) -> None:
+    sendmail(bench, f"cat > {bench.root}/mail")
+    assert bench.run().code == 0
+    assert b"Subject: [backup] SUCCESS" in (bench.root / "mail").read_bytes()
+    sendmail(bench, "echo no queue; exit 75")
+    done = bench.run()
+    assert done.code == 7
+    assert "exited with 75: no queue" in done.line
+
+
+def test_the_password_does_not_reach_the_tasks(bench: Bench, mailbox: Mailbox) -> None:
+    bench.settings = smtp(mailbox)
+    del bench.settings["smtp_password"]
+    seen = "seen <{{ lookup('ansible.builtin.env', 'PARANOID_REPORT_SMTP_PASSWORD') }}>"
+    task = f'    - ansible.builtin.debug:\n        msg: "{seen}"\n'
+    done = bench.run(playbook=PLAYBOOK + task, PARANOID_REPORT_SMTP_PASSWORD=PASSWORD)
+    assert done.code == 0
+    assert "seen <>" in done.output
+    assert len(mailbox.mails) == 1
+
+
+def test_a_full_disk_still_sends_the_mail(bench: Bench, mailbox: Mailbox) -> None:
+    """The record's directory disappears while the run goes on: no user can be kept from that by permissions here."""
+    bench.settings = smtp(mailbox)
+    task = f"    - ansible.builtin.command: rm -r {bench.reports}\n      run_once: true\n      changed_when: true\n"
+    done = bench.run(playbook=PLAYBOOK + task)
+    assert done.code == 7
+    assert done.record == {}
+    assert mailbox.mails[0]["Subject"].startswith("[backup] FAILURE: 2 ok")
+    assert "the report could not be written" in mailbox.text()
+
+
+def test_a_closed_terminal_does_not_cost_the_mail(bench: Bench, mailbox: Mailbox) -> None:
+    bench.settings = smtp(mailbox)
+    bench.run()
+    command = f"{Path(sys.executable).parent}/ansible-playbook -i inventory.json playbook.yml | true"
+    subprocess.run(["bash", "-c", command], cwd=bench.root, stderr=subprocess.DEVNULL, timeout=60, check=False)
+    assert len(mailbox.mails) == 2
