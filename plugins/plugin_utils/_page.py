@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.paranoid.backup.plugins.module_utils._text import printable
@@ -15,7 +15,11 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._log_tail import n
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record import ArchiveName, Client, Run, Session, State
 from ansible_collections.paranoid.backup.plugins.plugin_utils._table import Table, label, tables
 
+# A mail must stay one that can be sent and read, also when all of some thousand clients fail: the table names each.
+ALERTS_SHOWN = 50
+FAILURES_SHOWN = 100
 LOGS_SHOWN = 25
+ENTRIES_SHOWN = 50
 NAMES_SHOWN = 20
 _UNTIL_LIFTED = (
     "Backups of a frozen client go on; it is neither maintained nor compacted until a person has looked, "
@@ -67,7 +71,6 @@ class Page:
     problems: tuple[str, ...]
     failures: tuple[Trouble, ...]
     notes: tuple[Note, ...]
-    skipped: tuple[Trouble, ...]
     tables: tuple[Table, ...]
     facts: tuple[tuple[str, str], ...]
 
@@ -85,9 +88,10 @@ def page(run: Run, record: str) -> Page:
         alerts=alerts,
         advice=_UNTIL_LIFTED if alerts else "",
         problems=run.problems,
-        failures=tuple(_trouble(client, several, place < LOGS_SHOWN) for place, client in enumerate(failed)),
-        notes=_notes(run),
-        skipped=tuple(_trouble(client, several, False) for client in run.clients if client.state is State.SKIPPED),
+        failures=tuple(
+            _trouble(client, several, place < LOGS_SHOWN) for place, client in enumerate(failed[:FAILURES_SHOWN])
+        ),
+        notes=_notes(run, failed[FAILURES_SHOWN:]),
         tables=tables(run),
         facts=_facts(run, record),
     )
@@ -101,12 +105,21 @@ def _alerts(run: Run) -> tuple[Alert, ...]:
         for client in run.clients
         if client.session and (client.frozen or client.session.frozen) and client.name not in alarms
     }
-    return (*alarms.values(), *frozen.values())
+    return (*_bounded("ALARM", alarms), *_bounded("FROZEN", frozen))
+
+
+def _bounded(kind: str, alerts: Mapping[str, Alert]) -> tuple[Alert, ...]:
+    rest = list(alerts)[ALERTS_SHOWN:]
+    more = (Alert(kind, f"{words.number(len(rest))} more clients: {words.names(rest)}", ()),) if rest else ()
+    return (*list(alerts.values())[:ALERTS_SHOWN], *more)
 
 
 def _why_frozen(name: str, session: Session) -> str:
-    """A refusal says it itself; a backup that went on only knows of the freeze."""
-    return session.reason if session.code == "frozen" else f"{name} is frozen: {session.frozen}"
+    """A refusal says it itself; a backup that went on only knows of the freeze, and of the alarm that it came from."""
+    why = session.frozen.removeprefix("ALARM: ")
+    if session.code == "frozen":
+        return session.reason
+    return why if why.startswith(f"{name}'s repository ") else f"{name} is frozen: {why}"
 
 
 def _alarm(client: Client) -> Alert:
@@ -140,8 +153,10 @@ def _called(client: Client, several: bool) -> str:
     return f"{client.name}, {client.work}" if several else client.name
 
 
-def _notes(run: Run) -> tuple[Note, ...]:
+def _notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
+    """``failed`` are those failures that are not shown one by one."""
     notes = (
+        Note("Failed, too", "", _grouped(run, failed, _kind)),
         Note(
             "Missing archives",
             "The server saw them arrive, nobody let them go, and the repository does not hold them any more.",
@@ -152,14 +167,20 @@ def _notes(run: Run) -> tuple[Note, ...]:
             "The repository holds them, but the server never saw them arrive. They count as no backup, and they stay.",
             _listed(run, lambda session: session.maintain.unknown if session.maintain else ()),
         ),
-        Note("Waiting", "", _waiting(run)),
+        Note("Waiting", "", _grouped(run, run.clients, _waiting)),
+        Note("Skipped", "", _grouped(run, run.clients, _skipped)),
     )
     return tuple(note for note in notes if note.entries)
 
 
 def _listed(run: Run, archives: Callable[[Session], Sequence[ArchiveName]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     found = ((client.name, archives(client.session)) for client in run.clients if client.session)
-    return tuple((name, _names(listed)) for name, listed in found if listed)
+    return _few([(name, _names(listed)) for name, listed in found if listed])
+
+
+def _few(entries: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    rest = len(entries) - ENTRIES_SHOWN
+    return (*entries[:ENTRIES_SHOWN], *([(f"and {words.number(rest)} more", ("see the record",))] if rest > 0 else ()))
 
 
 def _names(archives: Sequence[ArchiveName]) -> tuple[str, ...]:
@@ -169,14 +190,31 @@ def _names(archives: Sequence[ArchiveName]) -> tuple[str, ...]:
     return (*shown, f"and {rest} more, see the record") if rest else tuple(shown)
 
 
-def _waiting(run: Run) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return for each reason the clients that wait for it: most wait for the same."""
-    waiting: dict[str, list[str]] = {}
-    for client in run.clients:
-        told = (client.session.maintain or client.session.compaction) if client.session else None
-        if told and told.waiting:
-            waiting.setdefault(told.waiting, []).append(client.name)
-    return tuple((words.names(clients), (reason,)) for reason, clients in waiting.items())
+def _grouped(
+    run: Run, clients: Sequence[Client], reason: Callable[[Client], str]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return for each reason the clients that have it: most have the same."""
+    groups: dict[str, list[str]] = {}
+    for client in clients:
+        why = reason(client)
+        if why:
+            groups.setdefault(why, []).append(_called(client, len(run.works) > 1))
+    return _few([(words.names(names), (why,)) for why, names in groups.items()])
+
+
+def _kind(client: Client) -> str:
+    return (client.session.code if client.session else "") or label(client)
+
+
+def _waiting(client: Client) -> str:
+    told = (client.session.maintain or client.session.compaction) if client.session else None
+    return told.waiting if told else ""
+
+
+def _skipped(client: Client) -> str:
+    if client.state is not State.SKIPPED:
+        return ""
+    return (client.session.reason if client.session else "") or "no reason given"
 
 
 def _facts(run: Run, record: str) -> tuple[tuple[str, str], ...]:

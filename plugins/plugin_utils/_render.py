@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
+from dataclasses import replace
 from functools import cache
+from itertools import compress
 from pathlib import Path
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils._page import Page
 from ansible_collections.paranoid.backup.plugins.plugin_utils._table import Row, Table
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-WIDTH = 100
+WIDTH = 78
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -24,34 +26,32 @@ def html(page: Page) -> str:
 
 
 def text(page: Page) -> str:
-    """Return text of at most 100 columns."""
+    """Return text for a terminal of 80 columns; only what somebody may want to copy, such as a path, is not folded."""
     return _environment(autoescape=False).get_template("report.txt.j2").render(page=page)
 
 
 def aligned(table: Table) -> list[str]:
     """Return the aligned lines of a table: names left, figures right, long names on a line of their own."""
-    headings = ("status", *table.columns)
-    cells = [(row.label, *row.cells) for row in (*table.rows, table.total)]
-    widths = [max(map(_columns, column)) for column in zip(headings, *cells, strict=True)]
-    room = WIDTH - sum(widths) - 2 * len(widths)
-    named = min(room, max(map(_columns, ["client", *(row.client for row in table.rows)])))
+    table = _narrowed(table)
+    headings, widths = ("status", *table.columns), _widths(table)
+    named = min(_room(table), max(map(_columns, ["client", *(row.client for row in (*table.rows, table.total))])))
     body = [line for row in table.rows for line in _row(row, named, widths)]
     rule = "─" * (named + sum(widths) + 2 * len(widths))
     return [_line("client", named, headings, widths), rule, *body, rule, *_row(table.total, named, widths)]
 
 
 def wrap(line: str, indent: int) -> str:
-    """Fold one line to the width; words are kept when they fit, every line starts with the indent."""
+    """Fold one line to the width; words stay whole, for they may be paths; every line starts with the indent."""
     space = " " * indent
-    folded = textwrap.wrap(line, WIDTH - indent, break_on_hyphens=False, drop_whitespace=True) or [""]
+    folded = textwrap.wrap(line, WIDTH - indent, break_on_hyphens=False, break_long_words=False) or [""]
     return "\n".join(space + part for part in folded)
 
 
 def quote(line: str, indent: int) -> str:
-    """Fold a line of a log: nothing of it is lost, and each part begins with a bar."""
+    """Fold a line of a log, between words where it can be: nothing of it is lost, and each part begins with a bar."""
     margin = " " * indent + "│ "
-    room = WIDTH - len(margin)
-    return "\n".join(margin + line[start : start + room] for start in range(0, max(len(line), 1), room))
+    parts = textwrap.wrap(line, WIDTH - len(margin), drop_whitespace=False, break_on_hyphens=False)
+    return "\n".join(margin + part for part in parts or [""])
 
 
 @cache
@@ -66,6 +66,31 @@ def _environment(autoescape: bool) -> Environment:
     )
     environment.filters.update(wrap=wrap, quote=quote, aligned=aligned)
     return environment
+
+
+def _narrowed(table: Table) -> Table:
+    """Leave out spare columns, the last first, until nine of ten names fit beside what stays, if that helps."""
+    forms = [_without(table, table.spare[count:]) for count in range(len(table.spare), -1, -1)]
+    least = _columns(table.total.client)
+    most = max(least, sorted(_columns(row.client) for row in table.rows)[len(table.rows) * 9 // 10])
+    return next((form for wanted in (most, least) for form in forms if _room(form) >= wanted), forms[-1])
+
+
+def _without(table: Table, headings: tuple[str, ...]) -> Table:
+    stays = [heading not in headings for heading in table.columns]
+    rows = [replace(row, cells=tuple(compress(row.cells, stays))) for row in (*table.rows, table.total)]
+    return replace(table, columns=tuple(compress(table.columns, stays)), rows=tuple(rows[:-1]), total=rows[-1])
+
+
+def _widths(table: Table) -> list[int]:
+    cells = [(row.label, *row.cells) for row in (*table.rows, table.total)]
+    return [max(map(_columns, column)) for column in zip(("status", *table.columns), *cells, strict=True)]
+
+
+def _room(table: Table) -> int:
+    """Return how many columns of the page are left for names."""
+    widths = _widths(table)
+    return WIDTH - sum(widths) - 2 * len(widths)
 
 
 def _row(row: Row, named: int, widths: list[int]) -> list[str]:

@@ -28,12 +28,16 @@ _Value = int | float | str | None
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column after client and status; its total is a sum, or with ``whole`` the lone work's run's own."""
+    """A column after client and status; its total is a sum, or with ``whole`` the lone work's run's own.
+
+    Where there is no room for all columns, those that are ``spare`` are left out.
+    """
 
     heading: str
     value: Callable[[Client], _Value]
     shown: Callable[[_Value], str]
     whole: Callable[[Run], _Value] | None = None
+    spare: bool = False
 
     def total(self, run: Run, clients: Sequence[Client]) -> str:
         """Return the cell of the last row."""
@@ -55,12 +59,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What one work came to; ``heading`` names the work, ``columns`` what stands in the cells."""
+    """What one work came to; ``heading`` names the work, ``columns`` what stands in the cells.
+
+    ``spare`` are the columns that a narrow page does without, the first one first.
+    """
 
     heading: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     total: Row
+    spare: tuple[str, ...] = ()
 
 
 def tables(run: Run) -> tuple[Table, ...]:
@@ -88,12 +96,8 @@ def _table(run: Run, work: Work, heading: str) -> Table:
         heading,
         tuple(column.heading for column in columns),
         tuple(_row(client, columns) for client in sorted(clients, key=_urgency)),
-        Row(
-            "total",
-            f"{good} of {len(clients)} ok",
-            "quiet",
-            tuple(column.total(run, clients) for column in columns),
-        ),
+        Row(f"total {len(clients)}", f"{good} ok", "quiet", tuple(column.total(run, clients) for column in columns)),
+        tuple(column.heading for column in columns if column.spare),
     )
 
 
@@ -168,9 +172,9 @@ _RECEIVED = Column("received", lambda client: client.session.bytes_received if c
 _COLUMNS = {
     Work.BACKUP: (
         _TIME,
-        Column("files", lambda client: _archive(client, lambda told: told.nfiles), _number),
+        Column("files", lambda client: _archive(client, lambda told: told.nfiles), _number, spare=True),
         Column("original", lambda client: _archive(client, lambda told: told.original_size), _size),
-        Column("compr.", lambda client: _archive(client, lambda told: told.compressed_size), _size),
+        Column("compr.", lambda client: _archive(client, lambda told: told.compressed_size), _size, spare=True),
         Column("dedup.", lambda client: _archive(client, lambda told: told.deduplicated_size), _size),
         _RECEIVED,
     ),
