@@ -172,7 +172,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries im
     Session,
 )
 
-ARGUMENTS = {
+ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "default": "/var/lib/paranoid-backup/ledger.sqlite"},
     "client": {"type": "str", "default": ""},
     "kind": {"type": "str", "default": "", "choices": ["", *KINDS]},

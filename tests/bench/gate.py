@@ -48,7 +48,7 @@ def backup(place: Path, tree: Path, kind: str) -> tuple[float, float]:
     """Return wall and CPU seconds of one first backup."""
     borg = Borg.make(place)
     place_of = {"BORG_REPO": f"ssh://server{borg.repository}"}
-    init = [BORG, "init", "-e", "repokey"]
+    init = [str(BORG), "init", "-e", "repokey"]
     subprocess.run(init, env=borg.environment("create") | place_of, check=True, capture_output=True)
     environment = borg.environment("append") | place_of
     if kind == "stock":
@@ -56,7 +56,7 @@ def backup(place: Path, tree: Path, kind: str) -> tuple[float, float]:
         environment["BORG_RSH"] = shlex.join(["sh", "-c", f"exec {serve}", "rsh"])
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    subprocess.run([BORG, "create", "-C", "none", "::a", str(tree)], env=environment, check=True)
+    subprocess.run([str(BORG), "create", "-C", "none", "::a", str(tree)], env=environment, check=True)
     wall = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from session_world import REPOSITORY_USER, ROOT, TOP, World, wait_until
@@ -87,8 +88,11 @@ def door(world: World) -> subprocess.CompletedProcess[bytes]:
     script = world.path / "door"
     script.write_text(text.replace("{{ __backup_server_run_dir }}", str(world.run_dir)))
     script.chmod(0o755)
-    user = {"user": REPOSITORY_USER, "group": REPOSITORY_USER, "extra_groups": ()} if ROOT else {}
-    return subprocess.run([script], input=b"\xc1", capture_output=True, timeout=20, check=False, **user)
+    user: Any = {"user": REPOSITORY_USER, "group": REPOSITORY_USER, "extra_groups": ()} if ROOT else {}
+    done: subprocess.CompletedProcess[bytes] = subprocess.run(
+        [script], input=b"\xc1", capture_output=True, timeout=20, check=False, **user
+    )
+    return done
 
 
 def test_the_door_leads_nowhere_without_a_session(world: World) -> None:

@@ -76,6 +76,9 @@ def test_more_than_the_budget_is_refused_and_everything_stays(keeper: Keeper) ->
     assert "deleting more than 3 objects" in outcome.verdict.reason
     assert outcome.audit and outcome.audit["verdict"] == "clean"
     assert set(keeper.listed()) == keeper.known() == set(keeper.contents)
+    keeper.world.write(trim_max_objects=None)
+    outcome = keeper.maintain()
+    assert came_to(outcome) == OK and len(keeper.listed()) == 1, "nothing has to wait for what never went"
 
 
 def test_a_frozen_client_is_not_maintained(keeper: Keeper) -> None:

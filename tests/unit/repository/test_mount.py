@@ -36,7 +36,7 @@ def with_fuse(tmp_path: Path) -> dict[str, str]:
 def mounted(borg: Borg, place: Path, environment: dict[str, str]) -> Iterator[None]:
     """Mount the whole repository on a new directory; Borg stays in the foreground, so that its words are seen."""
     place.mkdir()
-    argv = [BORG, "mount", "--foreground", "::", str(place)]
+    argv = [str(BORG), "mount", "--foreground", "::", str(place)]
     with subprocess.Popen(argv, env=environment, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         until = time.monotonic() + 20

@@ -117,7 +117,8 @@ class Client:
         # The client names /c1; as on the server, its word does not matter.
         argv = [sys.executable, "-c", GATE, str(self.path / "repo")]
         environment = {"PATH": "/usr/bin:/bin", "BORG_BASE_DIR": str(self.path / "server"), "BORG_SELFTEST": "disabled"}
-        subprocess.run(argv, stdin=connection, stdout=connection, env=environment, check=False)
+        ends = connection.fileno()
+        subprocess.run(argv, stdin=ends, stdout=ends, env=environment, check=False)
 
 
 GATE = """

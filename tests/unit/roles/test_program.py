@@ -30,7 +30,8 @@ def install(path: Path, *options: str) -> str:
     play["vars"] = {"ansible_python_interpreter": sys.executable}
     (path.parent / "play.yml").write_text(json.dumps([play]))
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(TOP / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
-    argv = [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", path.parent / "play.yml", *options]
+    playbook, program = str(path.parent / "play.yml"), str(Path(sys.executable).parent / "ansible-playbook")
+    argv = [program, "-i", "localhost,", playbook, *options]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.rsplit("localhost", 1)[1]

@@ -28,12 +28,16 @@ class Door:
         self.modules: list[dict[str, Any]] = []
         self._patch = monkeypatch
 
-    def run(self, args: dict[str, Any], *, transport="local", uid=0, async_val=0, check=False) -> dict[str, Any]:
+    def run(
+        self, args: dict[str, Any], *, transport: str = "local", uid: int = 0, async_val: int = 0, check: bool = False
+    ) -> dict[str, Any]:
         self._patch.setattr(os, "geteuid", lambda: uid)
         self._patch.setattr(session, "perform", self._perform)
         self._patch.setattr(ActionBase, "run", lambda _self, _tmp, _vars: {})
-        task = SimpleNamespace(args=args, async_val=async_val, check_mode=check)
-        action = session.ActionModule(task, SimpleNamespace(transport=transport), None, None, None, None)
+        task: Any = SimpleNamespace(args=args, async_val=async_val, check_mode=check)
+        nothing: Any = None
+        connection: Any = SimpleNamespace(transport=transport)
+        action = session.ActionModule(task, connection, nothing, nothing, nothing, nothing)
         self._patch.setattr(action, "_execute_module", self._module)
         return action.run(task_vars={"a": 1})
 

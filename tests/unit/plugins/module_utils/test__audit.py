@@ -10,6 +10,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils import _audit_full
@@ -270,8 +271,9 @@ def test_only_a_backup_tells_how_the_client_compresses(made: tuple[FakeRepositor
 def test_rebase_wants_the_same_objects(made: tuple[FakeRepository, Baseline]) -> None:
     repository, baseline = made
     assert rebase(str(repository.path), baseline)[0].verdict == "clean"
-    for change in ({"objects": 150}, {"config": "x"}, {"nonce": 1}, {"manifest": 1}):
-        assert rebase(str(repository.path), replace(baseline, **change))[0].verdict == "alarm"  # type: ignore[arg-type]
+    changes: list[dict[str, Any]] = [{"objects": 150}, {"config": "x"}, {"nonce": 1}, {"manifest": 1}]
+    for change in changes:
+        assert rebase(str(repository.path), replace(baseline, **change))[0].verdict == "alarm"
 
 
 def test_full_audit_tells_damage_from_tampering(made: tuple[FakeRepository, Baseline]) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._judge import Evidence, judge
@@ -24,7 +25,7 @@ def test_good() -> None:
     assert judge("backup", CLIENT, GOOD).status == "ok"
 
 
-ROWS = [
+ROWS: list[tuple[str, dict[str, Any], str]] = [
     ("quota", {"gate": GateSummary(trouble="quota", detail="1 of 1")}, "at its quota"),
     ("disk_full", {"gate": GateSummary(trouble="disk_full")}, "disk is full"),
     ("client_failed", {"gate": GateSummary(trouble="protocol")}, "not Borg's protocol"),
@@ -57,7 +58,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("code", "changes", "words"), ROWS)
-def test_fault(code: str, changes: dict[str, object], words: str) -> None:
+def test_fault(code: str, changes: dict[str, Any], words: str) -> None:
     verdict = judge("backup", CLIENT, replace(GOOD, **changes))
     assert (verdict.status, verdict.code) == ("failed", code)
     assert words in verdict.reason

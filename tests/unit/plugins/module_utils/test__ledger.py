@@ -122,7 +122,7 @@ class TestEntries:
         assert ledger.sessions("") == []
 
     def test_a_result_becomes_an_entry(self) -> None:
-        result = {
+        result: dict[str, Any] = {
             **dict.fromkeys(("reason", "code", "log"), ""),
             **dict.fromkeys(("client", "started", "finished"), "some text"),
             "verb": "backup",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils import _locks
 from ansible_collections.paranoid.backup.plugins.module_utils._locks import client_lock, port_lock, slot
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 
@@ -50,7 +50,7 @@ def test_who_is_patient_waits_for_the_holder(tmp_path: Path, monkeypatch: pytest
         waits.append(seconds)
         holder.__exit__(None, None, None)
 
-    monkeypatch.setattr(_locks.time, "sleep", let_go)
+    monkeypatch.setattr(time, "sleep", let_go)
     with client_lock(str(tmp_path), "web1", "not the same lock"), port_lock(str(tmp_path), "web1", "y", 60):
         assert len(waits) == 1
 

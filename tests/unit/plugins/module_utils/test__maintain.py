@@ -126,5 +126,9 @@ def test_every_deletion_leaves_a_trim_in_the_ledger() -> None:
     assert trim and (trim.requested, trim.deleted, trim.transaction) == ((A, B), (A, B), 44)
     cut_off = trim_entry(outcome(GATE, deleted=[]))
     assert cut_off and (cut_off.requested, cut_off.deleted) == ((A, B), ())
+    killed = trim_entry(outcome(GateSummary(transaction=44), deleted=[]))
+    assert killed and killed.transaction == 44, "a gate that was killed counts nothing"
+    assert trim_entry(outcome(GateSummary(delete=3))) is None, "what is not committed is not deleted"
+    assert trim_entry(outcome(GateSummary(transaction=44), named=[], deleted=[])) is None, "it had no budget"
     assert trim_entry(outcome(GateSummary())) is None
     assert trim_entry(replace(outcome(GATE), maintain=None)) is None

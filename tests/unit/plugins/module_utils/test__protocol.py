@@ -35,7 +35,7 @@ INFO = {
     "encryption": "repokey",
     "last_archive": {"name": "x", "id": "c" * 64, "start": ARCHIVE["end"]},
 }
-MAINTAIN = {
+MAINTAIN: dict[str, Any] = {
     "deleted": ["d" * 64],
     "missing": ["e" * 64],
     "unknown": [{"id": "f" * 64, "name": "stray"}],
@@ -70,6 +70,7 @@ def test_what_is_no_hello(line: bytes) -> None:
     assert str(caught.value).isprintable()
 
 
+NO_FIELDS: tuple[object, ...] = (None, True, [], {})
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"schema": 2}, "schema"),
     ({"session": "0" * 32}, "another session"),
@@ -81,7 +82,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"archive": []}, "exactly the agreed fields"),
     ({"archive": {}}, "exactly the agreed fields"),
     ({"archive": {**ARCHIVE, "more": 1}}, "exactly the agreed fields"),
-    *[({"archive": {**ARCHIVE, key: value}}, f"archive.{key}") for key in ARCHIVE for value in (None, True, [], {})],
+    *[({"archive": {**ARCHIVE, key: value}}, f"archive.{key}") for key in ARCHIVE for value in NO_FIELDS],
     *[({"archive": {**ARCHIVE, "nfiles": value}}, "archive.nfiles") for value in (-1, 1.5, 2**63, "1")],
     *[({"archive": {**ARCHIVE, "duration": value}}, "archive.duration") for value in (-1, 1e9, "1")],
     *[({"archive": {**ARCHIVE, "id": value}}, "archive.id") for value in ("a" * 63, "A" * 64, "a" * 64 + "\n")],

@@ -70,7 +70,8 @@ def test_a_trim_waits_until_it_is_final_or_undone(ledger: Ledger, entries: list[
 
 def test_the_hold_begins_with_whatever_came_last(ledger: Ledger) -> None:
     assert hold_ends(ledger, "web1", 14) is None
-    for day, entry in enumerate((TRIM, Freeze("web1", "x"), Unfreeze("web1", "y"), Rollback("web1", "z"))):
+    entries: list[Entry] = [TRIM, Freeze("web1", "x"), Unfreeze("web1", "y"), Rollback("web1", "z")]
+    for day, entry in enumerate(entries):
         ledger.append(entry)
         began = day - 1 if isinstance(entry, Unfreeze) else day
         assert hold_ends(ledger, "web1", 14) == START + timedelta(days=began + 14)

@@ -20,7 +20,8 @@ class Engine:
     """Stands in for the engine: notes the order and returns the outcome that the test wants."""
 
     def __init__(self, verdict: Verdict, changed: bool) -> None:
-        self.verdict, self.changed, self.orders = verdict, changed, []
+        self.verdict, self.changed = verdict, changed
+        self.orders: list[Order] = []
 
     def perform(self, order: Order) -> Outcome:
         self.orders.append(order)
@@ -40,7 +41,7 @@ def told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_every_option_reaches_the_order(told: Any) -> None:
-    wanted = {
+    wanted: dict[str, Any] = {
         "client": "db1", "verb": "open", "run_id": "r1", "fail_fast": True, "config_dir": "/etc/elsewhere",
         "connect_timeout": 1, "idle_timeout": 2, "total_timeout": 3, "open_for": 4,
     }  # fmt: skip

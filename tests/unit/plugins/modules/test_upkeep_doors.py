@@ -23,7 +23,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Se
 from ansible_collections.paranoid.backup.plugins.modules import audit, compact, rollback, unfreeze
 from module_door import call
 
-NEEDED = {
+NEEDED: dict[ModuleType, dict[str, Any]] = {
     audit: {},
     compact: {},
     rollback: {"transaction": 3, "reason": "a stolen key"},
@@ -135,6 +135,6 @@ def test_what_fails_while_the_client_is_held_fails_the_task(monkeypatch: pytest.
     monkeypatch.setattr(_upkeep_door, "upkeep", upkeep)
     module = SimpleNamespace(params={"config_dir": "/etc/x", "client": "web1"}, fail_json=fail_json)
     with pytest.raises(SystemExit), _upkeep_door.at_work(module, "a test") as held:
-        assert held == "held"
+        events.append(held)
         raise SessionError("frozen", "web1 is frozen")
-    assert events == [("/etc/x", "web1", "a test"), "released", {"msg": "web1 is frozen", "code": "frozen"}]
+    assert events == [("/etc/x", "web1", "a test"), "held", "released", {"msg": "web1 is frozen", "code": "frozen"}]
