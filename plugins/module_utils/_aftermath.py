@@ -1,13 +1,19 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What follows a session: its entries in the ledger, and the freeze that an alarm brings."""
+"""What follows a session or an audit: entries in the ledger, the freeze that an alarm brings, the next baseline."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import Verdict as Finding
+from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._examine import keep_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
     Audit,
     Entry,
@@ -19,25 +25,73 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._maintain import trim_entry
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Outcome, Verdict
 from ansible_collections.paranoid.backup.plugins.module_utils._records import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import open_ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._underway import forget
 
 
 def enter(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> Outcome:
     """Put the session into the ledger and return its outcome, which is a failure when the ledger took it not."""
+    try:
+        return _recorded(server, client, outcome)
+    except LedgerError as error:
+        return _not_recorded(outcome, error)
+
+
+def conclude(
+    server: ServerRecord, client: ClientRecord, outcome: Outcome, found: Finding, baseline: Optional[Baseline]
+) -> Outcome:
+    """Put a session that was audited into the ledger, and only then let the next audit begin from here.
+
+    The caller still holds the client's lock: nobody may compact between an alarm and its freeze. When the ledger does
+    not take an alarm or a trim, note and baseline stay as they are, and the next session tries again.
+    """
+    outcome = replace(outcome, audit={"verdict": found.verdict, "findings": list(found.findings)})
+    if found.verdict == ALARM:
+        touched = f"ALARM: the history of {client.client} was touched, it is frozen now: {'; '.join(found.findings)}"
+        outcome = replace(outcome, verdict=Verdict("failed", "alarm", one_line(touched, 500)))
+    try:
+        outcome = _recorded(server, client, outcome)
+    except LedgerError as error:
+        outcome = _not_recorded(outcome, error)
+        if found.verdict == ALARM or trim_entry(outcome) is not None:
+            return outcome
+    keep_baseline(server, client, baseline)
+    forget(server, client)
+    return outcome
+
+
+def record_audit(ledger: Ledger, client: str, found: Finding, baseline: Optional[Baseline]) -> None:
+    """Enter the verdict of an audit outside a session into the ledger, and freeze the client on an alarm."""
+    transaction, freeable = (baseline.transaction, baseline.freeable or 0) if baseline else (None, 0)
+    ledger.append(Audit(client, "", found.verdict, found.findings, transaction, found.changes.gone, freeable))
+    if found.verdict == ALARM and ledger.freeze_state(client) is None:
+        ledger.append(Freeze(client, alarm_line(client, found)))
+
+
+def alarm_line(client: str, found: Finding) -> str:
+    """Return the line that people get about an alarm outside a session."""
+    return one_line(
+        f"ALARM: {client}'s repository is not as it was left, it is frozen: {'; '.join(found.findings)}", 500
+    )
+
+
+def _recorded(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> Outcome:
     entries = _entries(server, client, outcome)
     if not entries:
         return outcome
-    try:
-        with open_ledger(server) as ledger:
-            for entry in entries:
-                ledger.append(entry)
-            if outcome.verdict.code == "alarm" and ledger.freeze_state(client.client) is None:
-                ledger.append(Freeze(client.client, outcome.verdict.reason, outcome.session))
-            state = ledger.freeze_state(client.client)
-    except LedgerError as error:
-        reason = "; ".join(part for part in (outcome.verdict.reason, f"not recorded: {error}") if part)
-        return replace(outcome, verdict=Verdict("failed", outcome.verdict.code or "server_error", reason))
+    with open_ledger(server) as ledger:
+        for entry in entries:
+            ledger.append(entry)
+        if outcome.verdict.code == "alarm" and ledger.freeze_state(client.client) is None:
+            ledger.append(Freeze(client.client, outcome.verdict.reason, outcome.session))
+        state = ledger.freeze_state(client.client)
     return replace(outcome, frozen=state.entry.reason if state and isinstance(state.entry, Freeze) else "")
+
+
+def _not_recorded(outcome: Outcome, error: LedgerError) -> Outcome:
+    reason = "; ".join(part for part in (outcome.verdict.reason, f"not recorded: {error}") if part)
+    return replace(outcome, verdict=Verdict("failed", outcome.verdict.code or "server_error", reason))
 
 
 def _entries(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> list[Entry]:

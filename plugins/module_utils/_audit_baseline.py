@@ -47,6 +47,11 @@ class Baseline:
     freeable: Optional[int]
     compression: str = ""
 
+    @property
+    def size(self) -> int:
+        """Bytes of all committed segments."""
+        return sum(directory.size for directory in self.directories)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can keep."""
         return {"schema": SCHEMA, **asdict(self)}

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Directory
+from ansible_collections.paranoid.backup.plugins.module_utils._files import regular_only
 from ansible_collections.paranoid.backup.plugins.module_utils._segments import (
     File,
     directories,
@@ -19,6 +21,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._segments import (
 )
 
 _FILE_LIMIT = 64 * 1024  # bytes of config and nonce
+_NONCE = re.compile(rb"[0-9a-fA-F]{1,16}\Z")
 _PARTIAL_CHECK = b"last_segment_checked = "  # what `borg check --max-duration` keeps in the config
 
 
@@ -69,7 +72,7 @@ class Listing:
 
 def config_digest(repository: str) -> str:
     """Return a digest of the config, but for the mark of a partial `borg check`; raise OSError."""
-    with open(os.path.join(repository, "config"), "rb") as file:
+    with open(os.path.join(repository, "config"), "rb", opener=regular_only) as file:
         lines = file.read(_FILE_LIMIT).split(b"\n")
     kept = [line for line in lines if line and not line.startswith(_PARTIAL_CHECK)]
     return hashlib.sha256(b"\n".join(kept)).hexdigest()
@@ -78,10 +81,13 @@ def config_digest(repository: str) -> str:
 def free_nonce(repository: str) -> Optional[int]:
     """Return the first nonce that is not reserved, None before the first; raise OSError or ValueError."""
     try:
-        with open(os.path.join(repository, "nonce"), "rb") as file:
-            return int(file.read(_FILE_LIMIT).strip().decode("ascii"), 16)
+        with open(os.path.join(repository, "nonce"), "rb", opener=regular_only) as file:
+            said = file.read(_FILE_LIMIT).strip()
     except FileNotFoundError:
         return None
+    if not _NONCE.match(said):
+        raise ValueError("its nonce is not a number of at most 16 hexadecimal digits")
+    return int(said, 16)
 
 
 def _directory(number: int, mtime: int, found: Sequence[File], transaction: int) -> Directory:

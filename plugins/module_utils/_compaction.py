@@ -9,20 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Optional
 
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, Verdict, rebase
-from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
-from ansible_collections.paranoid.backup.plugins.module_utils._examine import baseline_path
-from ansible_collections.paranoid.backup.plugins.module_utils._files import save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import alarm_line
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM
+from ansible_collections.paranoid.backup.plugins.module_utils._borg import run_borg
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Compaction
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._settle import begin_compaction, end_compaction, run_borg
+from ansible_collections.paranoid.backup.plugins.module_utils._settle import begin_compaction, conclude_compaction
 from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import hold_ends, refuse_frozen, waiting_trim
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import (
-    Upkeep,
-    alarm_line,
-    inspect,
-    record_audit,
-)
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import Upkeep, inspect
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,7 @@ def look_ahead(held: Upkeep, limits: Limits, now: datetime, check: bool = False)
     if found.verdict == ALARM:
         raise SessionError("alarm", alarm_line(held.name, found))
     baseline = held.baseline()
-    size, freeable = _size(baseline), baseline.freeable
+    size, freeable = baseline.size, baseline.freeable
     if waiting_trim(held.ledger, held.name) is None:
         return Prospect(size, freeable or 0, "no trim waits for it")
     until = hold_ends(held.ledger, held.name, max(limits.hold_days, held.client.hold_days))
@@ -69,20 +63,11 @@ def compact(held: Upkeep) -> Compaction:
     before = held.baseline()
     begin_compaction(held.server, held.client, before)
     code, said = run_borg(held.server, held.client, "compact")
-    if code:  # The note stays: whoever comes next looks what became of it.
+    found, entry = conclude_compaction(held.server, held.client, held.ledger, before)
+    if found.verdict == ALARM:
+        raise SessionError("alarm", alarm_line(held.name, found))
+    if code or entry is None:
         raise SessionError("server_error", f"borg compact of {held.name} ended with {code}: {said}")
-    check_code, check_said = run_borg(held.server, held.client, "check", "--repository-only")
-    verdict, after = rebase(held.client.repository, before)
-    if check_code:
-        verdict = Verdict(ALARM, (*verdict.findings, f"borg check after the compaction: {check_said}"))
-    if verdict.verdict != ALARM:
-        save_json(baseline_path(held.server, held.client), after.to_dict())
-    end_compaction(held.server, held.client)
-    if verdict.verdict == ALARM:
-        record_audit(held, verdict)
-        raise SessionError("alarm", alarm_line(held.name, verdict))
-    entry = Compaction(held.name, _size(before), _size(after), after.transaction)
-    held.ledger.append(entry)
     return entry
 
 
@@ -95,7 +80,3 @@ def _refuse_too_much(client: str, freeable: int, size: int, limits: Limits) -> N
             f"a compaction of {client} would free {freeable} of {size} bytes, {allowed} are allowed: look, then raise"
         )
         raise SessionError("refused", reason + " limit_bytes or limit_ratio")
-
-
-def _size(baseline: Baseline) -> int:
-    return sum(directory.size for directory in baseline.directories)

@@ -20,23 +20,26 @@ _LIMIT = 16 * 1024 * 1024
 
 
 def examine(
-    server: ServerRecord, client: ClientRecord, policy: str, budget: Optional[Budget] = None, check: bool = False
-) -> Verdict:
+    server: ServerRecord, client: ClientRecord, policy: str, budget: Optional[Budget] = None
+) -> tuple[Verdict, Optional[Baseline]]:
     """Audit what was done under ``policy`` since the last audit; the caller holds the client's lock.
 
-    With ``check`` the baseline stays, and the next audit compares with the same.
+    The next audit compares with the second, once the ledger has the verdict and ``keep_baseline`` was called.
     """
     path = baseline_path(server, client)
     try:
         old = load_baseline(path)
     except (OSError, ValueError) as error:
-        return Verdict(ALARM, (f"the baseline {path} cannot be read, so nothing can be compared: {error}",))
+        return Verdict(ALARM, (f"the baseline {path} cannot be read, so nothing can be compared: {error}",)), None
     if old is None and repository_id(client.repository) is None:
-        return Verdict(CLEAN, ())  # Its making failed: there is nothing yet that could have been touched.
-    verdict, new = audit(client.repository, old, policy, budget, client.compression)
-    if new is not None and not check:
-        save_json(path, new.to_dict())
-    return verdict
+        return Verdict(CLEAN, ()), None  # Its making failed: there is nothing yet that could have been touched.
+    return audit(client.repository, old, policy, budget, client.compression)
+
+
+def keep_baseline(server: ServerRecord, client: ClientRecord, baseline: Optional[Baseline]) -> None:
+    """Have the next audit compare with ``baseline``, or with the same as this one where there is none."""
+    if baseline is not None:
+        save_json(baseline_path(server, client), baseline.to_dict())
 
 
 def baseline_path(server: ServerRecord, client: ClientRecord) -> str:

@@ -107,7 +107,7 @@ def trim_budget(client: ClientRecord, baseline: Baseline, dropped: int, archives
     if not dropped:
         return Budget()
     objects = max(_LEAST_OBJECTS, (baseline.objects or 0) * dropped // archives)
-    stored = max(_LEAST_BYTES, sum(directory.size for directory in baseline.directories) * dropped // archives)
+    stored = max(_LEAST_BYTES, baseline.size * dropped // archives)
     return Budget(
         objects if client.trim_max_objects is None else client.trim_max_objects,
         stored if client.trim_max_bytes is None else client.trim_max_bytes,
@@ -161,9 +161,12 @@ def told(errand: Errand, seen: Evidence | None = None) -> dict[str, Any]:
 
 
 def trim_entry(outcome: Outcome) -> Trim | None:
-    """Return what the ledger keeps of a session that deleted archives, None when it deleted nothing."""
+    """Return what the ledger keeps of a session that deleted archives, None when it deleted nothing.
+
+    One that could delete and committed may have deleted, whatever its client told and its gate lived to count.
+    """
     maintain = outcome.maintain
-    if maintain is None or not (maintain["deleted"] or outcome.gate.delete):
+    if maintain is None or not (maintain["deleted"] or (maintain["named"] and outcome.gate.transaction is not None)):
         return None
     named, deleted = tuple(maintain["named"]), tuple(maintain["deleted"])
     return Trim(outcome.client, outcome.session, named, deleted, outcome.gate.transaction)

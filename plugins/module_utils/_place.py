@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import configparser
-import errno
 import json
 import os
 import re
 import stat
 from typing import Any
 
-from ansible_collections.paranoid.backup.plugins.module_utils._files import save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._files import regular_only, save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._process import account
 from ansible_collections.paranoid.backup.plugins.module_utils._records import ClientRecord, ServerRecord
@@ -53,7 +52,7 @@ def repository_id(repository: str) -> str | None:
     """Return the id in ``<repository>/config`` (Borg docs, internals, "Repository config"), None without one."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        with open(os.path.join(repository, "config"), encoding="utf-8", opener=_regular_only) as handle:
+        with open(os.path.join(repository, "config"), encoding="utf-8", opener=regular_only) as handle:
             parser.read_string(handle.read(_CONFIG_LIMIT))
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -87,15 +86,6 @@ def record_repository(server: ServerRecord, client: ClientRecord, now: str) -> N
 
 def _record_path(server: ServerRecord, client: ClientRecord) -> str:
     return os.path.join(server.state_dir, client.client, "repository.json")
-
-
-def _regular_only(path: str, flags: int) -> int:
-    """Open what the repository's user may have replaced: a link would lead away, a pipe would block for ever."""
-    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is not a regular file", path)
-    return descriptor
 
 
 def _check_directory(path: str, uid: int | None) -> None:

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
+from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, audit
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_look import free_nonce
+from ansible_collections.paranoid.backup.plugins.module_utils._borg import run_borg
 from ansible_collections.paranoid.backup.plugins.module_utils._examine import baseline_path, load_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._files import save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
@@ -37,8 +39,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._segments import (
     ends_with_commit,
     files,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._settle import run_borg
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import Upkeep, alarm_line
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import Upkeep
 
 _EXPENDABLE = re.compile(r"(hints|index|integrity)\.\d+\Z")
 _TRANSACTION = re.compile(rb"transaction (\d+), ")

@@ -17,8 +17,8 @@ from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
 from ansible_collections.paranoid.backup.plugins.module_utils import _ssh as ssh
-from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import enter
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM
+from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import conclude, enter
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._conversation import Conversation, Deadlines
 from ansible_collections.paranoid.backup.plugins.module_utils._examine import examine
 from ansible_collections.paranoid.backup.plugins.module_utils._gates import GateOrder, Gates
@@ -45,7 +45,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session_dir impor
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._session_log import SessionLog, rotate
 from ansible_collections.paranoid.backup.plugins.module_utils._settle import settle
-from ansible_collections.paranoid.backup.plugins.module_utils._text import one_line
+from ansible_collections.paranoid.backup.plugins.module_utils._underway import Underway, note
 
 POLICIES = {"create": "create", "backup": "append", "info": "read", "open": "read", "maintain": "trim"}
 _RUN_ID = re.compile(r"[A-Za-z0-9._-]{0,64}", re.ASCII)
@@ -99,9 +99,11 @@ class _Session:
 
     def perform(self) -> Outcome:
         """Return the outcome once it is in the ledger, and other sessions of the run can see that it failed."""
-        outcome = replace(self._attempt(), finished=_now(), duration=round(time.monotonic() - self._began, 3))
-        if not self._order.check:
-            outcome = enter(self._server, self._client, outcome)
+        outcome = self._attempt()
+        if not outcome.finished:  # It came to nothing that had to be audited.
+            outcome = self._ended(outcome)
+            if not self._order.check:
+                outcome = enter(self._server, self._client, outcome)
         if outcome.verdict.status == "failed":
             self._raise_flag()
         return outcome
@@ -118,12 +120,12 @@ class _Session:
     def _guarded(self) -> Outcome:
         order, run_dir = self._order, self._server.run_dir
         os.makedirs(run_dir, mode=0o755, exist_ok=True)
-        note = f"session {self._blank.session[:8]}, verb {order.verb}, since {self._blank.started}"
+        holder = f"session {self._blank.session[:8]}, verb {order.verb}, since {self._blank.started}"
         with ExitStack() as held:
-            held.enter_context(client_lock(run_dir, order.client, note))
+            held.enter_context(client_lock(run_dir, order.client, holder))
             if self._peer.transport == "ssh":
-                port_note = f"{note}, for {order.client}"
-                held.enter_context(port_lock(run_dir, self._peer.client, port_note, self._deadlines().total))
+                port_holder = f"{holder}, for {order.client}"
+                held.enter_context(port_lock(run_dir, self._peer.client, port_holder, self._deadlines().total))
             held.enter_context(slot(run_dir, self._server.slots, self._deadlines().total))
             if order.fail_fast and os.path.exists(self._flag()):
                 reason = "not started: an earlier client of this run failed, and the run stops at the first failure"
@@ -156,6 +158,8 @@ class _Session:
         log = SessionLog(directory, f"{moment}-{verb}-{self._blank.session[:8]}")
         if self._peer is not self._client:
             log.say(f"server: {self._performer()} performs it")
+        if repository_id is not None and not self._order.check:
+            note(self._server, self._client, self._underway())
         try:
             seen = asyncio.run(self._converse(verb, repository_id, log))
             verdict = judge(verb, replace(self._peer, client=self._performer()), seen)
@@ -168,17 +172,20 @@ class _Session:
         return self._examined(self._outcome(verdict, seen, log))
 
     def _examined(self, outcome: Outcome) -> Outcome:
+        outcome = self._ended(outcome)
         if self._order.check:
             return outcome
         budget = self._errand.budget if self._errand else None
-        found = examine(self._server, self._client, POLICIES[self._order.verb], budget)
-        outcome = replace(outcome, audit={"verdict": found.verdict, "findings": list(found.findings)})
-        if found.verdict != ALARM:
-            return outcome
-        reason = (
-            f"ALARM: the history of {self._order.client} was touched, it is frozen now: {'; '.join(found.findings)}"
-        )
-        return replace(outcome, verdict=Verdict("failed", "alarm", one_line(reason, 500)))
+        found, baseline = examine(self._server, self._client, POLICIES[self._order.verb], budget)
+        return conclude(self._server, self._client, outcome, found, baseline)
+
+    def _ended(self, outcome: Outcome) -> Outcome:
+        return replace(outcome, finished=_now(), duration=round(time.monotonic() - self._began, 3))
+
+    def _underway(self) -> Underway:
+        blank, errand = self._blank, self._errand
+        budget, named = (errand.budget, errand.named) if errand else (Budget(), ())
+        return Underway(blank.session, blank.verb, blank.run_id, blank.started, POLICIES[blank.verb], budget, named)
 
     async def _converse(self, verb: str, repository_id: str | None, log: SessionLog) -> Evidence:
         talk = Conversation(verb, self._blank.session, self._deadlines(), log)

@@ -1,29 +1,59 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Borg run by the server itself, and a compaction that was cut off: it must not look like tampering afterwards."""
+"""What was cut off is put in order before anything new begins: it must neither look like tampering nor hide any."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import tempfile
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import Optional
 
+from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
+from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import conclude, record_audit
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import Verdict as Finding
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
-from ansible_collections.paranoid.backup.plugins.module_utils._examine import baseline_path, load_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._borg import run_borg
+from ansible_collections.paranoid.backup.plugins.module_utils._examine import (
+    baseline_path,
+    examine,
+    keep_baseline,
+    load_baseline,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._files import save_json
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._process import account, spawn
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger import Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Compaction, LedgerError
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome import (
+    GateSummary,
+    Outcome,
+    SessionError,
+    Verdict,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._records import ClientRecord, ServerRecord
-from ansible_collections.paranoid.backup.plugins.module_utils._text import decode, one_line
+from ansible_collections.paranoid.backup.plugins.module_utils._stale_locks import free_locks
+from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import open_ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._underway import Underway, noted
 
-_SAID_LIMIT = 300  # characters of what Borg said
+_CUT_OFF = "the server was cut off in the middle of this session"
 
 
-def run_borg(server: ServerRecord, client: ClientRecord, *words: str) -> tuple[int, str]:
-    """Run Borg on the repository as its own user, without key and environment; return exit code and last line."""
-    return asyncio.run(_run_borg(server, client, words))
+def settle(server: ServerRecord, client: ClientRecord) -> None:
+    """Free the repository, and judge what was cut off as what it was; the caller holds the client's lock."""
+    free_locks(client.repository, server.host_id)
+    compaction, session = _before(server, client), noted(server, client)
+    if compaction is None and session is None:
+        return
+    place.check_repository(server, client)
+    if compaction is not None:
+        try:
+            with open_ledger(server) as ledger:
+                conclude_compaction(server, client, ledger, compaction)
+        except LedgerError as error:
+            raise SessionError("server_error", str(error)) from None
+    if session is not None:
+        _conclude_session(server, client, session)
 
 
 def begin_compaction(server: ServerRecord, client: ClientRecord, before: Baseline) -> None:
@@ -31,45 +61,68 @@ def begin_compaction(server: ServerRecord, client: ClientRecord, before: Baselin
     save_json(_note(server, client), before.to_dict())
 
 
-def end_compaction(server: ServerRecord, client: ClientRecord) -> None:
-    """Forget the note: the baseline tells the new state now."""
-    os.unlink(_note(server, client))
+def conclude_compaction(
+    server: ServerRecord, client: ClientRecord, ledger: Ledger, before: Baseline
+) -> tuple[Finding, Optional[Compaction]]:
+    """Check what a compaction left and enter it, if it did anything; without an alarm the next audit begins there.
 
-
-def settle(server: ServerRecord, client: ClientRecord) -> None:
-    """Make the baseline anew after a compaction that was cut off; the caller holds the client's lock.
-
-    When more than a compaction happened, the old baseline stays, and the next audit says what is wrong.
+    The entry comes first: no rollback may count any more on what a compaction freed.
     """
+    code, said = run_borg(server, client, "check", "--repository-only")  # It replays what has no index yet.
+    if code not in (0, 1):
+        reason = f"nothing tells what a compaction of {client.client} left, borg check ended with {code}: {said}"
+        raise SessionError("check_failed", reason)
+    found, after = rebase(client.repository, before)
+    if code:
+        found = Finding(ALARM, (*found.findings, f"borg check after a compaction: {said}"))
+    entry = None
+    if after.transaction != before.transaction:
+        entry = Compaction(client.client, before.size, after.size, after.transaction)
+        ledger.append(entry)
+    if found.verdict == ALARM:
+        record_audit(ledger, client.client, found, after)
+    else:
+        keep_baseline(server, client, after)
+    forget_compaction(server, client)
+    return found, entry
+
+
+def forget_compaction(server: ServerRecord, client: ClientRecord) -> None:
+    """Remove the note of a compaction, where there is one."""
+    with suppress(FileNotFoundError):
+        os.unlink(_note(server, client))
+
+
+def _conclude_session(server: ServerRecord, client: ClientRecord, session: Underway) -> None:
+    before = None
+    with suppress(ValueError):  # One that cannot be read is an alarm below.
+        before = load_baseline(baseline_path(server, client))
+    found, baseline = examine(server, client, session.policy, session.budget)
+    moved = baseline is not None and (before is None or baseline.transaction > before.transaction)
+    outcome = Outcome(
+        client.client,
+        session.verb,
+        session.session,
+        session.run_id,
+        Verdict("failed", "server_error", _CUT_OFF),
+        session.started,
+        datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        0.0,
+        maintain={"named": session.named, "deleted": ()},
+        gate=GateSummary(transaction=baseline.transaction if baseline and moved else None),
+    )
+    outcome = conclude(server, client, outcome, found, baseline)
+    if noted(server, client) is not None and found.verdict != ALARM:
+        raise SessionError("server_error", f"what the last maintenance deleted is {outcome.verdict.reason}")
+
+
+def _before(server: ServerRecord, client: ClientRecord) -> Optional[Baseline]:
+    """Return what a compaction that was cut off began with, None when none was."""
     try:
-        before = load_baseline(_note(server, client))
+        return load_baseline(_note(server, client))
     except ValueError as error:
         raise SessionError("server_error", f"{_note(server, client)} cannot be read: {error}") from None
-    if before is None:
-        return
-    code, said = run_borg(server, client, "check", "--repository-only")  # It replays what has no index yet.
-    if code:
-        raise SessionError("check_failed", f"{client.client}: a compaction was cut off, and borg check says: {said}")
-    found, now = rebase(client.repository, before)
-    if found.verdict != ALARM:
-        save_json(baseline_path(server, client), now.to_dict())
-    end_compaction(server, client)
 
 
 def _note(server: ServerRecord, client: ClientRecord) -> str:
     return os.path.join(server.state_dir, client.client, "compacting.json")
-
-
-async def _run_borg(server: ServerRecord, client: ClientRecord, words: tuple[str, ...]) -> tuple[int, str]:
-    user = account(client.repository_user)
-    with tempfile.TemporaryDirectory(prefix="upkeep-", dir=server.run_dir) as base:
-        if os.geteuid() == 0:
-            os.chown(base, user.pw_uid, user.pw_gid)
-        env = {"BORG_HOST_ID": server.host_id, "BORG_BASE_DIR": base, "BORG_EXIT_CODES": "legacy"}
-        argv = [server.python, "-I", "-m", "borg", *words, client.repository]
-        pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-        process = await spawn(argv, user, env, stdin=null, stdout=null, stderr=pipe)
-        said = await process.stderr.read()
-        code: int = await process.wait()
-    lines = decode(said[-4096:]).split("\n")
-    return code, one_line(next((line for line in reversed(lines) if line.strip()), "it said nothing"), _SAID_LIMIT)

@@ -10,17 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
+from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import record_audit
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, CLEAN, Verdict
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_full import full_audit
-from ansible_collections.paranoid.backup.plugins.module_utils._examine import (
-    baseline_path,
-    examine,
-    last_baseline,
-    load_baseline,
-)
+from ansible_collections.paranoid.backup.plugins.module_utils._examine import examine, keep_baseline, last_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Audit, Freeze, LedgerError
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import LedgerError
 from ansible_collections.paranoid.backup.plugins.module_utils._locks import client_lock
 from ansible_collections.paranoid.backup.plugins.module_utils._names import valid_client_name
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
@@ -32,7 +28,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._records import (
     load_server,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._settle import settle
-from ansible_collections.paranoid.backup.plugins.module_utils._text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import open_ledger
 
 
@@ -79,7 +74,7 @@ def inspect(held: Upkeep, full: bool = False, check: bool = False) -> Verdict:
     With ``check`` nothing is written: neither baseline nor ledger.
     """
     place.check_repository(held.server, held.client)
-    found = examine(held.server, held.client, "append", check=check)
+    found, baseline = examine(held.server, held.client, "append")
     if full:
         whole = full_audit(held.client.repository)
         found = Verdict(
@@ -88,25 +83,6 @@ def inspect(held: Upkeep, full: bool = False, check: bool = False) -> Verdict:
             found.changes,
         )
     if not check:
-        record_audit(held, found)
+        record_audit(held.ledger, held.name, found, baseline)
+        keep_baseline(held.server, held.client, baseline)
     return found
-
-
-def record_audit(held: Upkeep, found: Verdict) -> None:
-    """Enter a verdict into the ledger, and freeze the client on an alarm."""
-    try:
-        known = load_baseline(baseline_path(held.server, held.client))
-    except ValueError:
-        known = None
-    transaction, freeable = (known.transaction, known.freeable or 0) if known else (None, 0)
-    gone = found.changes.gone
-    held.ledger.append(Audit(held.name, "", found.verdict, found.findings, transaction, gone, freeable))
-    if found.verdict == ALARM and held.ledger.freeze_state(held.name) is None:
-        held.ledger.append(Freeze(held.name, alarm_line(held.name, found)))
-
-
-def alarm_line(client: str, found: Verdict) -> str:
-    """Return the line that people get about an alarm."""
-    return one_line(
-        f"ALARM: {client}'s repository is not as it was left, it is frozen: {'; '.join(found.findings)}", 500
-    )

@@ -85,8 +85,9 @@ code:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import alarm_line, inspect
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import inspect
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_door import Stopwatch, at_work, spec
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._examine import examine
+from ansible_collections.paranoid.backup.plugins.module_utils._examine import examine, keep_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._files import save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import inspect
@@ -30,7 +30,7 @@ def held(tmp_path: Path, repository: FakeRepository) -> Any:
     server = SimpleNamespace(state_dir=str(tmp_path / "state"))
     client = SimpleNamespace(client="web1", repository=str(repository.path), compression="")
     save_json(str(tmp_path / "state/web1/repository.json"), {"schema": 1, "id": "ab" * 32})
-    examine(server, client, "create")
+    keep_baseline(server, client, examine(server, client, "create")[1])
     with Ledger.open(str(tmp_path / "state" / NAME)) as ledger:
         yield SimpleNamespace(server=server, client=client, ledger=ledger, name="web1")
 
