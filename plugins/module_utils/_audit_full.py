@@ -42,12 +42,14 @@ class _Findings:
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, kind: str, detail: str) -> None:
+        """Note one finding."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
         named = self.kinds.setdefault(kind, [])
         if len(named) < _NAMED:
             named.append(f"{kind}: {detail}")
 
     def sentences(self) -> Iterator[str]:
+        """Yield what was found, kind by kind."""
         for kind, named in self.kinds.items():
             yield from named
             if self.counts[kind] > len(named):

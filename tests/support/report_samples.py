@@ -57,6 +57,7 @@ MAINTAINED = {
 
 
 def session(**changes: Any) -> Session:
+    """A backup that went well, but for the changes."""
     archive = {"name": "a", "id": "f" * 64, "nfiles": 184223, "original_size": 48 * 2**30}
     sizes = {"compressed_size": 31 * 2**30, "deduplicated_size": 212 * 2**20}
     raw = {"duration": 63.2, "bytes_received": 310 * 2**20, "archive": {**archive, **sizes}}
@@ -74,6 +75,7 @@ def maintained(code: str = "", reason: str = "", **changes: Any) -> Session:
 
 
 def compacted(**changes: Any) -> Session:
+    """A compaction that freed 3 GiB, but for the changes."""
     raw = {"size": 50 * 2**30, "freeable": 3 * 2**30, "size_after": 47 * 2**30, "waiting": "", **changes}
     return Session.from_dict({"duration": 41.0, "compaction": raw})
 
@@ -111,6 +113,7 @@ def compact_run(run: Run) -> Run:
 
 
 def audit_run(run: Run) -> Run:
+    """One client that is as it was left, one with damage."""
     clean = Session.from_dict({"duration": 0.3, "audit": {"verdict": "clean", "findings": []}})
     damage = {"verdict": "alarm", "findings": ["damage: segment 17, offset 8: wrong checksum"]}
     found = Session.from_dict({"code": "alarm", "audit": damage, "reason": "ALARM: db01's repository is not as it was"})

@@ -25,11 +25,13 @@ Record = dict[str, Any]
 
 
 def create(work: Work) -> Record:
+    """Make the repository, with a key that is made here."""
     work.borgmatic("repo-create")
     return {}
 
 
 def backup(work: Work) -> Record:
+    """Make an archive, and tell its name and sizes (bytes, seconds) as borgmatic's JSON has them."""
     archive = parse_answer(work.borgmatic("create", "--json"))["archive"]
     sizes = ("original_size", "compressed_size", "deduplicated_size", "nfiles")
     return {
@@ -45,6 +47,7 @@ def backup(work: Work) -> Record:
 
 
 def info(work: Work) -> Record:
+    """Read the repository through tunnel, key and gate, and tell what it is and what came last."""
     answer = parse_answer(work.borgmatic("repo-list", "--json", "--last", "1"))
     last = [{"name": a["name"], "id": a["id"], "start": utc(a["start"])} for a in answer["archives"]]
     return {
