@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab, for every test that needs real hosts."""
+"""The lab, for every test that needs real hosts; which tests may run beside each other."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ import os
 
 import pytest
 from lab import Lab
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share the lab stay in one process, in their order; any other file stays whole."""
+    for item in items:
+        shares_lab = "lab" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("lab" if shares_lab else str(item.path)))
 
 
 @pytest.fixture(scope="session")

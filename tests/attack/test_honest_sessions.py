@@ -34,7 +34,7 @@ def lives(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[dict[str, 
         running[seed] = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     told = {}
     for seed, process in running.items():
-        output, errors = process.communicate(timeout=300)
+        output, errors = process.communicate(timeout=1200)
         assert process.returncode == 0, f"seed {seed}: {errors.decode()[-2000:]}"
         told[seed] = [json.loads(line) for line in output.splitlines()]
     return told
