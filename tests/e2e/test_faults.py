@@ -25,7 +25,8 @@ from lab_faults import (
     used_bytes,
     write,
 )
-from lab_runs import GOOD, Run, backup, opened, start, wait_until
+from lab_runs import GOOD, Run, backup, opened, start
+from waiting import wait_until
 
 KEYS = "/etc/paranoid-backup/authorized_keys/paranoid-backup"
 OK = dict.fromkeys(GOOD, "ok")

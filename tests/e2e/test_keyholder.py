@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from lab import Lab
-from lab_runs import backup, wait_until
+from lab_runs import backup
+from waiting import wait_until
 
 OFF = {
     "web1": "odd1",

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from lab import Lab
 from lab_faults import other_records
-from lab_runs import GOOD, Run, backup, start, wait_until
+from lab_runs import GOOD, Run, backup, start
+from waiting import wait_until
 
 BROKEN = "the application could not be paused: no such device"
 

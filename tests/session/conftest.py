@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils import _conversation
-from session_world import CLIENT, ROOT, Sshd, World, make_home, make_key, wait_until
+from session_world import CLIENT, ROOT, Sshd, World, make_home, make_key
+from waiting import wait_until
 
 GRACE = 1.0  # seconds that a deaf client costs each test, instead of the engine's 15
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from session_world import REPOSITORY_USER, ROOT, TOP, World, wait_until
+from session_world import REPOSITORY_USER, ROOT, TOP, World
+from waiting import wait_until
 
 sys.path.insert(0, str(TOP / "tests/attack"))
 

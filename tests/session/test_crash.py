@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from session_world import OK, World, assert_next_session_works, came_to, wait_until
+from session_world import OK, World, assert_next_session_works, came_to
+from waiting import wait_until
 
 
 def test_killed_while_the_client_works(world: World) -> None:

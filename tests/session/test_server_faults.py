@@ -15,18 +15,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._locks import port_lock
-from session_world import CLIENT, OK, ROOT, STRANGER, World, assert_next_session_works, came_to, wait_until
+from session_world import CLIENT, OK, ROOT, STRANGER, World, assert_next_session_works, came_to, failed
+from waiting import wait_until
 
 OTHER_ID = "0123456789abcdef" * 4
-
-
-def failed(world: World, verb: str = "backup", **options: object) -> tuple[str, str]:
-    """Hold a session that must fail; return its code and reason."""
-    outcome = world.session(verb, **options)
-    assert outcome.verdict.status == "failed"
-    assert outcome.verdict.reason.isprintable() and not outcome.changed
-    assert world.leftovers() == []
-    return outcome.verdict.code, outcome.verdict.reason
 
 
 def test_repository_directory_is_missing(world: World) -> None:

@@ -9,17 +9,8 @@ import os
 import signal
 
 import pytest
-from session_world import OK, ROOT, World, assert_next_session_works, came_to, make_key, wait_until
-
-
-def failed(world: World, verb: str = "backup") -> tuple[str, str]:
-    """Hold a session that must fail; return its code and reason."""
-    outcome = world.session(verb)
-    assert outcome.verdict.status == "failed"
-    assert outcome.verdict.reason.isprintable()
-    assert not outcome.changed
-    assert world.leftovers() == []
-    return outcome.verdict.code, outcome.verdict.reason
+from session_world import OK, ROOT, World, assert_next_session_works, came_to, failed, make_key
+from waiting import wait_until
 
 
 def test_unknown_host(world: World) -> None:

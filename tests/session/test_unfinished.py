@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from session_world import OK, World, came_to, wait_until
+from session_world import OK, World, came_to
+from waiting import wait_until
 
 
 @pytest.mark.parametrize("seen", ["README", "config", "data/0/1"])

@@ -20,8 +20,8 @@ from session_world import (
     World,
     assert_next_session_works,
     came_to,
-    wait_until,
 )
+from waiting import wait_until
 
 
 def test_create_makes_the_repository_and_records_its_id(bare: World) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any
 
 from lab import BIN, INVENTORY, ROOT, Lab
+from waiting import wait_until
 
 GOOD = ("web1", "db1", "odd1", "new1")
 OPENED = "/var/lib/paranoid-backup/open"
@@ -87,16 +88,6 @@ def start(lab: Lab, *arguments: str, inventory: str = str(INVENTORY)) -> Started
 def backup(lab: Lab, *arguments: str, inventory: str = str(INVENTORY)) -> Run:
     """Hold a backup run to its end."""
     return start(lab, *arguments, inventory=inventory).finish()
-
-
-def wait_until(met: Callable[[], bool], seconds: float = 30) -> bool:
-    """Wait for a condition; return whether it came true in time."""
-    until = time.monotonic() + seconds
-    while not met():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 @contextmanager

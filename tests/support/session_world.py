@@ -274,21 +274,20 @@ def came_to(outcome: Outcome) -> tuple[str, str, str]:
     return (outcome.verdict.status, outcome.verdict.code, outcome.verdict.reason)
 
 
+def failed(world: World, verb: str = "backup", **options: object) -> tuple[str, str]:
+    """Hold a session that must fail and leave nothing behind; return its code and reason."""
+    outcome = world.session(verb, **options)
+    assert outcome.verdict.status == "failed"
+    assert outcome.verdict.reason.isprintable() and not outcome.changed
+    assert world.leftovers() == []
+    return outcome.verdict.code, outcome.verdict.reason
+
+
 def assert_next_session_works(world: World) -> None:
     """Assert that the session before left lock and slot free, and the way to the client open."""
     world.kill_clients()
     world.dispatch("polite")
     assert came_to(world.session("open")) == OK
-
-
-def wait_until(met: Any, seconds: float = 5) -> bool:
-    """Wait for a condition; return whether it came true in time."""
-    until = time.monotonic() + seconds
-    while not met():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def _processes() -> list[tuple[int, str]]:
