@@ -20,6 +20,7 @@ description:
     E(PARANOID_BACKUP_REPORTED) to the same in any case, so that a playbook can refuse to run without this plugin.
   - Ends C(ansible-playbook) with exit code 7 when the report could not be written or mailed, and with exit code 2 when
     no client matched or when the run is a failure that Ansible itself did not notice.
+  - A run that is stopped by SIGTERM, SIGHUP or Ctrl-C, or that Ansible itself gives up, is reported all the same.
   - Other playbooks are left alone, among them those that a person starts and watches, for a rollback or an unfreeze.
   - Afterwards it removes the directories of old runs, see O(keep_days). Where that fails it says so in one line, and
     the run is none the worse.
@@ -150,6 +151,7 @@ from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _event as event
+from ansible_collections.paranoid.backup.plugins.plugin_utils._cut_off import CutOff
 from ansible_collections.paranoid.backup.plugins.plugin_utils._observer import (
     REPORTED,
     RUN_ID,
@@ -202,6 +204,7 @@ class CallbackModule(CallbackBase):
         self._playbook = path
         self._play: Any = None
         self._observer: Observer | None = None
+        self._cut_off: CutOff | None = None
         self._failed: dict[str, Client] = {}
         self._exit_code = 0
 
@@ -279,6 +282,7 @@ class CallbackModule(CallbackBase):
                 raise CannotBeginError(self._refusal)
             check = bool(context.CLIARGS.get("check"))
             self._observer = Observer(self._settings, os.environ[RUN_ID], self._playbook, check)
+            self._cut_off = CutOff(self._end_early)
             return self._observer
         except CannotBeginError as error:
             self._say(f"paranoid.backup.report: {error}. Nothing was started.", bad=True)
@@ -302,8 +306,9 @@ class CallbackModule(CallbackBase):
 
     @_guarded
     def _finish(self, stats: Any) -> None:
-        if not self._observer:
+        if not self._observer or not self._cut_off:
             return
+        self._cut_off.over()
         published = self._observer.finish([*stats.failures, *stats.dark])
         if not published.complete:
             self._exit_code = EXIT_NOT_REPORTED
@@ -313,6 +318,14 @@ class CallbackModule(CallbackBase):
         not_pruned = self._observer.prune()
         if not_pruned:
             self._say(f"paranoid.backup.report: {not_pruned}")
+
+    @_guarded
+    def _end_early(self, why: str) -> None:
+        """Report a run that Ansible does not bring to its end; the exit code is its own, and is not 0."""
+        if not self._observer:
+            return
+        self._observer.problem(why)
+        self._say(self._observer.told(self._observer.finish(()).run), bad=True)
 
     def _say(self, line: str, bad: bool = False) -> None:
         try:

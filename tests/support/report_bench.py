@@ -34,9 +34,9 @@ class ActionModule(ActionBase):
             self._low_level_execute_command("true")
         if "raise" in told:
             raise AnsibleError(told["raise"])
-        if told.get("kill_parent"):
-            os.kill(os.getppid(), 9)
-            time.sleep(5)
+        if "signal" in told:
+            os.kill(os.getppid(), told["signal"])
+            time.sleep(2)
         ok = {"client": task_vars["inventory_hostname"], "verb": "backup", "status": "ok", "changed": True,
               "run_id": self._task.args.get("run_id"), "duration": 63.2, "bytes_received": 5000,
               "archive": {"name": "a", "id": "f" * 64, "nfiles": 12345, "original_size": 50 * 2**30,

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 
 import pytest
-from report_bench import Bench
+from report_bench import Bench, sendmail
 from report_samples import COMPACT, MAINTAIN, MAINTAINED, PLAYBOOK
 
 LOST = {
@@ -180,10 +181,55 @@ def test_a_session_in_an_include_is_found(bench: Bench) -> None:
 
 
 def test_a_killed_run_leaves_a_record_of_how_far_it_came(bench: Bench) -> None:
-    bench.hosts = {"done": {}, "killer": {"told": {"sleep": 1, "kill_parent": True}}, "last": {}}
+    bench.hosts = {"done": {}, "killer": {"told": {"sleep": 1, "signal": signal.SIGKILL}}, "last": {}}
     done = bench.run(
         "playbook.yml", "--forks", "2", playbook=PLAYBOOK.replace("  gather_facts", "  serial: 2\n  gather_facts")
     )
     assert done.code == -9
     assert (done.record["status"], done.record["finished"], done.record["mail"]["state"]) == ("RUNNING", "", "none")
     assert [client["state"] for client in done.record["clients"]] == ["ok", "running", "planned"]
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (signal.SIGTERM, "the run was ended by SIGTERM"),
+        (signal.SIGHUP, "the run was ended by SIGHUP"),
+        (signal.SIGINT, "ansible-playbook ended before the run had come to its end; its output says why"),
+    ],
+)
+def test_a_run_that_is_stopped_sends_its_mail(bench: Bench, number: int, said: str) -> None:
+    bench.hosts = {"done": {}, "stopper": {"told": {"sleep": 1, "signal": number}}, "last": {}}
+    sendmail(bench, f"cat >> {bench.root}/mail")
+    done = bench.run(
+        "playbook.yml", "--forks", "2", playbook=PLAYBOOK.replace("  gather_facts", "  serial: 2\n  gather_facts")
+    )
+    assert (done.code, done.record["status"], done.record["mail"]["state"]) == (99, "FAILURE", "sent"), done.output
+    assert done.record["problems"] == [said]
+    assert [client["state"] for client in done.record["clients"]] == ["ok", "running", "planned"]
+    assert (bench.root / "mail").read_text().count("Subject: [backup] FAILURE: 1 ok, 1 failed, 1 skipped of 3") == 1
+    assert "mail sent to ops@example.org" in done.line
+
+
+def test_a_run_that_ignores_the_end_of_its_terminal_goes_on(bench: Bench) -> None:
+    bench.hosts = {"web01": {"told": {"signal": signal.SIGHUP}}}
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; what is started here inherits it
+    try:
+        done = bench.run()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (done.code, done.record["status"]) == (0, "SUCCESS")
+
+
+def test_an_error_that_ends_ansible_itself_does_not_cost_the_mail(bench: Bench) -> None:
+    sendmail(bench, f"cat >> {bench.root}/mail")
+    done = bench.run(playbook=PLAYBOOK + '- hosts: "{{ nothing }}"\n  tasks: []\n')
+    assert (done.code, done.record["tally"]["succeeded"], done.record["status"]) == (4, 2, "FAILURE")
+    assert (bench.root / "mail").read_text().count("Subject: [backup] FAILURE: 2 ok, 0 failed") == 1
+
+
+def test_a_signal_while_the_mail_is_sent_does_not_send_it_twice(bench: Bench) -> None:
+    sendmail(bench, f"cat >> {bench.root}/mail; kill $(ps -o ppid= -p $$); sleep 1")
+    done = bench.run()
+    assert (done.code, done.record["mail"]["state"]) == (-signal.SIGTERM, "pending")
+    assert (bench.root / "mail").read_text().count("Subject: ") == 1
