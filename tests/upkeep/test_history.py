@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils import _compaction
+from ansible_collections.paranoid.backup.plugins.module_utils._borg import run_borg
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
     Audit,
     Compaction,
@@ -75,11 +77,10 @@ def test_a_compaction_that_is_cut_off_raises_no_alarm(keeper: Keeper, monkeypatc
     assert came_to(keeper.maintain()) == OK
     keeper.world.write(hold_days=0)
 
-    def power_cut(*words: object) -> None:
-        assert run_borg(*words) == (0, "it said nothing")  # type: ignore[arg-type]
+    def power_cut(*words: Any) -> None:
+        assert run_borg(*words) == (0, "it said nothing")
         raise KeyboardInterrupt
 
-    run_borg = _compaction.run_borg
     monkeypatch.setattr(_compaction, "run_borg", power_cut)
     with pytest.raises(KeyboardInterrupt), upkeep(keeper.config_dir, CLIENT, "a test") as held:
         _compaction.compact(held)

@@ -27,8 +27,8 @@ def repository(tmp_path: Path) -> FakeRepository:
 @pytest.fixture
 def held(tmp_path: Path, repository: FakeRepository) -> Any:
     """A client that is held, audited once."""
-    server = SimpleNamespace(state_dir=str(tmp_path / "state"))
-    client = SimpleNamespace(client="web1", repository=str(repository.path), compression="")
+    server: Any = SimpleNamespace(state_dir=str(tmp_path / "state"))
+    client: Any = SimpleNamespace(client="web1", repository=str(repository.path), compression="")
     save_json(str(tmp_path / "state/web1/repository.json"), {"schema": 1, "id": "ab" * 32})
     keep_baseline(server, client, examine(server, client, "create")[1])
     with Ledger.open(str(tmp_path / "state" / NAME)) as ledger:
