@@ -6,7 +6,14 @@
 from __future__ import annotations
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _words as words
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import (
+    Client,
+    Compaction,
+    Maintenance,
+    Run,
+    State,
+    Work,
+)
 
 _DONE = {
     Work.BACKUP: ("backed up", "can be backed up (check run, no archive was made)"),
@@ -73,11 +80,18 @@ def _waits(client: Client) -> bool:
 def _result(work: Work, done: list[Client]) -> str:
     sessions = [client.session for client in done if client.session]
     if work is Work.MAINTAIN:
-        gone = sum(len(session.maintain.deleted) for session in sessions if session.maintain)
-        return f", {_count(gone, 'archive')} deleted" if gone else ""
-    told = [session.compaction for session in sessions if session.compaction]
+        return _deleted([session.maintain for session in sessions if session.maintain])
+    return _freed([session.compaction for session in sessions if session.compaction]) if work is Work.COMPACT else ""
+
+
+def _deleted(told: list[Maintenance]) -> str:
+    gone = sum(len(one.deleted) for one in told)
+    return f", {_count(gone, 'archive')} deleted" if gone else ""
+
+
+def _freed(told: list[Compaction]) -> str:
     freed = [one.size - one.size_after for one in told if one.size is not None and one.size_after is not None]
-    return f", {words.size(sum(freed))} freed" if work is Work.COMPACT and freed else ""
+    return f", {words.size(sum(freed))} freed" if freed else ""
 
 
 def _archives(run: Run) -> list[str]:
