@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The local door to the session engine: the same work in Ansible's own worker, without starting a module."""
+"""Starts the session engine in Ansible's own worker, where that is the server: the module's work without a module."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A session: one ssh connection from the server to a client that performs one verb. The engine behind both doors."""
+"""A session: one ssh connection from the server to a client that performs one verb. The engine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of paranoid.backup.session, the same behind both doors."""
+"""The options of paranoid.backup.session, the same for the module and the action plugin."""
 
 from __future__ import annotations
 

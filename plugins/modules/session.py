@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module door to the session engine: it runs on the server."""
+"""Starts the session engine; it runs on the server."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The local door: when it holds the session itself, and that its result is the module's."""
+"""The action plugin: when it holds the session itself, and that its result is the module's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session import Or
 MODULE = {"status": "ok", "from": "the module"}
 
 
-class Door:
+class Action:
     """The action with an engine and a module of the test's own; ``orders`` and ``modules`` are what they were asked."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,9 +37,9 @@ class Door:
         task: Any = SimpleNamespace(args=args, async_val=async_val, check_mode=check)
         nothing: Any = None
         connection: Any = SimpleNamespace(transport=transport)
-        action = session.ActionModule(task, connection, nothing, nothing, nothing, nothing)
-        self._patch.setattr(action, "_execute_module", self._module)
-        return action.run(task_vars={"a": 1})
+        plugin = session.ActionModule(task, connection, nothing, nothing, nothing, nothing)
+        self._patch.setattr(plugin, "_execute_module", self._module)
+        return plugin.run(task_vars={"a": 1})
 
     def _perform(self, order: Order) -> Outcome:
         self.orders.append(order)
@@ -51,17 +51,17 @@ class Door:
 
 
 @pytest.fixture
-def door(monkeypatch: pytest.MonkeyPatch) -> Door:
-    return Door(monkeypatch)
+def action(monkeypatch: pytest.MonkeyPatch) -> Action:
+    return Action(monkeypatch)
 
 
 BACKUP = {"client": "web1", "verb": "backup"}
 
 
-def test_here_as_root_the_worker_does_it(door: Door) -> None:
-    result = door.run({**BACKUP, "fail_fast": "yes", "open_for": "60"})
-    assert door.modules == []
-    assert door.orders == [Order("web1", "backup", fail_fast=True, open_for=60)]
+def test_here_as_root_the_worker_does_it(action: Action) -> None:
+    result = action.run({**BACKUP, "fail_fast": "yes", "open_for": "60"})
+    assert action.modules == []
+    assert action.orders == [Order("web1", "backup", fail_fast=True, open_for=60)]
     assert (result["status"], result["changed"], "failed" in result) == ("ok", True, False)
 
 
@@ -69,27 +69,27 @@ def test_here_as_root_the_worker_does_it(door: Door) -> None:
     ("where", "is_async"),
     [({"transport": "ssh"}, False), ({"uid": 1000}, False), ({"async_val": 30}, True)],
 )
-def test_elsewhere_the_module_does_it(door: Door, where: dict[str, Any], is_async: bool) -> None:
-    assert door.run(BACKUP, **where) == MODULE
-    assert door.orders == []
-    assert door.modules == [{"name": "paranoid.backup.session", "task_vars": {"a": 1}, "wrap_async": is_async}]
+def test_elsewhere_the_module_does_it(action: Action, where: dict[str, Any], is_async: bool) -> None:
+    assert action.run(BACKUP, **where) == MODULE
+    assert action.orders == []
+    assert action.modules == [{"name": "paranoid.backup.session", "task_vars": {"a": 1}, "wrap_async": is_async}]
 
 
-def test_check_mode_reaches_the_order(door: Door) -> None:
-    door.run(BACKUP, check=True)
-    assert door.orders == [Order("web1", "backup", check=True)]
+def test_check_mode_reaches_the_order(action: Action) -> None:
+    action.run(BACKUP, check=True)
+    assert action.orders == [Order("web1", "backup", check=True)]
 
 
-def test_a_failed_outcome_fails_the_task_with_its_reason(door: Door) -> None:
-    door.verdict, door.changed = Verdict("failed", "quota", "web1 is at its quota"), False
-    result = door.run(BACKUP)
+def test_a_failed_outcome_fails_the_task_with_its_reason(action: Action) -> None:
+    action.verdict, action.changed = Verdict("failed", "quota", "web1 is at its quota"), False
+    result = action.run(BACKUP)
     assert (result["failed"], result["msg"], result["changed"]) == (True, "web1 is at its quota", False)
     assert (result["code"], result["reason"]) == ("quota", "web1 is at its quota")
 
 
-def test_a_skipped_outcome_is_no_failure(door: Door) -> None:
-    door.verdict = Verdict("skipped", "fail_fast", "not started")
-    assert "failed" not in door.run(BACKUP)
+def test_a_skipped_outcome_is_no_failure(action: Action) -> None:
+    action.verdict = Verdict("skipped", "fail_fast", "not started")
+    assert "failed" not in action.run(BACKUP)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_skipped_outcome_is_no_failure(door: Door) -> None:
         ({**BACKUP, "more": 1}, "more"),
     ],
 )
-def test_bad_options_are_named_and_reach_no_engine(door: Door, args: dict[str, Any], words: str) -> None:
+def test_bad_options_are_named_and_reach_no_engine(action: Action, args: dict[str, Any], words: str) -> None:
     with pytest.raises(AnsibleActionFail, match=words):
-        door.run(args)
-    assert door.orders == []
+        action.run(args)
+    assert action.orders == []

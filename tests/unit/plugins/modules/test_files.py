@@ -16,7 +16,7 @@ import pytest
 import yaml
 from ansible_collections.paranoid.backup.plugins.module_utils._tree import TreeError, Wanted
 from ansible_collections.paranoid.backup.plugins.modules import files
-from module_door import call
+from module_call import call
 
 USER, GROUP = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
 FILE = {"path": "/f", "state": "file", "content": "x\n", "mode": "0640"}
@@ -53,18 +53,18 @@ def test_the_documentation_says_what_the_module_takes() -> None:
     assert documented == files.SUBOPTIONS
 
 
-Door = Callable[..., dict[str, Any]]
+Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Door:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     def with_options(entry: dict[str, str], **options: Any) -> dict[str, Any]:
         return call(files, {"files": [entry], "owner": USER, "group": GROUP, **options}, capsys, monkeypatch)
 
     return with_options
 
 
-def test_a_text_is_told_by_the_diff_alone(tmp_path: Path, run: Door) -> None:
+def test_a_text_is_told_by_the_diff_alone(tmp_path: Path, run: Run) -> None:
     path = tmp_path / "database.yaml"
     entry = {"path": str(path), "content": "password: hunter2\n", "mode": "0600"}
     told = run(entry, _ansible_check_mode=True, _ansible_diff=True)
@@ -75,7 +75,7 @@ def test_a_text_is_told_by_the_diff_alone(tmp_path: Path, run: Door) -> None:
     assert run(entry)["changed"] is False
 
 
-def test_what_a_check_refuses_fails_in_one_line(tmp_path: Path, run: Door) -> None:
+def test_what_a_check_refuses_fails_in_one_line(tmp_path: Path, run: Run) -> None:
     path = tmp_path / "sudoers"
     told = run({"path": str(path), "content": "x\n", "mode": "0440", "validate": "/bin/ls --no-such-option %s"})
     assert told["failed"] and told["msg"].startswith(f"{path} would be wrong: ") and "\n" not in told["msg"]

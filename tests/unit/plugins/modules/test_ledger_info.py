@@ -21,7 +21,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries im
     Session,
 )
 from ansible_collections.paranoid.backup.plugins.modules import ledger_info
-from module_door import call
+from module_call import call
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 DEFAULTS = {name: spec["default"] for name, spec in ledger_info.ARGUMENTS.items()}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module door: options become an order, an outcome becomes Ansible's result."""
+"""The module: options become an order, an outcome becomes Ansible's result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Ou
 from ansible_collections.paranoid.backup.plugins.module_utils._session import Order
 from ansible_collections.paranoid.backup.plugins.module_utils._session_spec import SESSION_SPEC
 from ansible_collections.paranoid.backup.plugins.modules import session
-from module_door import call
+from module_call import call
 
 
 class Engine:

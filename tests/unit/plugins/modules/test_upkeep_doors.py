@@ -21,7 +21,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit import Verd
 from ansible_collections.paranoid.backup.plugins.module_utils._compaction import Prospect
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.modules import audit, compact, rollback, unfreeze
-from module_door import call
+from module_call import call
 
 NEEDED: dict[ModuleType, dict[str, Any]] = {
     audit: {},

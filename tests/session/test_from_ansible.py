@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Both doors, started by a real ansible against a real sshd."""
+"""The module and the action plugin, started by a real ansible against a real sshd."""
 
 from __future__ import annotations
 
