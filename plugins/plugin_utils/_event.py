@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _untrusted as untrusted
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Session, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._told import Session
 
 _SESSION = "paranoid.backup.session"
 _VERBS = {"backup": Work.BACKUP, "maintain": Work.MAINTAIN}

@@ -6,14 +6,8 @@
 from __future__ import annotations
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _words as words
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import (
-    Client,
-    Compaction,
-    Maintenance,
-    Run,
-    State,
-    Work,
-)
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._told import Compaction, Maintenance
 
 _DONE = {
     Work.BACKUP: ("backed up", "can be backed up (check run, no archive was made)"),

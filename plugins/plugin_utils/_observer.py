@@ -52,12 +52,12 @@ class Observer:
         try:
             self._directory = RunDir.create(settings.report_dir, run_id)
             run = _new_run(settings, run_id, playbook, check)
-            self._directory.save(run)
+            self._directory.begin(run)
         except RecordExistsError as error:
             raise CannotBeginError(f"{error}: {RUN_ID} in the environment must be new for each run") from error
         except OSError as error:
-            line = f"the record cannot be written below report_dir: {error}; {where('report_dir')}"
-            raise CannotBeginError(untrusted.text(line, 800)) from error
+            what = f"the record cannot be written below report_dir {settings.report_dir}: {error.strerror or error}"
+            raise CannotBeginError(untrusted.text(f"{what}; {where('report_dir')}", 800)) from error
         self._recorder = Recorder(run, self._directory.save)
 
     def plan(self, names: Iterable[str], work: Work, failed_before: dict[str, Client]) -> None:
@@ -105,12 +105,13 @@ class Observer:
         return prune(settings.report_dir, time.time(), settings.keep_runs, settings.keep_days)
 
     def told(self, run: Run) -> str:
-        """Return the line for the terminal: where the report is, and what became of the mail."""
+        """Return the line for the terminal: where the report is, what became of the mail, what went wrong last."""
         mail = {
             MailState.SENT: f"mail sent to {', '.join(run.mail.to)}",
             MailState.FAILED: f"THE MAIL WAS NOT SENT: {run.mail.error}; it is kept as {self._directory.path}/mail.eml",
         }.get(run.mail.state, "no mail in check mode" if run.check and self._settings.transport else "no mail wanted")
-        return f"Backup run {run.run_id}: {run.status}. Report: {self._directory.path}/report.html; {mail}"
+        parts = (f"Report: {self._directory.path}/report.html", mail, *run.problems[-1:])
+        return f"Backup run {run.run_id}: {run.status}. {'; '.join(parts)}"
 
 
 def new_run_id() -> str:

@@ -12,8 +12,9 @@ from ansible_collections.paranoid.backup.plugins.module_utils._text import print
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _words as words
 from ansible_collections.paranoid.backup.plugins.plugin_utils._headline import headline, what
 from ansible_collections.paranoid.backup.plugins.plugin_utils._log_tail import news
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import ArchiveName, Client, Run, Session, State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, State
 from ansible_collections.paranoid.backup.plugins.plugin_utils._table import Table, label, tables
+from ansible_collections.paranoid.backup.plugins.plugin_utils._told import ArchiveName, Session
 
 # A mail must stay one that can be sent and read, also when all of some thousand clients fail: the table names each.
 ALERTS_SHOWN = 50

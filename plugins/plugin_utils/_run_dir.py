@@ -33,19 +33,28 @@ class RunDir:
 
     @classmethod
     def create(cls, report_dir: Path, run_id: str) -> RunDir:
-        """Make the directory; raises RecordExistsError when this run already has a record, else OSError."""
+        """Make the directory; raises RecordExistsError when there is one, of which only one of two can be the maker."""
         path = report_dir / run_id
         report_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.mkdir(mode=0o700, exist_ok=True)
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            raise RecordExistsError(f"the run {run_id} already has a record") from None
         path.chmod(0o700)
-        if (path / RECORD).exists():
-            raise RecordExistsError(f"the run {run_id} already has a record")
         return cls(path)
 
     @property
     def record(self) -> Path:
         """Where the record is."""
         return self.path / RECORD
+
+    def begin(self, run: Run) -> None:
+        """Write the first record; raises OSError, and leaves no directory then."""
+        try:
+            self.save(run)
+        except OSError:
+            self.path.rmdir()
+            raise
 
     def save(self, run: Run) -> None:
         """Replace the record; raises OSError."""

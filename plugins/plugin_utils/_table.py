@@ -8,17 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.paranoid.backup.plugins.module_utils._protocol import UNKNOWN_LIMIT
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _words as words
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import (
-    UNKNOWN_LIMIT,
-    Archive,
-    Client,
-    Compaction,
-    Maintenance,
-    Run,
-    State,
-    Work,
-)
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._told import Archive, Compaction, Maintenance
 
 HEADINGS = {Work.BACKUP: "Backup", Work.MAINTAIN: "Maintain", Work.COMPACT: "Compact", Work.AUDIT: "Audit"}
 _LABELS = {State.PLANNED: "not run", State.RUNNING: "no result"}

@@ -22,6 +22,11 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def mappings(value: Any) -> list[Mapping[str, Any]]:
+    """Return those entries of a list that are mappings."""
+    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, (list, tuple)) else []
+
+
 def text(value: Any, limit: int) -> str:
     """Return one printable line of at most ``limit`` characters; what is not text becomes empty."""
     return one_line(value, limit) if isinstance(value, str) else ""

@@ -71,7 +71,7 @@ def test_a_wrong_option_ends_the_run_before_it_begins(bench: Bench, settings: di
 def test_a_record_that_cannot_be_written_ends_the_run_before_it_begins(bench: Bench) -> None:
     done = bench.run(PARANOID_REPORT_DIR="/proc/nothing")
     assert done.code == 7
-    assert "the record cannot be written below report_dir: " in done.output
+    assert "the record cannot be written below report_dir /proc/nothing: " in done.output
     assert "or as PARANOID_REPORT_DIR in the environment. Nothing was started." in done.output
     assert "PLAY [" not in done.output
 

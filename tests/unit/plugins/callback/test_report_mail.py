@@ -171,6 +171,7 @@ def test_a_full_disk_still_sends_the_mail(bench: Bench, mailbox: Mailbox) -> Non
     assert done.code == 7
     assert done.record == {}
     assert mailbox.mails[0]["Subject"].startswith("[backup] FAILURE: 2 ok")
+    assert "the report could not be written: " in done.line
     assert "the report could not be written" in mailbox.text()
 
 

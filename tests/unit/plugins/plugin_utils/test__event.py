@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.plugin_utils._event import client_from, failure_before, work_of
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Session, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._told import Session
 from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import ANYTHING

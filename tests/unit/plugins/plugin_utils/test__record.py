@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, Session, State, valid_run_id
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, State, valid_run_id
+from ansible_collections.paranoid.backup.plugins.plugin_utils._told import Session
 from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import ANYTHING

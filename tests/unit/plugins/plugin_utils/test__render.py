@@ -14,7 +14,8 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _render as render
 from ansible_collections.paranoid.backup.plugins.plugin_utils._headline import headline, what
 from ansible_collections.paranoid.backup.plugins.plugin_utils._page import FAILURES_SHOWN, LOGS_SHOWN, NAMES_SHOWN, page
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, Session, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._told import Session
 from report_samples import HOSTILE, audit_run, compact_run, compacted, maintain_run, maintained, session
 
 RECORD = "/var/lib/reports/20261121T063000Z-1a2b3c4d/record.json"

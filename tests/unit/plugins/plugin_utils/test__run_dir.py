@@ -14,6 +14,10 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run_dir import RecordExistsError, RunDir
 
 
+def full(_descriptor: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_save_and_load(tmp_path: Path, bad_run: Run) -> None:
     directory = RunDir.create(tmp_path / "reports", "r1")
     directory.save(bad_run)
@@ -22,10 +26,19 @@ def test_save_and_load(tmp_path: Path, bad_run: Run) -> None:
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
 
 
-def test_a_record_is_never_overwritten_by_another_run(tmp_path: Path, run: Run) -> None:
-    RunDir.create(tmp_path, "r1").save(run)
+def test_a_record_is_never_overwritten_by_another_run(tmp_path: Path) -> None:
+    """Not by one that begins at the same moment either, before the first one has written anything."""
+    RunDir.create(tmp_path, "r1")
     with pytest.raises(RecordExistsError, match="r1 already has a record"):
         RunDir.create(tmp_path, "r1")
+
+
+def test_a_run_that_cannot_begin_leaves_nothing(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = RunDir.create(tmp_path, "r1")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        directory.begin(run)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
@@ -33,10 +46,6 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
 ) -> None:
     directory = RunDir.create(tmp_path, "r1")
     directory.save(run)
-
-    def full(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         directory.write("record.json", b"half")
