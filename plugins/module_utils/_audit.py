@@ -13,6 +13,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline im
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_changes import Changes, TooMany, read_changes
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_look import Listing, config_digest, free_nonce
 from ansible_collections.paranoid.backup.plugins.module_utils._hints import (
+    Head,
     Unreadable,
     freeable_bytes,
     index_find,
@@ -108,13 +109,18 @@ def _look(repository: str) -> Baseline:
     return Baseline(
         transaction=transaction,
         directories=listing.directories(transaction),
-        objects=head.objects if head is not None and head.transaction == transaction else None,
+        objects=_counted(head, transaction),
         manifest=manifest,
         manifest_floor=manifest,
         config=config_digest(repository),
         nonce=free_nonce(repository),
         freeable=freeable_bytes(repository, transaction),
     )
+
+
+def _counted(head: Optional[Head], transaction: int) -> Optional[int]:
+    """Return how many objects the index holds, None when it is not of this transaction."""
+    return head.objects if head is not None and head.transaction == transaction else None
 
 
 def _stored_size(segments: list[File], number: int, offset: int) -> int:
@@ -132,33 +138,29 @@ def _compare(repository: str, old: Baseline, policy: str, budget: Budget, compre
     freeable = freeable_bytes(repository, transaction)
     if freeable is not None and old.freeable is not None:
         changes = replace(changes, freed=freeable - old.freeable)
-    objects = None if old.objects is None else old.objects + changes.put - changes.deleted
-    head = index_head(repository)
-    found = head.objects if head is not None and head.transaction == transaction else objects
-    backed_up = bool(changes.manifests) and policy != "trim"
-    differently = backed_up and "" not in (old.compression, compression) and compression != old.compression
+    expected = None if old.objects is None else old.objects + changes.put - changes.deleted
+    counted = _counted(index_head(repository), transaction)
+    told = compression if changes.manifests and policy != "trim" else ""  # to a client that backed up
+    differently = "" not in (old.compression, told) and told != old.compression
     now = Baseline(
         transaction=transaction,
         directories=listing.directories(transaction),
-        objects=found,
+        objects=expected if counted is None else counted,
         manifest=changes.manifests[-1] if changes.manifests else old.manifest,
         manifest_floor=changes.manifests[-1] if differently else _next_floor(old, changes, policy, budget),
         config=config_digest(repository),
         nonce=free_nonce(repository),
         freeable=freeable,
-        compression=compression if backed_up and compression else old.compression,
+        compression=told or old.compression,
     )
     findings = [
         *listing.changed,
         *_judge_objects(changes, policy, budget, old.manifest),
         *_judge_manifest(old, changes, policy, budget, differently),
         *_judge_rest(old, now, changes),
+        *_judge_index(now.objects, expected),
     ]
-    if objects is not None and found != objects:
-        findings.append(f"the index holds {found} objects, the segments say {objects}")
-    notes = (
-        [f"the lists of archives of {old.compression} and of {compression} cannot be compared"] if differently else []
-    )
+    notes = [f"the lists of archives of {old.compression} and of {told} cannot be compared"] if differently else []
     return _verdict(findings, notes, changes, budget), now
 
 
@@ -228,3 +230,8 @@ def _judge_rest(old: Baseline, now: Baseline, changes: Changes) -> Iterator[str]
     limit = (old.nonce or 0) + _NONCE_LEAP + changes.size // 16
     if now.nonce is not None and now.nonce > limit:
         yield f"the nonce leapt from {old.nonce or 0} to {now.nonce}"
+
+
+def _judge_index(found: Optional[int], expected: Optional[int]) -> Iterator[str]:
+    if expected is not None and found != expected:
+        yield f"the index holds {found} objects, the segments say {expected}"
