@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import select
 import socket
 import subprocess
@@ -96,9 +95,3 @@ def as_user(lab: Lab, host: str, user: str, *argv: str) -> subprocess.CompletedP
 def connects(lab: Lab, host: str, user: str, path: str) -> bool:
     """Tell whether a user reaches a unix socket."""
     return as_user(lab, host, user, "python3", "-c", _CONNECT, path).stdout == b"connected\n"
-
-
-def record(lab: Lab, client: str) -> dict[str, object]:
-    """What the server knows of a client."""
-    content: dict[str, object] = json.loads(lab.read("vault", "cat", f"/etc/paranoid-backup/clients/{client}.json"))
-    return content

@@ -60,7 +60,10 @@ class Keeper:
             trim_max_bytes=None,
         )
         self.world.write()
-        own = self.world.own
+        self._provision_client(self.world.own)
+        self.serve()
+
+    def _provision_client(self, own: Path) -> None:
         (own / "passphrase").write_text("only for tests")
         (own / "relay").write_text('#!/bin/sh\nexec socat STDIO "UNIX-CONNECT:$PARANOID_BACKUP_SOCKET"\n')
         (own / "relay").chmod(0o755)
@@ -89,7 +92,6 @@ class Keeper:
             "archive_name_format": "web1-{now:%Y-%m-%dT%H:%M:%S.%f}",
         }
         (own / "borgmatic.yaml").write_text(json.dumps(config))
-        self.serve()
 
     def serve(self, twist: str = "") -> None:
         """Let the server's key start the real dispatcher, which ``twist`` changes: Python that has its modules."""

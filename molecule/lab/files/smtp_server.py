@@ -34,7 +34,7 @@ class Keeper:
         return "250 OK"
 
 
-class Door:
+class Login:
     """Knows the one login that may send."""
 
     def __init__(self, user: str, password: str) -> None:
@@ -69,7 +69,7 @@ def main() -> None:
         port=options.port,
         tls_context=context,
         require_starttls=True,
-        authenticator=Door(options.user, (CONFIG / "mail_password").read_text().strip()),
+        authenticator=Login(options.user, (CONFIG / "mail_password").read_text().strip()),
         auth_required=True,
         auth_require_tls=True,
     ).start()

@@ -44,7 +44,7 @@ class Connection:
         self._output = sys.stdout.fileno()
         self._signals, signals = socket.socketpair()
         signals.setblocking(False)
-        self._wakeup = signals
+        self._wakeup = signals  # stays open as long as this
         # A signal that arrives just before select() would otherwise wait for the client's next byte.
         signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
         self._poll = select.poll()
