@@ -37,6 +37,11 @@ def works_of(play: Any) -> tuple[Work, ...]:
     return tuple(dict.fromkeys(filter(None, map(work_of, chosen or tasks))))
 
 
+def called(name: str) -> str:
+    """Return what the report calls a host of the inventory: its name, made printable."""
+    return untrusted.text(name, 200)
+
+
 def client_from(event: State, result: Any) -> Client:
     """Return what the last result of a task with work says; ``event`` is Ansible's own word for the result.
 
@@ -48,7 +53,7 @@ def client_from(event: State, result: Any) -> Client:
     state = event
     if event is State.OK:
         state = _own_word(work, raw, session)
-    client = Client(untrusted.text(result.host.get_name(), 200), state, session, work)
+    client = Client(called(result.host.get_name()), state, session, work)
     if client.alarm and state is State.OK:
         client = replace(client, state=State.FAILED)
     if client.state is not State.OK and not session.reason:
@@ -80,7 +85,7 @@ def failure_before(event: State, result: Any) -> Client:
     session = _explain(Session.from_dict({}), event, raw, result.task.delegate_to)
     task = untrusted.text(result.task.get_name(), 100)
     reason = untrusted.text(f'in the task "{task}": {session.reason}', 500)
-    return Client(untrusted.text(result.host.get_name(), 200), event, replace(session, reason=reason))
+    return Client(called(result.host.get_name()), event, replace(session, reason=reason))
 
 
 def _last(raw: Any) -> Mapping[str, Any]:

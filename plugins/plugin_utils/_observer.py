@@ -62,7 +62,7 @@ class Observer:
 
     def plan(self, names: Iterable[str], work: Work, failed_before: dict[str, Client]) -> None:
         """Note the clients of a play, and those among them that an earlier play has lost."""
-        listed = list(names)
+        listed = list(map(event.called, names))
         self._recorder.plan(listed, work)
         for client in filter(None, map(failed_before.get, listed)):
             self._elsewhere.pop(client.name, None)
@@ -72,7 +72,7 @@ class Observer:
         """Note that a host begins a task."""
         work = event.work_of(task)
         if work:
-            self._recorder.started(host.get_name(), work)
+            self._recorder.started(event.called(host.get_name()), work)
 
     def ended(self, state: State, result: Any) -> None:
         """Note the result of a task with work."""
@@ -92,7 +92,7 @@ class Observer:
 
     def finish(self, lost: Iterable[str]) -> Published:
         """Write the report and send the mail. ``lost`` are the hosts that Ansible counts as failed at the end."""
-        for name in lost:
+        for name in map(event.called, lost):
             if name in self._elsewhere:
                 self._recorder.problem(self._elsewhere[name])
         return publish(replace(self._recorder.run, finished=_now()), self._directory, self._settings)

@@ -233,3 +233,15 @@ def test_a_signal_while_the_mail_is_sent_does_not_send_it_twice(bench: Bench) ->
     done = bench.run()
     assert (done.code, done.record["mail"]["state"]) == (-signal.SIGTERM, "pending")
     assert (bench.root / "mail").read_text().count("Subject: ") == 1
+
+
+def test_a_host_has_one_name_however_odd_it_is_in_the_inventory(bench: Bench) -> None:
+    bench.hosts = {"web\u202e01": {}, "two  spaces": {}, "x" * 250: {}, "<b>bold</b>": {"broken": True}}
+    earlier = LOOK.replace("localhost", "all") + "      when: broken | default(false)\n"
+    done = bench.run(playbook=earlier + PLAYBOOK)
+    assert [(client["name"], client["state"]) for client in done.record["clients"]] == [
+        ("web\\u202e01", "ok"), ("two spaces", "ok"), ("x" * 199 + "…", "ok"), ("<b>bold</b>", "failed"),
+    ]  # fmt: skip
+    assert (done.code, done.record["tally"]["total"], done.record["problems"]) == (2, 4, [])
+    html = (done.directory / "report.html").read_text()
+    assert "&lt;b&gt;bold&lt;/b&gt;" in html and "<b>" not in html and "\u202e" not in html
