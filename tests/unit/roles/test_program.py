@@ -74,3 +74,23 @@ def test_what_somebody_changed_is_put_right(tmp_path: Path) -> None:
     assert "changed=1" in install(path)
     assert installed(path) == before
     assert (module.parent / "main.py").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(("transport", "program"), [("ssh", "ssh"), ("socket", "socat")])
+def test_borg_hears_all_that_the_relay_says_at_its_end(tmp_path: Path, transport: str, program: str) -> None:
+    path, programs = tmp_path / "libexec", tmp_path / "bin"
+    path.mkdir()
+    programs.mkdir()
+    install(path, "-e", f"backup_client_transport={transport}")
+    (programs / program).write_text("#!/bin/sh\nseq --format 'trouble %g' 8 >&2\nexit 255\n")
+    (programs / program).chmod(0o755)
+    environment = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "BORG_RSH": str(path / "relay"),
+        "BORG_BASE_DIR": str(tmp_path),
+        "PARANOID_BACKUP_SOCKET": "/none",
+    }
+    for _ in range(4):  # Borg hears it by chance otherwise.
+        argv = [Path(sys.executable).parent / "borg", "list", "ssh://server/repository"]
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+        assert "trouble 8" in done.stderr, done.stderr
