@@ -189,6 +189,7 @@ Need some help? https://torsion.org/borgmatic/#issues
         ("", "borgmatic failed and did not say why"),
         ("summary:\nAn error occurred\n", "borgmatic failed and did not say why"),
         ("summary:\nold\n\nsummary:\nnew", "new"),
+        ("summary:\nRemote: @@@@\nRemote: @ WARNING @\nRemote: @@@@\nRemote: Ah!", "Remote: @ WARNING @; Remote: Ah!"),
     ],
 )
 def test_the_reason_is_what_matters(log: str, reason: str) -> None:

@@ -14,8 +14,8 @@ from paranoid_dispatcher.errors import Failed
 
 Record = dict[str, Any]
 
-# Borgmatic's frame around what really happened.
-_NOISE = re.compile(r"(.*: )?(An error occurred|Error running (actions for repository|configuration)|Error)")
+# Borgmatic's frame around what really happened, and ssh's around what it warns of.
+_NOISE = re.compile(r"(.*: )?(An error occurred|Error running (actions for repository|configuration)|Error|@+)")
 
 
 def reason_of(log: str) -> str:
