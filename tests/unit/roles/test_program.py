@@ -91,6 +91,6 @@ def test_borg_hears_all_that_the_relay_says_at_its_end(tmp_path: Path, transport
         "PARANOID_BACKUP_SOCKET": "/none",
     }
     for _ in range(4):  # Borg hears it by chance otherwise.
-        argv = [Path(sys.executable).parent / "borg", "list", "ssh://server/repository"]
+        argv = [str(Path(sys.executable).parent / "borg"), "list", "ssh://server/repository"]
         done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
         assert "trouble 8" in done.stderr, done.stderr
