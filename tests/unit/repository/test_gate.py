@@ -37,6 +37,11 @@ def stored(client: Hostile) -> list[bytes]:
     return sorted(client.call("list", limit=1000), reverse=True)
 
 
+def used_bytes(repository: Path) -> int:
+    """What all files take on the disk, in whole blocks."""
+    return sum(-(-path.stat().st_size // 4096) * 4096 for path in repository.rglob("*") if path.is_file())
+
+
 def refusal(client: Hostile, method: str, **arguments: Any) -> str:
     with pytest.raises(Refusal) as caught:
         client.call(method, **arguments)
@@ -200,6 +205,21 @@ def test_quota_counts_empty_commits_and_tiny_manifests(borg: Borg) -> None:
                 running.client.call("commit", compact=False)
         assert caught.value.kind == "StorageQuotaExceeded"
         assert refusal(running.client, "commit", compact=False).startswith("The storage quota")
+
+
+@pytest.mark.parametrize("kind", ["empty objects", "objects that come and go"])
+def test_quota_counts_what_the_repository_remembers_of_objects(borg: Borg, kind: str) -> None:
+    """An empty object takes more room in the index than in its segment, one that is gone more in the hints."""
+    quota = used_bytes(borg.repository) + 500_000
+    with gate("append", borg, "--quota", str(quota)) as running, suppress(Refusal, Closed):
+        running.client.hello()
+        for number in range(1, 50_000):
+            running.client.call("put", id=number.to_bytes(32, "little"), data=b"")
+            if kind != "empty objects":
+                running.client.call("delete", id=number.to_bytes(32, "little"))
+            if number % 1000 == 0:
+                running.client.call("commit", compact=False)
+    assert quota - 300_000 < used_bytes(borg.repository) <= quota
 
 
 def test_commit_after_a_refused_quota_is_refused(borg: Borg) -> None:

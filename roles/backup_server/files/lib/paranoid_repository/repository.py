@@ -23,6 +23,7 @@ from paranoid_repository.space import Space
 
 MANIFEST_ID = bytes(Manifest.MANIFEST_ID)
 ENTRY_SIZE: int = LoggedIO.put_header_fmt.size  # bytes before an object's data in its segment
+_GONE_SIZE = 48  # bytes that the hints keep of each object that was deleted or replaced
 _ARCHIVE_SIZE = 128  # bytes that one archive takes in a stored manifest, at most
 _NONCE_LEAP = 2**40  # blocks of 16 bytes a connection may reserve beyond what it sends; 2**64 is the end
 _KEY = re.compile(r"[A-Za-z0-9+/=]{1,256}(\n[A-Za-z0-9+/=]{1,256})*\n?\Z")
@@ -87,6 +88,7 @@ class Writer:
         self._counts = report.counts
         self._first_segment = first_segment
         self._begun = False
+        self._index_size = 0
         self._manifest_floor = 0
         self._deleted: set[bytes] = set()
         self._deleted_bytes = 0
@@ -106,7 +108,7 @@ class Writer:
                 raise Refused("overwriting what is already stored")
             if key in self._deleted:
                 raise Refused("storing again what this connection has deleted")
-            self._charge(len(data) + ENTRY_SIZE + (0 if position is None else ENTRY_SIZE))
+            self._charge(len(data) + ENTRY_SIZE + (0 if position is None else ENTRY_SIZE + _GONE_SIZE))
         self._repository.put(key, data)
         self._counts.put += 1
         self._counts.manifests += key == MANIFEST_ID
@@ -121,7 +123,7 @@ class Writer:
             raise Refused("deleting the manifest")
         if position[0] < self._earlier():
             self._spend(key, *position)
-        self._charge(ENTRY_SIZE)
+        self._charge(ENTRY_SIZE + _GONE_SIZE)
         self._repository.delete(key)
         self._counts.delete += 1
 
@@ -181,14 +183,16 @@ class Writer:
                 self._first_segment = int(repository.io.segment)
                 self._report.begun(self._first_segment)
             self._space.measure()
+            self._index_size = int(repository.index.size())
             self._manifest_floor = self._lowest_manifest()
 
     def _earlier(self) -> int:
         return self._first_segment or 0
 
     def _charge(self, size: int, new_files: int = 0) -> None:
+        growth = int(self._repository.index.size()) - self._index_size
         try:
-            self._space.charge(size, new_files)
+            self._space.charge(size, new_files, growth)
         except (Repository.StorageQuotaExceeded, Repository.InsufficientFreeSpaceError) as error:
             self.doom(error)
             raise

@@ -11,7 +11,7 @@ from borg.helpers import format_file_size
 from borg.repository import Repository
 
 _BLOCK = 4096  # bytes that the smallest file costs
-_LOOK_EVERY = 64 * 1024 * 1024  # bytes written between two looks at the disk
+_LOOK_EVERY = 8 * 1024 * 1024  # bytes written between two looks at the disk; fifty may write at once
 _RESERVE_LIMIT = 1024 * 1024 * 1024  # bytes
 _RESERVE_SHARE = 50  # one part in so many of the disk
 
@@ -26,18 +26,22 @@ class Space:
         self._until_look = 0
 
     def measure(self) -> None:
-        """Begin with what lies in the repository now, each file in whole blocks."""
-        self._used = 0
+        """Begin with what lies in the repository now, each file in whole blocks; index, hints and log will need more."""
+        self._used = 3 * _BLOCK
         for directory, _folders, names in os.walk(self._path):
             for name in names:
                 size = os.lstat(os.path.join(directory, name)).st_size
                 self._used += -(-size // _BLOCK) * _BLOCK
 
-    def charge(self, size: int, new_files: int = 0) -> None:
-        """Count ``size`` bytes that are about to be written, in ``new_files`` files of their own."""
+    def charge(self, size: int, new_files: int = 0, index: int = 0) -> None:
+        """Count ``size`` bytes that are about to be written, in ``new_files`` files of their own.
+
+        ``index`` is by how much the index has grown since ``measure``: each commit writes it anew.
+        """
         needed = size + new_files * _BLOCK
-        if self._quota is not None and self._used + needed > self._quota:
-            raise Repository.StorageQuotaExceeded(format_file_size(self._quota), format_file_size(self._used + needed))
+        after = self._used + needed + index
+        if self._quota is not None and after > self._quota:
+            raise Repository.StorageQuotaExceeded(format_file_size(self._quota), format_file_size(after))
         self._until_look -= needed
         if self._until_look <= 0:
             self._look()
