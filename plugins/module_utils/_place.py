@@ -48,6 +48,17 @@ def check_repository(server: ServerRecord, client: ClientRecord) -> str:
     return found
 
 
+def beside(repository: str) -> str:
+    """Return where a rollback makes the copy that is to take the repository's place."""
+    return repository + ".new"
+
+
+def end_swap(repository: str) -> None:
+    """Put a copy into the place that a rollback has emptied for it; a copy that is not whole never finds it empty."""
+    if not os.path.lexists(repository) and os.path.isdir(beside(repository)):
+        os.rename(beside(repository), repository)
+
+
 def repository_id(repository: str) -> str | None:
     """Return the id in ``<repository>/config`` (Borg docs, internals, "Repository config"), None without one."""
     parser = configparser.ConfigParser(interpolation=None)

@@ -21,8 +21,11 @@ from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, audit
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_look import free_nonce
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import run_borg
-from ansible_collections.paranoid.backup.plugins.module_utils._examine import baseline_path, load_baseline
-from ansible_collections.paranoid.backup.plugins.module_utils._files import save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._examine import (
+    baseline_path,
+    keep_baseline,
+    load_baseline,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
     Archive,
     Compaction,
@@ -39,11 +42,13 @@ from ansible_collections.paranoid.backup.plugins.module_utils._segments import (
     ends_with_commit,
     files,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._settle import forget_compaction
+from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import course
+from ansible_collections.paranoid.backup.plugins.module_utils._underway import forget
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import Upkeep
 
 _EXPENDABLE = re.compile(r"(hints|index|integrity)\.\d+\Z")
 _TRANSACTION = re.compile(rb"transaction (\d+), ")
-_SESSIONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,10 @@ class Target:
 
 def target_transaction(held: Upkeep, transaction: int) -> Target:
     """Return the target for a transaction of the repository itself; SessionError when it cannot be reached."""
-    newest = held.ledger.newest(held.name, "compaction")
-    if newest and isinstance(newest.entry, Compaction) and (newest.entry.transaction or 0) > transaction:
-        day = newest.time.date().isoformat()
+    for record in course(held.ledger, held.name, "compaction"):
+        if not isinstance(record.entry, Compaction) or (record.entry.transaction or 0) <= transaction:
+            continue
+        day = record.time.date().isoformat()
         raise SessionError(
             "refused", f"the compaction of {day} freed what transaction {transaction} needs: use a snapshot"
         )
@@ -83,17 +89,16 @@ def consequences(held: Upkeep, target: Target, reason: str) -> Rollback:
     """Return the ledger's entry: which archives are lost, and which deleted ones come back."""
     limit = target.transaction
     lost = [a.id for a in held.ledger.archives(held.name) if a.transaction is None or a.transaction > limit]
-    trims = [record.entry for record in held.ledger.entries("trim", held.name, limit=_SESSIONS)]
+    past = [record.entry for record in course(held.ledger, held.name, "trim", "session")]
     undone = {
         identifier
-        for entry in trims
+        for entry in past
         if isinstance(entry, Trim) and (entry.transaction is None or entry.transaction > limit)
         for identifier in entry.deleted
     }
-    arrived = [record.entry for record in held.ledger.entries("session", held.name, limit=_SESSIONS)]
     restored = {
         entry.archive.id
-        for entry in arrived
+        for entry in past
         if isinstance(entry, Session)
         and isinstance(entry.archive, Archive)
         and (entry.transaction or limit + 1) <= limit
@@ -108,11 +113,12 @@ def roll_back(held: Upkeep, target: Target, entry: Rollback, moment: str) -> str
     nonce = _highest_nonce(held, target)
     if target.copy is None:
         _keep_evidence(repository, evidence)
+        _carry(nonce, repository, held)
         _cut(repository, target.transaction, held)
     else:
-        _replace(target.copy, repository, evidence, held)
-    if nonce is not None:
-        _write(os.path.join(repository, "nonce"), f"{nonce:016x}".encode(), held)
+        _copy_beside(target.copy, place.beside(repository), held)
+        _carry(nonce, place.beside(repository), held)
+        _replace(repository, evidence)
     code, said = run_borg(held.server, held.client, "check", "--repository-only")  # It also makes the index anew.
     if code:
         raise SessionError(
@@ -121,8 +127,10 @@ def roll_back(held: Upkeep, target: Target, entry: Rollback, moment: str) -> str
     found, baseline = audit(repository, None, "append")
     if found.verdict == ALARM or baseline is None:
         raise SessionError("alarm", alarm_line(held.name, found))
-    save_json(baseline_path(held.server, held.client), baseline.to_dict())
     held.ledger.append(entry)
+    keep_baseline(held.server, held.client, baseline)
+    forget(held.server, held.client)
+    forget_compaction(held.server, held.client)
     return evidence
 
 
@@ -178,20 +186,29 @@ def _cut(repository: str, transaction: int, held: Upkeep) -> None:
         _write(path, b"".join(lines), held)
 
 
-def _replace(copy: str, repository: str, evidence: str, held: Upkeep) -> None:
-    fresh = repository + ".new"
+def _carry(nonce: Optional[int], repository: str, held: Upkeep) -> None:
+    """Write the highest nonce, before anybody could go on with an older one."""
+    if nonce is not None:
+        _write(os.path.join(repository, "nonce"), f"{nonce:016x}".encode(), held)
+
+
+def _copy_beside(copy: str, fresh: str, held: Upkeep) -> None:
     shutil.rmtree(fresh, ignore_errors=True)  # Left by a rollback that was interrupted.
     _copy_tree(copy, fresh, held)
+    os.sync()
+
+
+def _replace(repository: str, evidence: str) -> None:
+    """Swap the whole copy in; when this is cut off after the first step, `place.end_swap` does the second."""
     try:
         os.rename(repository, evidence)
     except OSError as error:
         raise SessionError("server_error", f"{repository} cannot be moved aside: {error.strerror}") from None
-    os.rename(fresh, repository)
+    place.end_swap(repository)
 
 
 def _copy_tree(source: str, target: str, held: Upkeep) -> None:
     os.mkdir(target, 0o700)
-    _give(target, held)
     for entry in os.scandir(source):
         mode, path = entry.stat(follow_symlinks=False).st_mode, os.path.join(target, entry.name)
         if entry.name.startswith("lock."):
@@ -204,11 +221,14 @@ def _copy_tree(source: str, target: str, held: Upkeep) -> None:
             _give(path, held)
         else:
             raise SessionError("wrong_repository", f"{entry.path} is neither a file nor a directory")
+    _give(target, held)  # Last: until then nobody else can put anything in root's way.
 
 
 def _write(path: str, content: bytes, held: Upkeep) -> None:
     """Replace a file of the repository: evidence may be linked to the old one."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    with suppress(FileNotFoundError):
+        os.unlink(path + ".new")  # Whatever it is: a link or a pipe of the repository's user as well.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     with os.fdopen(os.open(path + ".new", flags, 0o600), "wb") as handle:
         handle.write(content)
         handle.flush()

@@ -10,10 +10,18 @@ from datetime import datetime, timedelta
 from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import NAME, Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Freeze, Record, Rollback, Trim
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
+    Compaction,
+    Freeze,
+    Record,
+    Rollback,
+    Session,
+    Trim,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._records import ServerRecord
 
+_ALL = 100_000
 _HOLDING = ("trim", "freeze", "rollback")
 
 
@@ -31,19 +39,26 @@ def refuse_frozen(ledger: Ledger, client: str) -> None:
         raise SessionError("frozen", reason[:500])
 
 
+def course(ledger: Ledger, client: str, *kinds: str) -> list[Record]:
+    """Return the entries of these kinds that made the present repository what it is, without what rollbacks undid.
+
+    Numbers of transactions come again after a rollback; one of an entry that is left is of the present course.
+    """
+    created = ledger.newest(client, "repository")
+    found = [record for kind in (*kinds, "rollback") for record in ledger.entries(kind, client, limit=_ALL)]
+    left: list[Record] = []
+    for record in sorted(found, key=lambda record: record.seq):
+        if isinstance(record.entry, Rollback):
+            left = [one for one in left if not _is_undone(one, record.entry.transaction)]
+        elif created is None or record.seq > created.seq:
+            left.append(record)
+    return left
+
+
 def waiting_trim(ledger: Ledger, client: str) -> Optional[Record]:
     """Return the newest trim that no compaction has followed and no rollback undone, None when there is none."""
-    trim = ledger.newest(client, "trim")
-    if trim is None or not isinstance(trim.entry, Trim):
-        return None
-    done, undone = ledger.newest(client, "compaction"), ledger.newest(client, "rollback")
-    if done and done.seq > trim.seq:
-        return None
-    if undone and undone.seq > trim.seq and isinstance(undone.entry, Rollback):
-        back_to = undone.entry.transaction
-        if back_to is not None and trim.entry.transaction is not None and back_to < trim.entry.transaction:
-            return None
-    return trim
+    newest = next(reversed(course(ledger, client, "trim", "compaction")), None)
+    return newest if newest and isinstance(newest.entry, Trim) else None
 
 
 def hold_ends(ledger: Ledger, client: str, days: int) -> Optional[datetime]:
@@ -54,5 +69,10 @@ def hold_ends(ledger: Ledger, client: str, days: int) -> Optional[datetime]:
 
 def asked_before(ledger: Ledger, client: str) -> frozenset[str]:
     """Return the ids that trims of this client named: one that is gone went because the server said so."""
-    trims = [record.entry for record in ledger.entries("trim", client, limit=100)]
+    trims = [record.entry for record in course(ledger, client, "trim")]
     return frozenset(identifier for entry in trims if isinstance(entry, Trim) for identifier in entry.requested)
+
+
+def _is_undone(record: Record, back_to: Optional[int]) -> bool:
+    then = record.entry.transaction if isinstance(record.entry, (Session, Trim, Compaction)) else None
+    return back_to is not None and then is not None and then > back_to

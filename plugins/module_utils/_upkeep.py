@@ -28,6 +28,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._records import (
     load_server,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._settle import settle
+from ansible_collections.paranoid.backup.plugins.module_utils._stale_locks import free_locks
 from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import open_ledger
 
 
@@ -50,15 +51,22 @@ class Upkeep:
 
 
 @contextmanager
-def upkeep(config_dir: str, client: str, purpose: str) -> Iterator[Upkeep]:
-    """Hold the client's lock and the open ledger; everything that can go wrong on the server is a SessionError."""
+def upkeep(config_dir: str, client: str, purpose: str, settled: bool = True) -> Iterator[Upkeep]:
+    """Hold the client's lock and the open ledger; everything that can go wrong on the server is a SessionError.
+
+    ``settled``: what was cut off is put in order first, which a repository that is to be replaced may not allow.
+    """
     if not valid_client_name(client):
         raise SessionError("not_provisioned", "the name of the client is not a valid name")
     try:
         server, record = load_server(config_dir), load_client(config_dir, client)
         with client_lock(server.run_dir, client, purpose), open_ledger(server) as ledger:
+            place.end_swap(record.repository)
             place.check_place(server, record)
-            settle(server, record)
+            if settled:
+                settle(server, record)
+            else:
+                free_locks(record.repository, server.host_id)
             yield Upkeep(server, record, ledger)
     except RecordError as error:
         raise SessionError("not_provisioned", str(error)) from None

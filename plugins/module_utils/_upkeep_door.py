@@ -49,10 +49,10 @@ class Stopwatch:
 
 
 @contextmanager
-def at_work(module: Any, purpose: str, watch: Optional[Stopwatch] = None) -> Iterator[Upkeep]:
+def at_work(module: Any, purpose: str, watch: Optional[Stopwatch] = None, settled: bool = True) -> Iterator[Upkeep]:
     """Hold the client that the module is about; what goes wrong meanwhile fails the task, with its code."""
     try:
-        with upkeep(module.params["config_dir"], module.params["client"], purpose) as held:
+        with upkeep(module.params["config_dir"], module.params["client"], purpose, settled) as held:
             yield held
     except SessionError as error:
         module.fail_json(msg=error.reason, code=error.code, **(watch.told() if watch else {}))

@@ -110,7 +110,7 @@ def main() -> None:
     wanted = module.params
     refuse_silence(module, "say why the repository goes back", "reason")
     evidence, moment = "", datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    with at_work(module, "a rollback") as held:
+    with at_work(module, "a rollback", settled=not wanted["snapshot"]) as held:
         if wanted["snapshot"]:
             target = target_snapshot(held, wanted["snapshot"])
         else:

@@ -6,12 +6,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils import _aftermath, _session
+from ansible_collections.paranoid.backup.plugins.module_utils import _aftermath, _rollback, _session
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Audit, LedgerError, Session, Trim
+from ansible_collections.paranoid.backup.plugins.module_utils._locks import client_lock
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._settle import begin_compaction
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import upkeep
 from keeper import Keeper
 from session_world import CLIENT, OK, ROOT, came_to
 
@@ -35,6 +41,13 @@ def last_session(keeper: Keeper) -> Session:
     entry = keeper.entries("session")[-2]
     assert isinstance(entry, Session)
     return entry
+
+
+def damage(keeper: Keeper) -> None:
+    biggest = max((keeper.repository / "data").rglob("*"), key=lambda path: path.stat().st_size)
+    content = bytearray(biggest.read_bytes())
+    content[len(content) // 2] ^= 1
+    biggest.write_bytes(content)
 
 
 def state(keeper: Keeper) -> set[str]:
@@ -99,10 +112,7 @@ def test_an_alarm_that_the_ledger_did_not_take_comes_again(keeper: Keeper, monke
 def test_damage_that_stops_a_compaction_stops_no_backup(keeper: Keeper) -> None:
     assert came_to(keeper.maintain()) == OK
     keeper.world.write(hold_days=0)
-    biggest = max((keeper.repository / "data").rglob("*"), key=lambda path: path.stat().st_size)
-    content = bytearray(biggest.read_bytes())
-    content[len(content) // 2] ^= 1
-    biggest.write_bytes(content)
+    damage(keeper)
     failed = keeper.module("compact", limit_ratio=1.0)
     assert failed["code"] == "alarm" and "borg check after a compaction" in failed["msg"], failed
     assert state(keeper) == {"baseline.json", "repository.json"}
@@ -140,3 +150,89 @@ def give(keeper: Keeper) -> None:
         for path in keeper.repository.glob("lock.*"):
             for one in (path, *path.glob("*")):
                 shutil.chown(one, Path(keeper.repository).owner())
+
+
+def only_moved_aside(repository: str, evidence: str) -> None:
+    os.rename(repository, evidence)
+    raise PowerCut
+
+
+def roll_back_to(keeper: Keeper, snapshot: Path) -> None:
+    with upkeep(keeper.config_dir, CLIENT, "a test", settled=False) as held:
+        target = _rollback.target_snapshot(held, str(snapshot))
+        _rollback.roll_back(held, target, _rollback.consequences(held, target, "try"), "cut")
+
+
+@pytest.mark.parametrize("step", ["_carry", "_replace", "run_borg", "keep_baseline"])
+def test_a_rollback_to_a_copy_can_be_done_again(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str
+) -> None:
+    snapshot = tmp_path / "snapshot"
+    shutil.copytree(keeper.repository, snapshot)
+    keeper.backup(5)
+    nonce = keeper.nonce()
+    with monkeypatch.context() as patch, pytest.raises(PowerCut):
+        patch.setattr(_rollback, step, only_moved_aside if step == "_replace" else no_power)
+        roll_back_to(keeper, snapshot)
+    if step == "_replace":
+        assert keeper.world.session("backup").verdict.code == "repository_missing"
+    else:
+        assert keeper.nonce() >= nonce, "a backup that comes now begins with no older one"
+    done = keeper.module("rollback", snapshot=str(snapshot), reason="again")
+    assert not done["failed"], done
+    assert keeper.nonce() >= nonce
+    keeper.contents.popitem()
+    assert keeper.known() == set(keeper.contents)
+    keeper.forget(done["repository_id"])
+    keeper.backup(6)
+    assert keeper.module("audit", full=True)["verdict"] == "clean"
+    for identifier, content in keeper.contents.items():
+        assert keeper.restored(identifier) == content
+
+
+def test_a_copy_takes_the_place_of_what_cannot_be_put_in_order(keeper: Keeper, tmp_path: Path) -> None:
+    """A compaction was cut off, and Borg cannot even look at what it left."""
+    snapshot = tmp_path / "snapshot"
+    shutil.copytree(keeper.repository, snapshot)
+    with upkeep(keeper.config_dir, CLIENT, "a test") as held:
+        begin_compaction(held.server, held.client, held.baseline())
+    (keeper.repository / "config").write_text((keeper.repository / "config").read_text().replace("version = 1", ""))
+    assert keeper.world.session("backup").verdict.code == "check_failed"
+    refused = keeper.module("rollback", transaction=keeper.transaction(next(iter(keeper.contents))), reason="try")
+    assert refused["code"] == "check_failed"
+    done = keeper.module("rollback", snapshot=str(snapshot), reason="damaged")
+    assert not done["failed"], done
+    assert state(keeper) == {"baseline.json", "repository.json"}
+    keeper.forget(done["repository_id"])
+    keeper.backup(6)
+
+
+def test_numbers_of_transactions_that_come_again(keeper: Keeper) -> None:
+    """What arrived and was trimmed before a rollback does not come back with a later one of the same numbers."""
+    first = next(iter(keeper.contents))
+    kept = keeper.transaction(first)
+    keeper.backup(5)
+    assert came_to(keeper.maintain()) == OK
+    done = keeper.module("rollback", transaction=kept, reason="one")
+    assert done["restored"] == [first], done
+    keeper.forget(done["repository_id"])
+    last = keeper.backup(6)
+    done = keeper.module("rollback", transaction=keeper.transaction(last), reason="two")
+    assert (done["lost"], done["restored"]) == ([], [])
+    assert keeper.known() == set(keeper.listed())
+
+
+def test_nobody_works_between_an_alarm_and_its_freeze(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert keeper.borg("delete", "-a", "*").returncode == 0
+    recorded = _aftermath._recorded
+    locked = []
+
+    def look(*arguments: Any) -> Any:
+        with pytest.raises(SessionError) as caught, client_lock(str(keeper.world.run_dir), CLIENT, "a compaction"):
+            pass
+        locked.append(caught.value.code)
+        return recorded(*arguments)
+
+    monkeypatch.setattr(_aftermath, "_recorded", look)
+    assert keeper.world.session("backup").frozen
+    assert locked == ["locked"]

@@ -15,6 +15,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries im
     Compaction,
     Entry,
     Freeze,
+    RepositoryCreated,
     Rollback,
     Trim,
     Unfreeze,
@@ -60,6 +61,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         ([TRIM, Rollback("web1", "r", (), 20)], True),
         ([TRIM, Rollback("web1", "r", (), None)], True),
         ([TRIM, Rollback("web1", "r", (), 19), TRIM], True),
+        ([TRIM, Compaction("web1", 9, 5, 30), Rollback("web1", "a copy of before", (), 25)], True),
+        ([TRIM, RepositoryCreated("web1", "ab" * 32)], False),
     ],
 )
 def test_a_trim_waits_until_it_is_final_or_undone(ledger: Ledger, entries: list[Entry], waits: bool) -> None:
@@ -93,6 +96,8 @@ def test_what_was_asked_for_is_remembered(ledger: Ledger) -> None:
     ledger.append(TRIM)
     assert asked_before(ledger, "web1") == {"a", "b"}
     assert asked_before(ledger, "web2") == frozenset()
+    ledger.append(Rollback("web1", "wrong rules", (), 19, ("a",)))
+    assert asked_before(ledger, "web1") == frozenset(), "from now on whoever deletes them is missed"
 
 
 def test_a_rollback_takes_archives_and_gives_them_back(ledger: Ledger) -> None:

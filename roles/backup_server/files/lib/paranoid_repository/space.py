@@ -26,7 +26,7 @@ class Space:
         self._until_look = 0
 
     def measure(self) -> None:
-        """Begin with what lies in the repository now, each file in whole blocks; index, hints and log will need more."""
+        """Begin with what lies there now, each file in whole blocks; index, hints and log will begin another one."""
         self._used = 3 * _BLOCK
         for directory, _folders, names in os.walk(self._path):
             for name in names:
