@@ -80,7 +80,7 @@ def plan(archives: Iterable[KnownArchive], rules: Rules, now: datetime, zone: tz
     one, and a rule that finds fewer periods than it may keep also keeps the oldest archive (as ``borg prune``).
     Archives whose audit was an alarm go by the same rules among themselves, so that none takes a good one's place.
     """
-    newest_first = sorted(archives, key=lambda archive: (archive.arrival, archive.seq), reverse=True)
+    newest_first = sorted(archives, key=lambda archive: archive.seq, reverse=True)  # A clock may have been wrong.
     good = [archive for archive in newest_first if archive.good]
     suspicious = [archive for archive in newest_first if not archive.good]
     reasons = {**_reasons(good, rules, now, zone), **_reasons(suspicious, rules, now, zone)}

@@ -137,4 +137,9 @@ def test_what_fails_while_the_client_is_held_fails_the_task(monkeypatch: pytest.
     with pytest.raises(SystemExit), _upkeep_door.at_work(module, "a test") as held:
         events.append(held)
         raise SessionError("frozen", "web1 is frozen")
-    assert events == [("/etc/x", "web1", "a test", True), "held", "released", {"msg": "web1 is frozen", "code": "frozen"}]
+    assert events == [
+        ("/etc/x", "web1", "a test", True),
+        "held",
+        "released",
+        {"msg": "web1 is frozen", "code": "frozen"},
+    ]
