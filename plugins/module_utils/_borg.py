@@ -9,7 +9,7 @@ import asyncio
 import os
 import tempfile
 
-from ansible_collections.paranoid.backup.plugins.module_utils._process import account, spawn
+from ansible_collections.paranoid.backup.plugins.module_utils._process import account, pipe, spawn
 from ansible_collections.paranoid.backup.plugins.module_utils._records import ClientRecord, ServerRecord
 from ansible_collections.paranoid.backup.plugins.module_utils._text import decode, one_line
 
@@ -29,9 +29,9 @@ async def _run_borg(server: ServerRecord, client: ClientRecord, words: tuple[str
         env = {"BORG_HOST_ID": server.host_id, "BORG_BASE_DIR": base}
         env |= {"BORG_EXIT_CODES": "legacy", "BORG_SHOW_SYSINFO": "no"}  # A traceback then ends with its error.
         argv = [server.python, "-I", "-m", "borg", *words, client.repository]
-        pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-        process = await spawn(argv, user, env, stdin=null, stdout=null, stderr=pipe)
-        said = await process.stderr.read()
-        code: int = await process.wait()
+        null = asyncio.subprocess.DEVNULL
+        process = await spawn(argv, user, env, stdin=null, stdout=null, stderr=asyncio.subprocess.PIPE)
+        said = await pipe(process.stderr).read()
+        code = await process.wait()
     lines = decode(said[-4096:]).split("\n")
     return code, one_line(next((line for line in reversed(lines) if line.strip()), "it said nothing"), _SAID_LIMIT)

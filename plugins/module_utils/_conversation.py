@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from asyncio.subprocess import Process
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._gates import Gates
 from ansible_collections.paranoid.backup.plugins.module_utils._judge import Evidence
-from ansible_collections.paranoid.backup.plugins.module_utils._process import end
+from ansible_collections.paranoid.backup.plugins.module_utils._process import end, pipe
 from ansible_collections.paranoid.backup.plugins.module_utils._protocol import (
     ANSWER_LIMIT,
     ProtocolError,
@@ -58,17 +58,17 @@ class Conversation:
         """Note that something moved: the idle deadline starts anew."""
         self._active = time.monotonic()
 
-    async def hold(self, ssh: Any, gates: Gates, request: bytes) -> Evidence:
+    async def hold(self, ssh: Process, gates: Gates, request: bytes) -> Evidence:
         """Send the request, read the answer, end everything; return what was seen, but for ``ssh_log``."""
         readers = [
-            asyncio.ensure_future(self._read_answer(ssh.stdout)),
-            asyncio.ensure_future(self._read_log(ssh.stderr)),
+            asyncio.ensure_future(self._read_answer(pipe(ssh.stdout))),
+            asyncio.ensure_future(self._read_log(pipe(ssh.stderr))),
         ]
         watch = asyncio.ensure_future(self._watch(ssh))
         try:
             with suppress(ConnectionError):  # ssh may be gone already; its own log says why.
-                ssh.stdin.write(request)
-                await ssh.stdin.drain()
+                pipe(ssh.stdin).write(request)
+                await pipe(ssh.stdin).drain()
             await self._settled.wait()
             await self._part(ssh)
         finally:
@@ -80,8 +80,8 @@ class Conversation:
             await gates.close(_GRACE)
         return self._evidence(ssh, gates)
 
-    async def _part(self, ssh: Any) -> None:
-        ssh.stdin.close()
+    async def _part(self, ssh: Process) -> None:
+        pipe(ssh.stdin).close()
         content = self._result is not None and not self._protocol and not self._late
         patience = self._deadlines.close if content else 0 if self._protocol else _GRACE
         with suppress(asyncio.TimeoutError):
@@ -127,12 +127,12 @@ class Conversation:
                 self._protocol = f"it logged more than {LOG_LIMIT // 1024**2} MiB"
                 self._settled.set()
 
-    async def _watch(self, ssh: Any) -> None:
+    async def _watch(self, ssh: Process) -> None:
         while not self._settled.is_set():
             await asyncio.sleep(_LOOK)
             now = time.monotonic()
             if self._stayed(now) > 0:
-                ssh.stdin.close()
+                pipe(ssh.stdin).close()
             if not self._settled.is_set():
                 self._late = self._passed(now)
             if self._late:
@@ -156,7 +156,7 @@ class Conversation:
             return "idle_timeout"
         return ""
 
-    def _evidence(self, ssh: Any, gates: Gates) -> Evidence:
+    def _evidence(self, ssh: Process, gates: Gates) -> Evidence:
         return Evidence(
             deadline=self._late,
             seconds=asdict(self._deadlines).get(self._late.removesuffix("_timeout")) or 0,

@@ -9,13 +9,14 @@ import asyncio
 import json
 import os
 import socket
+from asyncio.subprocess import Process
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import GateSummary, SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._process import account, end, kill_group, spawn
+from ansible_collections.paranoid.backup.plugins.module_utils._process import account, end, kill_group, pipe, spawn
 from ansible_collections.paranoid.backup.plugins.module_utils._records import ClientRecord, ServerRecord
 from ansible_collections.paranoid.backup.plugins.module_utils._session_log import SessionLog
 from ansible_collections.paranoid.backup.plugins.module_utils._text import one_line
@@ -52,7 +53,7 @@ class Gates:
         self._touch = touch
         self._room = asyncio.Semaphore(order.at_once)
         self._running: set[asyncio.Task[None]] = set()
-        self._processes: set[Any] = set()
+        self._processes: set[Process] = set()
         self._ending = False
         self._first_segment: int | None = None
         self.summary = GateSummary()
@@ -115,11 +116,11 @@ class Gates:
                 os.close(report_end)
                 connection.close()
             self._processes.add(process)
-            await asyncio.gather(self._read_report(report), self._read_errors(process.stderr))
+            await asyncio.gather(self._read_report(report), self._read_errors(pipe(process.stderr)))
             await end(process, 5)
             self._processes.discard(process)
 
-    async def _start(self, connection: socket.socket, report_end: int) -> Any:
+    async def _start(self, connection: socket.socket, report_end: int) -> Process:
         argv = [self._server.python, "-I", self._server.lib_dir, "gate", "--policy", self._order.policy]
         argv += ["--repository", self._client.repository, "--report-fd", str(report_end)]
         if not self.summary.delete:  # What may be deleted is for one connection, not for each.

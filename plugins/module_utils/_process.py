@@ -11,13 +11,15 @@ import os
 import pwd
 import signal
 import sys
+from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 
 _PR_SET_PDEATHSIG = 1  # Linux prctl(2)
 _PROC_PDEATHSIG_CTL = 11  # FreeBSD procctl(2)
+_Stream = TypeVar("_Stream")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -29,11 +31,10 @@ def account(name: str) -> pwd.struct_passwd:
         raise SessionError("not_provisioned", f"user {name} does not exist on the server: run site.yml") from None
 
 
-async def spawn(argv: Sequence[str], user: pwd.struct_passwd, env: dict[str, str], **streams: Any) -> Any:
+async def spawn(argv: Sequence[str], user: pwd.struct_passwd, env: dict[str, str], **streams: Any) -> Process:
     """Start ``argv`` as ``user`` in a process group of its own, with nothing but ``env``, PATH and LANG.
 
     The kernel kills it when this process dies (prctl(2) PR_SET_PDEATHSIG, procctl(2) PROC_PDEATHSIG_CTL).
-    Returns an ``asyncio.subprocess.Process``.
     """
     base = {"PATH": _PATH, "LANG": "C.UTF-8", "HOME": "/nonexistent"}
     return await asyncio.create_subprocess_exec(
@@ -48,7 +49,14 @@ async def spawn(argv: Sequence[str], user: pwd.struct_passwd, env: dict[str, str
     )
 
 
-async def end(process: Any, grace: float) -> None:
+def pipe(stream: _Stream | None) -> _Stream:
+    """Return a stream of a process that ``spawn`` was asked to make a pipe of."""
+    if stream is None:
+        raise TypeError("the process was started without this pipe")
+    return stream
+
+
+async def end(process: Process, grace: float) -> None:
     """Wait ``grace`` seconds for the process to end by itself, then kill its whole group and reap it."""
     try:
         await asyncio.wait_for(process.wait(), grace)
@@ -57,7 +65,7 @@ async def end(process: Any, grace: float) -> None:
         await process.wait()
 
 
-def kill_group(process: Any) -> None:
+def kill_group(process: Process) -> None:
     """Kill the process group that ``spawn`` made, if it still has a member."""
     try:
         os.killpg(process.pid, signal.SIGKILL)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._process import account, end, spawn
+from ansible_collections.paranoid.backup.plugins.module_utils._process import account, end, pipe, spawn
 
 ROOT = os.geteuid() == 0
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -55,10 +55,10 @@ def _alive(process: Path) -> bool:
 
 
 def test_end_kills_the_whole_group() -> None:
-    async def scene() -> tuple[int, Path]:
-        pipe = asyncio.subprocess.PIPE
-        process = await spawn(["/bin/sh", "-c", "sleep 60 & echo $!; wait"], account(ME), {}, stdout=pipe)
-        grandchild = Path("/proc") / (await process.stdout.readline()).decode().strip()
+    async def scene() -> tuple[int | None, Path]:
+        argv = ["/bin/sh", "-c", "sleep 60 & echo $!; wait"]
+        process = await spawn(argv, account(ME), {}, stdout=asyncio.subprocess.PIPE)
+        grandchild = Path("/proc") / (await pipe(process.stdout).readline()).decode().strip()
         await end(process, 0)
         return process.returncode, grandchild
 
