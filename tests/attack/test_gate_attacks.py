@@ -111,6 +111,15 @@ def delete_one(client: Hostile) -> None:
 
 
 COMMIT = ("commit", {"compact": False})
+
+
+def flood_of_empty_objects(client: Hostile) -> None:
+    for number in range(1, 20_000):
+        client.call("put", id=number.to_bytes(32, "little"), data=b"")
+        if number % 1000 == 0:
+            client.call("commit", compact=False)
+
+
 ATTACKS = [
     Attack("delete one object", delete_one, "deleting what is already stored"),
     Attack("delete everything", delete_all, "deleting what is already stored"),
@@ -127,12 +136,18 @@ ATTACKS = [
     Attack("exhaust and lower nonces", exhaust_nonces, "moving the nonce"),
     Attack("write beyond the quota", write_beyond_the_quota, "quota", options=("--quota", "5000000")),
     Attack("a flood of commits", flood_of_commits, "quota", options=("--quota", "2000000")),
+    Attack("a flood of empty objects", flood_of_empty_objects, "quota", options=("--quota", "2000000")),
     Attack("a message of 2 GB", two_gigabytes, "protocol"),
     Attack("half a message", lambda client: client.send(b"\x83\xa1i\x01\xa1m\xa3pu"), ""),
     Attack("rubbish", lambda client: client.send(os.urandom(64)), ""),
     Attack("garbage from now on", calls(("put", {"id": NEW, "data": b"x" * 1000}), COMMIT), ""),
     Attack("a manifest that omits archives", garbage_manifest, "", "alarm"),
 ]
+
+
+def disk_use(repository: Path) -> int:
+    """Return what all files take on the disk, in whole blocks."""
+    return sum(-(-path.stat().st_size // 4096) * 4096 for path in repository.rglob("*") if path.is_file())
 
 
 def baseline_of(borg: Borg) -> Baseline:
@@ -181,12 +196,14 @@ def test_history_survives(borg: Borg, attack: Attack) -> None:
     baseline = baseline_of(borg)
     gate = Gate("append", borg.repository, *attack.options)
     gate.client.hello(**(attack.hello or {}))
-    with suppress(Closed):
+    with suppress(Closed, Refusal):
         attack.run(gate.client)
     report = gate.finish()
     said = [event["detail"] for event in report if event["event"] == "refused"] + [str(report[-1]["reason"])]
     assert any(attack.says in detail for detail in said), said
     assert (report[-1]["refused"] > 0) is (attack.says not in ("", "protocol")), report[-1]
+    if "--quota" in attack.options:
+        assert disk_use(borg.repository) <= int(attack.options[-1])
     verdict, _ = audit(str(borg.repository), baseline, "append")
     assert verdict.verdict == attack.verdict, verdict.findings
     if verdict.verdict == "alarm":
@@ -217,20 +234,47 @@ def test_history_survives_stock_borg(borg: Borg, command: tuple[str, ...]) -> No
     assert_history_stays(borg)
 
 
-def test_a_real_manifest_that_omits_an_archive_is_an_alarm(borg: Borg) -> None:
-    """Written with the key, by a Borg whose `delete` takes the archive off the list and deletes no object."""
-    baseline = baseline_of(borg)
-    patched = "from borg.archive import Archive; from borg.archiver import main; import sys; "
-    patched += "Archive.delete = lambda self, *_, **__: self.manifest.archives.pop(self.name); "
-    patched += "sys.argv = ['borg', 'delete', '::one']; main()"
-    argv = [sys.executable, "-c", patched]
+OMITTING = """
+import os, sys
+from borg.archive import Archive
+from borg.archiver import main
+def omit(self, *_, **__):
+    self.manifest.archives.pop(self.name)
+    self.manifest.config[b"padding"] = os.urandom({})
+Archive.delete = omit
+sys.argv = ["borg", "delete", "::one"]
+main()
+"""
+
+
+def omit_an_archive(borg: Borg, padding: int) -> None:
+    """Write a manifest with the key, by a Borg whose `delete` takes the archive off the list and deletes no object."""
+    argv = [sys.executable, "-c", OMITTING.format(padding)]
     done = subprocess.run(argv, env=borg.environment("append"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert borg.local("list", "--short").stdout.split() == ["two"]
+
+
+def test_a_real_manifest_that_omits_an_archive_is_an_alarm(borg: Borg) -> None:
+    baseline = baseline_of(borg)
+    omit_an_archive(borg, 0)
     verdict, _ = audit(str(borg.repository), baseline, "append")
     assert verdict.verdict == "alarm"
     assert "the list of archives shrank" in verdict.findings[0]
     roll_back(borg, baseline)
+    assert_history_stays(borg)
+
+
+def test_a_manifest_that_is_padded_takes_the_list_and_no_archive(borg: Borg) -> None:
+    """Its size says nothing any more. But nobody can delete the objects, and whoever has the key finds them again."""
+    baseline = baseline_of(borg)
+    omit_an_archive(borg, 60)
+    assert audit(str(borg.repository), baseline, "append")[0].verdict == "clean"
+    assert borg.local("compact", "--threshold", "0").returncode == 0
+    assert borg.local("list", "--short").stdout.split() == ["two"]
+    assert borg.local("debug", "delete-obj", "::", MANIFEST_ID.hex()).returncode == 0
+    done = borg.local("check", "--repair")
+    assert set(borg.local("list", "--short").stdout.split()) == {"one", "two"}, done.stderr
     assert_history_stays(borg)
 
 

@@ -133,7 +133,7 @@ class Writer:
             raise self._doomed.with_traceback(None)  # else it keeps every refused message alive
         if not self._repository._active_txn:
             raise Refused("a commit of nothing")
-        self._charge(LoggedIO.header_fmt.size, new_files=1)
+        self._charge(LoggedIO.header_fmt.size, new_files=2)  # a segment of its own, and the one that came before
         self._repository.commit(compact=False)
         return int(self._repository.io.segment) - 1
 
