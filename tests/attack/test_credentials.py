@@ -20,6 +20,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._maintain import Errand, told
 from ansible_collections.paranoid.backup.plugins.module_utils._protocol import Result
 from ansible_collections.paranoid.backup.plugins.module_utils._retention import parse_rules, plan
+from history import assert_history_stays
 from hostile import Closed, Refusal
 from real import Borg, Gate
 
@@ -74,6 +75,7 @@ def test_a_date_that_lies_drops_no_real_archive(borg: Borg, tmp_path: Path, time
     assert decided.drop == ()
     decided = plan(known, parse_rules({"daily": 2}), FIRST_NIGHT + timedelta(days=3), UTC)
     assert [archive.name for archive in decided.drop] == ["one"], "by arrival, whatever the archive says of itself"
+    assert_history_stays(borg)
 
 
 def test_archives_that_nobody_saw_arrive_count_for_nothing(borg: Borg, tmp_path: Path) -> None:
@@ -91,6 +93,7 @@ def test_archives_that_nobody_saw_arrive_count_for_nothing(borg: Borg, tmp_path:
     answer = Result(True, "", None, None, {"unknown": everything, "check": "ok"}, {})
     shown = told(Errand(tuple(known), decided.keep, decided.drop, frozenset(), Budget(), 0), Evidence(result=answer))
     assert [archive["name"] for archive in shown["unknown"]] == [f"more{number}" for number in range(5)]
+    assert_history_stays(borg)
 
 
 def test_an_older_copy_of_the_repository_is_an_alarm(borg: Borg, tmp_path: Path) -> None:
@@ -128,6 +131,7 @@ def test_a_message_of_2_gb_is_hung_up_on_after_the_largest_there_is(borg: Borg) 
         gate = Gate("append", borg.repository)
         gate.client.hello()
     gate.finish()
+    assert_history_stays(borg)
 
 
 def test_many_of_the_largest_messages_need_the_memory_of_one(borg: Borg) -> None:
@@ -139,3 +143,4 @@ def test_many_of_the_largest_messages_need_the_memory_of_one(borg: Borg) -> None
             gate.client.call("put", id=b"n" * 32, data=largest)
     assert gate.peak_memory() < 200 * 2**20, "16 messages are 320 MiB"
     assert gate.finish()[-1]["put"] == 0
+    assert_history_stays(borg)

@@ -9,9 +9,7 @@ compaction that frees all it can; only where the audit froze the repository is i
 
 from __future__ import annotations
 
-import filecmp
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,7 +20,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import audit
-from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
+from history import assert_history_stays, baseline_of, disk_use, roll_back
 from hostile import MANIFEST_ID, Closed, Hostile, Refusal
 from real import Borg, Gate
 
@@ -145,52 +143,6 @@ ATTACKS = [
 ]
 
 
-def disk_use(repository: Path) -> int:
-    """Return what all files take on the disk, in whole blocks."""
-    return sum(-(-path.stat().st_size // 4096) * 4096 for path in repository.rglob("*") if path.is_file())
-
-
-def baseline_of(borg: Borg) -> Baseline:
-    baseline = audit(str(borg.repository), None, "append")[1]
-    assert baseline is not None
-    return baseline
-
-
-def roll_back(borg: Borg, baseline: Baseline) -> None:
-    """Do what an operator does with a frozen repository; the highest nonce stays."""
-    for pattern in ("hints.*", "index.*", "integrity.*"):
-        for path in borg.repository.glob(pattern):
-            path.unlink()
-    for path in (borg.repository / "data").glob("*/*"):
-        if int(path.name) > baseline.transaction:
-            path.unlink()
-    for path in borg.home.rglob("manifest-timestamp"):
-        path.unlink()
-    assert borg.local("delete", "--cache-only").returncode == 0
-
-
-def assert_history(borg: Borg) -> None:
-    """Restore both archives and compare each byte with what was backed up."""
-    for archive in ("one", "two"):
-        place = borg.home / "restored"
-        place.mkdir()
-        done = borg.local("extract", f"::{archive}", cwd=place)
-        assert done.returncode == 0, done.stderr
-        names = [path.name for path in (place / "tree").iterdir()]
-        assert len(names) == {"one": 41, "two": 42}[archive]
-        assert filecmp.cmpfiles(place / "tree", borg.home / "tree", names, shallow=False)[0] == names
-        shutil.rmtree(place)
-
-
-def assert_history_stays(borg: Borg) -> None:
-    """Restore now and once more after a compaction that frees all it can; then the client's next backup works."""
-    assert_history(borg)
-    assert borg.local("compact", "--threshold", "0").returncode == 0
-    assert_history(borg)
-    done = borg.run("append", "create", "::after", "tree")
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_history_survives(borg: Borg, attack: Attack) -> None:
     baseline = baseline_of(borg)
@@ -294,6 +246,7 @@ def test_an_older_manifest_sent_again_is_an_alarm(borg: Borg) -> None:
     assert "the list of archives shrank" in verdict.findings[0]
     roll_back(borg, baseline)
     assert borg.local("list", "--short").stdout.split() == ["one", "two", "three"]
+    assert_history_stays(borg)
 
 
 def test_another_clients_repository_is_out_of_reach(borg: Borg, origin: Borg, tmp_path: Path) -> None:
@@ -309,6 +262,7 @@ def test_another_clients_repository_is_out_of_reach(borg: Borg, origin: Borg, tm
         assert audit(str(borg.repository), None, "append")[0].verdict == "clean"
     assert {path: path.read_bytes() for path in origin.repository.rglob("*") if path.is_file()} == before
     assert (borg.repository / "config").stat().st_ino == own
+    assert_history_stays(borg)
 
 
 def test_a_second_connection_cannot_write_beside_the_first(borg: Borg) -> None:
@@ -320,3 +274,4 @@ def test_a_second_connection_cannot_write_beside_the_first(borg: Borg) -> None:
     for gate in (first, second):
         gate.finish()
     assert not list(borg.repository.glob("lock.*"))
+    assert_history_stays(borg)

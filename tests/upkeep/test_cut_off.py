@@ -8,12 +8,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils import _aftermath, _rollback, _session
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Audit, LedgerError, Session, Trim
+from ansible_collections.paranoid.backup.plugins.module_utils import _aftermath, _compaction, _rollback, _session
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
+    Audit,
+    Compaction,
+    LedgerError,
+    Session,
+    Trim,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._locks import client_lock
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._settle import begin_compaction
@@ -122,6 +130,45 @@ def test_damage_that_stops_a_compaction_stops_no_backup(keeper: Keeper) -> None:
     assert [one for one in found["findings"] if one.startswith("damage: segment ")], found
 
 
+KILLED = """
+import os, signal, sys
+from borg.archiver import main
+from borg.repository import LoggedIO, Repository
+where, step = (LoggedIO, Repository)[sys.argv[1] == "write_index"], sys.argv.pop(1)
+setattr(where, step, lambda *_arguments, **_named: os.kill(os.getpid(), signal.SIGKILL))
+main()
+"""
+
+
+@pytest.mark.parametrize(("step", "done"), [("write_commit", False), ("delete_segment", True), ("write_index", True)])
+def test_a_compaction_that_is_killed(keeper: Keeper, monkeypatch: pytest.MonkeyPatch, step: str, done: bool) -> None:
+    kept = keeper.transaction(next(iter(keeper.contents)))
+    newest = list(keeper.contents)[-1]
+    assert came_to(keeper.maintain()) == OK
+    keeper.world.write(hold_days=0)
+
+    def killed(*_arguments: object) -> None:
+        argv = [keeper.world.server["python"], "-I", "-c", KILLED, step, "compact", str(keeper.repository)]
+        environment = {"BORG_BASE_DIR": str(keeper.world.path / "upkeep"), "BORG_HOST_ID": "server@paranoid"}
+        assert subprocess.run(argv, env=environment, check=False).returncode == -signal.SIGKILL
+        give(keeper)
+        raise PowerCut
+
+    with monkeypatch.context() as patch, pytest.raises(PowerCut):
+        patch.setattr(_compaction, "run_borg", killed)
+        with upkeep(keeper.config_dir, CLIENT, "a test") as held:
+            _compaction.compact(held)
+    assert keeper.module("audit", full=True)["verdict"] == "clean"
+    assert state(keeper) == {"baseline.json", "repository.json"}
+    assert [isinstance(entry, Compaction) for entry in keeper.entries("compaction")] == [True] * done
+    if done:
+        refused = keeper.module("rollback", transaction=kept, reason="too late")
+        assert "use a snapshot" in refused["msg"], "what is freed does not come back"
+    keeper.backup(7)
+    assert keeper.restored(newest) == keeper.contents[newest]
+    assert keeper.borg("check", "--verify-data").returncode == 0
+
+
 @pytest.mark.parametrize("kind", ["exclusive", "shared"])
 def test_a_lock_whose_number_another_process_has_now(keeper: Keeper, kind: str) -> None:
     """Its gate died in a power cut; Borg sees that process 1 lives, and waits for it in vain."""
@@ -147,9 +194,8 @@ def test_a_lock_of_somebody_else_stays(keeper: Keeper) -> None:
 
 def give(keeper: Keeper) -> None:
     if ROOT:
-        for path in keeper.repository.glob("lock.*"):
-            for one in (path, *path.glob("*")):
-                shutil.chown(one, Path(keeper.repository).owner())
+        for path in keeper.repository.rglob("*"):
+            shutil.chown(path, keeper.repository.owner())
 
 
 def only_moved_aside(repository: str, evidence: str) -> None:

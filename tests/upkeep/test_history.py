@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils import _compaction
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import run_borg
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
     Audit,
@@ -19,7 +18,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries im
     Rollback,
     Unfreeze,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import upkeep
 from keeper import Keeper
 from session_world import CLIENT, OK, assert_next_session_works, came_to
 
@@ -71,24 +69,6 @@ def test_the_cycle_of_trim_hold_and_compaction(keeper: Keeper) -> None:
     assert set(keeper.listed()) == {added}
     refused = keeper.module("rollback", transaction=0, reason="too far")
     assert refused["code"] == "refused" and "use a snapshot" in refused["msg"]
-
-
-def test_a_compaction_that_is_cut_off_raises_no_alarm(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert came_to(keeper.maintain()) == OK
-    keeper.world.write(hold_days=0)
-
-    def power_cut(*words: Any) -> None:
-        assert run_borg(*words) == (0, "it said nothing")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(_compaction, "run_borg", power_cut)
-    with pytest.raises(KeyboardInterrupt), upkeep(keeper.config_dir, CLIENT, "a test") as held:
-        _compaction.compact(held)
-    note = keeper.world.path / "state" / CLIENT / "compacting.json"
-    assert note.exists()
-    keeper.backup(8)
-    assert not note.exists()
-    assert keeper.module("audit", full=True)["verdict"] == "clean"
 
 
 def test_from_delete_all_to_a_whole_history(attacked: Keeper) -> None:
