@@ -11,11 +11,12 @@ import pytest
 from lab import Lab
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in a hook of the same name.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share the lab stay in one process, in their order; any other file stays whole."""
     for item in items:
         shares_lab = "lab" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("lab" if shares_lab else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group("lab" if shares_lab else item.path.stem))
 
 
 @pytest.fixture(scope="session")
