@@ -23,6 +23,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._chain import (
     follow,
     link_hash,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
     Audit,
     Entry,
@@ -59,11 +60,6 @@ class ClientState:
     last_session: Optional[Record]
     last_success: Optional[Record]
     freeze: Optional[Record]
-
-
-def utc_now() -> datetime:
-    """Return the server's clock, in UTC."""
-    return datetime.now(timezone.utc)
 
 
 class Ledger:

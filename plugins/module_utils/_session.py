@@ -12,13 +12,13 @@ import secrets
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
 from ansible_collections.paranoid.backup.plugins.module_utils import _ssh as ssh
 from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import conclude, enter
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import Budget
+from ansible_collections.paranoid.backup.plugins.module_utils._clock import stamp, utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._conversation import Conversation, Deadlines
 from ansible_collections.paranoid.backup.plugins.module_utils._examine import examine
 from ansible_collections.paranoid.backup.plugins.module_utils._gates import GateOrder, Gates
@@ -69,13 +69,13 @@ class Order:
 
 def perform(order: Order) -> Outcome:
     """Hold one session and return its outcome; whatever goes wrong is in it, nothing is raised for it."""
-    blank = Outcome(order.client, order.verb, secrets.token_hex(16), order.run_id, Verdict("ok"), _now(), "", 0.0)
+    blank = Outcome(order.client, order.verb, secrets.token_hex(16), order.run_id, Verdict("ok"), stamp(), "", 0.0)
     try:
         session = _Session(order, blank)
     except SessionError as error:
-        return replace(blank, finished=_now(), verdict=Verdict("failed", error.code, error.reason))
+        return replace(blank, finished=stamp(), verdict=Verdict("failed", error.code, error.reason))
     except RecordError as error:
-        return replace(blank, finished=_now(), verdict=Verdict("failed", "not_provisioned", str(error)))
+        return replace(blank, finished=stamp(), verdict=Verdict("failed", "not_provisioned", str(error)))
     return session.perform()
 
 
@@ -146,7 +146,7 @@ class _Session:
         if not order.check:
             settle(self._server, self._client)
         if order.verb == "maintain":
-            self._errand = prepare(self._server, self._client, datetime.now(timezone.utc))
+            self._errand = prepare(self._server, self._client, utc_now())
             if order.check:
                 return replace(self._blank, changed=bool(self._errand.drop), maintain=told(self._errand))
         return self._logged(repository_id)
@@ -180,7 +180,7 @@ class _Session:
         return conclude(self._server, self._client, outcome, found, baseline)
 
     def _ended(self, outcome: Outcome) -> Outcome:
-        return replace(outcome, finished=_now(), duration=round(time.monotonic() - self._began, 3))
+        return replace(outcome, finished=stamp(), duration=round(time.monotonic() - self._began, 3))
 
     def _underway(self) -> Underway:
         blank, errand = self._blank, self._errand
@@ -214,7 +214,7 @@ class _Session:
 
     def _outcome(self, verdict: Verdict, seen: Evidence, log: SessionLog) -> Outcome:
         if self._order.verb == "create" and verdict.status == "ok":
-            place.record_repository(self._server, self._client, _now())
+            place.record_repository(self._server, self._client, stamp())
         result = seen.result
         return replace(
             self._blank,
@@ -270,7 +270,3 @@ class _Session:
         os.makedirs(os.path.dirname(self._flag()), mode=0o700, exist_ok=True)
         with open(self._flag(), "w", encoding="utf-8") as handle:
             handle.write(self._order.client + "\n")
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

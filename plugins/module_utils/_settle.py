@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from datetime import datetime, timezone
 from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
@@ -16,6 +15,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALAR
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import Verdict as Finding
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import run_borg
+from ansible_collections.paranoid.backup.plugins.module_utils._clock import stamp
 from ansible_collections.paranoid.backup.plugins.module_utils._examine import (
     baseline_path,
     examine,
@@ -106,7 +106,7 @@ def _conclude_session(server: ServerRecord, client: ClientRecord, session: Under
         session.run_id,
         Verdict("failed", "server_error", _CUT_OFF),
         session.started,
-        datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        stamp(),
         0.0,
         maintain={"named": session.named, "deleted": ()},
         gate=GateSummary(transaction=baseline.transaction if baseline and moved else None),

@@ -88,7 +88,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import inspect
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_door import Stopwatch, at_work, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_module import Stopwatch, at_work, spec
 
 
 def main() -> None:

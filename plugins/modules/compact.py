@@ -90,11 +90,10 @@ code:
   sample: frozen
 """
 
-from datetime import datetime, timezone
-
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.paranoid.backup.plugins.module_utils._clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._compaction import Limits, compact, look_ahead
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_door import Stopwatch, at_work, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_module import Stopwatch, at_work, spec
 
 
 def main() -> None:
@@ -108,7 +107,7 @@ def main() -> None:
     wanted, watch = module.params, Stopwatch()
     limits = Limits(wanted["hold_days"], wanted["limit_bytes"], wanted["limit_ratio"])
     with at_work(module, "a compaction", watch) as held:
-        ahead = look_ahead(held, limits, datetime.now(timezone.utc), check=module.check_mode)
+        ahead = look_ahead(held, limits, utc_now(), check=module.check_mode)
         result = {"size": ahead.size, "freeable": ahead.freeable, "waiting": ahead.waiting}
         if not ahead.waiting and not module.check_mode:
             result["size_after"] = compact(held).size_after

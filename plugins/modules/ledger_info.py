@@ -163,7 +163,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._chain import EMPTY, ChainReport, parse_head
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger import ClientState, Ledger, utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._clock import utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger import ClientState, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
     KINDS,
     Freeze,

@@ -85,9 +85,8 @@ code:
   sample: refused
 """
 
-from datetime import datetime, timezone
-
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.paranoid.backup.plugins.module_utils._clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._place import recorded_id
 from ansible_collections.paranoid.backup.plugins.module_utils._rollback import (
     consequences,
@@ -95,7 +94,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._rollback import (
     target_snapshot,
     target_transaction,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_door import at_work, refuse_silence, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_module import at_work, refuse_silence, spec
 
 
 def main() -> None:
@@ -109,7 +108,7 @@ def main() -> None:
     module = AnsibleModule(spec(own), supports_check_mode=True, mutually_exclusive=where, required_one_of=where)
     wanted = module.params
     refuse_silence(module, "say why the repository goes back", "reason")
-    evidence, moment = "", datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    evidence, moment = "", utc_now().strftime("%Y%m%dT%H%M%SZ")
     with at_work(module, "a rollback", settled=not wanted["snapshot"]) as held:
         if wanted["snapshot"]:
             target = target_snapshot(held, wanted["snapshot"])

@@ -12,9 +12,9 @@ import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._clock import stamp, utc_now
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _event as event
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _untrusted as untrusted
 from ansible_collections.paranoid.backup.plugins.plugin_utils._prune import prune
@@ -95,7 +95,7 @@ class Observer:
         for name in map(event.called, lost):
             if name in self._elsewhere:
                 self._recorder.problem(self._elsewhere[name])
-        return publish(replace(self._recorder.run, finished=_now()), self._directory, self._settings)
+        return publish(replace(self._recorder.run, finished=stamp()), self._directory, self._settings)
 
     def prune(self) -> str:
         """Remove old runs, but not in check mode; return what went wrong in one line, else an empty string."""
@@ -116,7 +116,7 @@ class Observer:
 
 def new_run_id() -> str:
     """Return an id that sorts by time, such as 20261121T063000Z-1a2b3c4d."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    return f"{utc_now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
 def _new_run(settings: Settings, run_id: str, playbook: str, check: bool) -> Run:
@@ -128,7 +128,7 @@ def _new_run(settings: Settings, run_id: str, playbook: str, check: bool) -> Run
         user=untrusted.text(_user(), 64),
         playbook=untrusted.text(os.path.basename(playbook), 255),
         check=check,
-        started=_now(),
+        started=stamp(),
         finished="",
         mail=Mail(MailState.PENDING, settings.mail_to) if wanted else Mail(MailState.NONE),
     )
@@ -139,7 +139,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
-
-
-def _now() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from typing import Any, Optional
 
+from ansible_collections.paranoid.backup.plugins.module_utils._clock import stamp
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import Upkeep, upkeep
 
@@ -37,13 +37,13 @@ class Stopwatch:
     """When a task began and ended, by the server's clock, and how long it took: in the words of a session's result."""
 
     def __init__(self) -> None:
-        self._started, self._began = _now(), time.monotonic()
+        self._started, self._began = stamp(), time.monotonic()
 
     def told(self) -> dict[str, Any]:
         """Return what of it belongs in the result of a task that ends now."""
         return {
             "started": self._started,
-            "finished": _now(),
+            "finished": stamp(),
             "duration": round(time.monotonic() - self._began, 3),
         }
 
@@ -56,7 +56,3 @@ def at_work(module: Any, purpose: str, watch: Optional[Stopwatch] = None, settle
             yield held
     except SessionError as error:
         module.fail_json(msg=error.reason, code=error.code, **(watch.told() if watch else {}))
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

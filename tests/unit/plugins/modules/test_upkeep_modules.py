@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.doc_fragments.upkeep import ModuleDocFragment
-from ansible_collections.paranoid.backup.plugins.module_utils import _upkeep_door
+from ansible_collections.paranoid.backup.plugins.module_utils import _upkeep_module
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import Verdict
 from ansible_collections.paranoid.backup.plugins.module_utils._compaction import Prospect
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
@@ -70,11 +69,10 @@ def test_a_client_that_is_not_provisioned_is_one_line_and_a_code(
 def work_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every look at the clock come 40 s after the last one, and nothing else to do."""
     seconds = itertools.count(0, 40)
-    clock = SimpleNamespace(now=lambda _zone: datetime(2026, 11, 21, tzinfo=UTC))
-    monkeypatch.setattr(_upkeep_door, "datetime", clock)
-    monkeypatch.setattr(_upkeep_door, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    monkeypatch.setattr(_upkeep_module, "stamp", lambda: MIDNIGHT)
+    monkeypatch.setattr(_upkeep_module, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
     held = SimpleNamespace(name="web1", ledger=SimpleNamespace(freeze_state=lambda _name: None))
-    monkeypatch.setattr(_upkeep_door, "upkeep", lambda *_words: nullcontext(held))
+    monkeypatch.setattr(_upkeep_module, "upkeep", lambda *_words: nullcontext(held))
 
 
 @pytest.mark.parametrize("verdict", ["clean", "alarm"])
@@ -132,9 +130,9 @@ def test_what_fails_while_the_client_is_held_fails_the_task(monkeypatch: pytest.
         events.append(told)
         raise SystemExit(1)
 
-    monkeypatch.setattr(_upkeep_door, "upkeep", upkeep)
+    monkeypatch.setattr(_upkeep_module, "upkeep", upkeep)
     module = SimpleNamespace(params={"config_dir": "/etc/x", "client": "web1"}, fail_json=fail_json)
-    with pytest.raises(SystemExit), _upkeep_door.at_work(module, "a test") as held:
+    with pytest.raises(SystemExit), _upkeep_module.at_work(module, "a test") as held:
         events.append(held)
         raise SessionError("frozen", "web1 is frozen")
     assert events == [

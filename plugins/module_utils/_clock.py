@@ -1,0 +1,18 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The clock of this machine, in UTC, and how results say a moment of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+
+def utc_now() -> datetime:
+    """Return the present moment, an aware one."""
+    return datetime.now(timezone.utc)
+
+
+def stamp() -> str:
+    """Return the present moment in ISO 8601, such as ``2026-11-21T06:30:00Z``."""
+    return utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
