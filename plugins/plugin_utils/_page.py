@@ -117,9 +117,9 @@ def _bounded(kind: str, alerts: Mapping[str, Alert]) -> tuple[Alert, ...]:
 
 def _why_frozen(name: str, session: Session) -> str:
     """A refusal says it itself; a backup that went on only knows of the freeze, and of the alarm that it came from."""
-    why = session.frozen.removeprefix("ALARM: ")
+    why = words.plain_times(session.frozen).removeprefix("ALARM: ")
     if session.code == "frozen":
-        return session.reason
+        return words.plain_times(session.reason)
     return why if why.startswith(f"{name}'s repository ") else f"{name} is frozen: {why}"
 
 
@@ -209,7 +209,7 @@ def _kind(client: Client) -> str:
 
 def _waiting(client: Client) -> str:
     told = (client.session.maintain or client.session.compaction) if client.session else None
-    return told.waiting if told else ""
+    return words.plain_times(told.waiting) if told else ""
 
 
 def _skipped(client: Client) -> str:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 NOTHING = "\u2013"
+_TIME = re.compile(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?(?:Z|\+00:00)(?!\w|:\d)", re.ASCII)
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
@@ -54,6 +56,11 @@ def between(started: str, finished: str) -> float | None:
 def moment(text: str) -> str:
     """Return an ISO 8601 time as ``2026-11-21 06:30:00 UTC``."""
     return text.replace("T", " ").replace("Z", " UTC") or NOTHING
+
+
+def plain_times(sentence: str) -> str:
+    """Return a sentence of the server with its ISO 8601 times as ``2026-12-05 06:30 UTC``."""
+    return _TIME.sub(r"\1 \2 UTC", sentence)
 
 
 def names(listed: list[str], most: int = 5) -> str:

@@ -47,3 +47,10 @@ def test_names() -> None:
 
 def test_number() -> None:
     assert words.number(1234567) == "1\u00a0234\u00a0567"
+
+
+def test_plain_times() -> None:
+    assert words.plain_times("held until 2026-12-05T06:30+00:00") == "held until 2026-12-05 06:30 UTC"
+    assert words.plain_times("since 2026-11-20T03:00:12+00:00: look") == "since 2026-11-20 03:00 UTC: look"
+    for other in ("web1-2026-11-20T03:00:12", "x2026-11-20T03:00Z", "2026-11-20T03:00+01:00", "2026-11-20T03:00Z0"):
+        assert words.plain_times(other) == other
