@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import Verdict as Finding
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._examine import keep_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import Ledger
@@ -39,7 +38,7 @@ def enter(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> Outco
 
 
 def conclude(
-    server: ServerRecord, client: ClientRecord, outcome: Outcome, found: Finding, baseline: Optional[Baseline]
+    server: ServerRecord, client: ClientRecord, outcome: Outcome, found: AuditVerdict, baseline: Optional[Baseline]
 ) -> Outcome:
     """Put a session that was audited into the ledger, and only then let the next audit begin from here.
 
@@ -61,7 +60,7 @@ def conclude(
     return outcome
 
 
-def record_audit(ledger: Ledger, client: str, found: Finding, baseline: Optional[Baseline]) -> None:
+def record_audit(ledger: Ledger, client: str, found: AuditVerdict, baseline: Optional[Baseline]) -> None:
     """Enter the verdict of an audit outside a session into the ledger, and freeze the client on an alarm."""
     transaction, freeable = (baseline.transaction, baseline.freeable or 0) if baseline else (None, 0)
     ledger.append(Audit(client, "", found.verdict, found.findings, transaction, found.changes.gone, freeable))
@@ -69,7 +68,7 @@ def record_audit(ledger: Ledger, client: str, found: Finding, baseline: Optional
         ledger.append(Freeze(client, alarm_line(client, found)))
 
 
-def alarm_line(client: str, found: Finding) -> str:
+def alarm_line(client: str, found: AuditVerdict) -> str:
     """Return the line that people get about an alarm outside a session."""
     return one_line(
         f"ALARM: {client}'s repository is not as it was left, it is frozen: {'; '.join(found.findings)}", 500

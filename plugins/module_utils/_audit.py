@@ -45,7 +45,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AuditVerdict:
     """The audit's word (clean, expected, alarm), its findings as sentences, and the changes behind them."""
 
     verdict: str
@@ -59,7 +59,7 @@ def audit(
     policy: str,
     budget: Optional[Budget] = None,
     compression: str = "",
-) -> tuple[Verdict, Optional[Baseline]]:
+) -> tuple[AuditVerdict, Optional[Baseline]]:
     """Judge what happened since ``baseline`` under ``policy`` (create, append, read, trim); no session may be open.
 
     ``compression`` is what the operator tells the client to use: when it changes, so may the size of the manifest.
@@ -68,26 +68,26 @@ def audit(
     """
     try:
         if baseline is None:
-            return Verdict(CLEAN, ()), _look(repository)
+            return AuditVerdict(CLEAN, ()), _look(repository)
         allowed = budget if budget is not None and policy == "trim" else Budget()
         return _compare(repository, baseline, policy, allowed, compression)
     except (OSError, Broken, Unreadable, TooMany, ValueError) as error:
-        return Verdict(ALARM, (unreadable(repository, error),)), baseline
+        return AuditVerdict(ALARM, (unreadable(repository, error),)), baseline
 
 
-def rebase(repository: str, baseline: Baseline) -> tuple[Verdict, Baseline]:
+def rebase(repository: str, baseline: Baseline) -> tuple[AuditVerdict, Baseline]:
     """Return the baseline after a compaction by the server, and whether it kept what a compaction has to keep."""
     try:
         now = _look(repository)
     except (OSError, Broken, Unreadable, ValueError) as error:
-        return Verdict(ALARM, (unreadable(repository, error),)), baseline
+        return AuditVerdict(ALARM, (unreadable(repository, error),)), baseline
     findings = [
         f"the compaction changed {name} from {getattr(baseline, name)} to {getattr(now, name)}"
         for name in ("objects", "manifest", "config", "nonce")
         if getattr(baseline, name) is not None and getattr(baseline, name) != getattr(now, name)
     ]
     now = replace(now, manifest_floor=baseline.manifest_floor, compression=baseline.compression)
-    return Verdict(ALARM if findings else CLEAN, tuple(findings)), now
+    return AuditVerdict(ALARM if findings else CLEAN, tuple(findings)), now
 
 
 def unreadable(repository: str, error: Exception) -> str:
@@ -130,7 +130,9 @@ def _stored_size(segments: list[File], number: int, offset: int) -> int:
     return 0
 
 
-def _compare(repository: str, old: Baseline, policy: str, budget: Budget, compression: str) -> tuple[Verdict, Baseline]:
+def _compare(
+    repository: str, old: Baseline, policy: str, budget: Budget, compression: str
+) -> tuple[AuditVerdict, Baseline]:
     listing = Listing(repository, old.directories, old.transaction)
     committed = listing.committed()
     changes = read_changes(committed)
@@ -164,12 +166,12 @@ def _compare(repository: str, old: Baseline, policy: str, budget: Budget, compre
     return _verdict(findings, notes, changes, budget), now
 
 
-def _verdict(findings: list[str], notes: list[str], changes: Changes, budget: Budget) -> Verdict:
+def _verdict(findings: list[str], notes: list[str], changes: Changes, budget: Budget) -> AuditVerdict:
     if findings:
-        return Verdict(ALARM, tuple(findings), changes)
+        return AuditVerdict(ALARM, tuple(findings), changes)
     if changes.gone:
         notes = [*notes, f"{changes.gone} objects were deleted, of at most {budget.objects} that were allowed"]
-    return Verdict(EXPECTED if notes else CLEAN, tuple(notes), changes)
+    return AuditVerdict(EXPECTED if notes else CLEAN, tuple(notes), changes)
 
 
 def _judge_objects(changes: Changes, policy: str, budget: Budget, old_manifest: int) -> Iterator[str]:

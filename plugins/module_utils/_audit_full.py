@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, CLEAN, Verdict, unreadable
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, CLEAN, AuditVerdict, unreadable
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_look import Listing
 from ansible_collections.paranoid.backup.plugins.module_utils._hints import (
     Head,
@@ -56,7 +56,7 @@ class _Findings:
                 yield f"{kind}: {self.counts[kind] - len(named)} more"
 
 
-def full_audit(repository: str, checksums: bool = True) -> Verdict:
+def full_audit(repository: str, checksums: bool = True) -> AuditVerdict:
     """Judge the whole repository; no session may be open. Without ``checksums`` only headers and index are read.
 
     Holds the ids that were ever deleted, and about 300 bytes per object once something is wrong. Never raises for
@@ -76,7 +76,7 @@ def full_audit(repository: str, checksums: bool = True) -> Verdict:
     except (OSError, Broken, Unreadable) as error:
         findings.add("damage", unreadable(repository, error))
     sentences = tuple(findings.sentences())
-    return Verdict(ALARM if sentences else CLEAN, sentences)
+    return AuditVerdict(ALARM if sentences else CLEAN, sentences)
 
 
 def _read(committed: Sequence[File], checksums: bool) -> tuple[int, dict[int, Broken]]:

@@ -9,7 +9,7 @@ import json
 import os
 from typing import Any, Optional
 
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, CLEAN, Budget, Verdict, audit
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, CLEAN, AuditVerdict, Budget, audit
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._files import save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
@@ -21,7 +21,7 @@ _LIMIT = 16 * 1024 * 1024
 
 def examine(
     server: ServerRecord, client: ClientRecord, policy: str, budget: Optional[Budget] = None
-) -> tuple[Verdict, Optional[Baseline]]:
+) -> tuple[AuditVerdict, Optional[Baseline]]:
     """Audit what was done under ``policy`` since the last audit; the caller holds the client's lock.
 
     The next audit compares with the second, once the ledger has the verdict and ``keep_baseline`` was called.
@@ -30,9 +30,9 @@ def examine(
     try:
         old = load_baseline(path)
     except (OSError, ValueError) as error:
-        return Verdict(ALARM, (f"the baseline {path} cannot be read, so nothing can be compared: {error}",)), None
+        return AuditVerdict(ALARM, (f"the baseline {path} cannot be read, so nothing can be compared: {error}",)), None
     if old is None and repository_id(client.repository) is None:
-        return Verdict(CLEAN, ()), None  # Its making failed: there is nothing yet that could have been touched.
+        return AuditVerdict(CLEAN, ()), None  # Its making failed: there is nothing yet that could have been touched.
     return audit(client.repository, old, policy, budget, client.compression)
 
 

@@ -11,8 +11,7 @@ from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
 from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import conclude, record_audit
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, rebase
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import Verdict as Finding
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, AuditVerdict, rebase
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import run_borg
 from ansible_collections.paranoid.backup.plugins.module_utils._clock import stamp
@@ -63,7 +62,7 @@ def begin_compaction(server: ServerRecord, client: ClientRecord, before: Baselin
 
 def conclude_compaction(
     server: ServerRecord, client: ClientRecord, ledger: Ledger, before: Baseline
-) -> tuple[Finding, Optional[Compaction]]:
+) -> tuple[AuditVerdict, Optional[Compaction]]:
     """Check what a compaction left and enter it, if it did anything; without an alarm the next audit begins there.
 
     The entry comes first: no rollback may count any more on what a compaction freed.
@@ -74,7 +73,7 @@ def conclude_compaction(
         raise SessionError("check_failed", reason)
     found, after = rebase(client.repository, before)
     if code:
-        found = Finding(ALARM, (*found.findings, f"borg check after a compaction: {said}"))
+        found = AuditVerdict(ALARM, (*found.findings, f"borg check after a compaction: {said}"))
     entry = None
     if after.transaction != before.transaction:
         entry = Compaction(client.client, before.size, after.size, after.transaction)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
 from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import record_audit
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, CLEAN, Verdict
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, CLEAN, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_full import full_audit
 from ansible_collections.paranoid.backup.plugins.module_utils._examine import examine, keep_baseline, last_baseline
@@ -76,7 +76,7 @@ def upkeep(config_dir: str, client: str, purpose: str, settled: bool = True) -> 
         raise SessionError("server_error", f"the server cannot work: {error}") from None
 
 
-def inspect(held: Upkeep, full: bool = False, check: bool = False) -> Verdict:
+def inspect(held: Upkeep, full: bool = False, check: bool = False) -> AuditVerdict:
     """Audit outside a session, as after one that could only append; record it, and freeze on an alarm.
 
     With ``check`` nothing is written: neither baseline nor ledger.
@@ -85,7 +85,7 @@ def inspect(held: Upkeep, full: bool = False, check: bool = False) -> Verdict:
     found, baseline = examine(held.server, held.client, "append")
     if full:
         whole = full_audit(held.client.repository)
-        found = Verdict(
+        found = AuditVerdict(
             ALARM if ALARM in (found.verdict, whole.verdict) else CLEAN,
             found.findings + whole.findings,
             found.changes,

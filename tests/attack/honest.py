@@ -23,7 +23,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import Budget, Verdict, audit, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import AuditVerdict, Budget, audit, rebase
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_full import full_audit
 from ansible_collections.paranoid.backup.plugins.module_utils._maintain import trim_budget
@@ -156,7 +156,7 @@ class Life:
         verdict, self.baseline = audit(self.repository, None, "create")
         assert verdict.verdict == "clean", verdict.findings
 
-    def session(self, kind: str) -> tuple[Verdict, list[int]]:
+    def session(self, kind: str) -> tuple[AuditVerdict, list[int]]:
         """Hold one session of this kind; return the audit's verdict and the exit codes of its commands."""
         self.policy, self.budget = "append", Budget()
         codes = _KINDS[kind](self)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import Budget, Verdict, audit, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import AuditVerdict, Budget, audit, rebase
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_full import full_audit
 from real import Borg, Gate
@@ -21,7 +21,7 @@ def start(borg: Borg) -> Baseline:
     return baseline
 
 
-def judge(borg: Borg, baseline: Baseline, policy: str, budget: Budget | None = None) -> tuple[Verdict, Baseline]:
+def judge(borg: Borg, baseline: Baseline, policy: str, budget: Budget | None = None) -> tuple[AuditVerdict, Baseline]:
     verdict, after = audit(str(borg.repository), baseline, policy, budget)
     assert after is not None
     return verdict, after

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils import _audit_full
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import Budget, Verdict, audit, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import AuditVerdict, Budget, audit, rebase
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_full import full_audit
 from fake_repository import MANIFEST_ID, FakeRepository, entry, key
@@ -43,11 +43,11 @@ def made(tmp_path: Path) -> tuple[FakeRepository, Baseline]:
 
 def judge(
     repository: FakeRepository, baseline: Baseline, policy: str = "append", budget: Budget | None = None
-) -> Verdict:
+) -> AuditVerdict:
     return audit(str(repository.path), baseline, policy, budget)[0]
 
 
-def alarm(verdict: Verdict, words: str) -> None:
+def alarm(verdict: AuditVerdict, words: str) -> None:
     assert verdict.verdict == "alarm"
     assert any(words in finding for finding in verdict.findings), verdict.findings
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils import _compaction
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import Verdict
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline, Directory
 from ansible_collections.paranoid.backup.plugins.module_utils._compaction import Limits, Prospect, look_ahead
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import NAME, Ledger
@@ -29,7 +29,7 @@ class Held:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.name, self.freeable = ledger, "web1", 400
         self.client = SimpleNamespace(hold_days=14)
-        self.verdict = Verdict("clean", ())
+        self.verdict = AuditVerdict("clean", ())
 
     def baseline(self) -> Baseline:
         return Baseline(7, (Directory(0, 1, 1, 600, ""), Directory(1, 2, 2, 400, "")), 10, 5, 5, "", 1, self.freeable)
@@ -93,7 +93,7 @@ def test_a_frozen_client_is_refused(trimmed: Any) -> None:
 
 
 def test_an_alarm_of_its_own_audit_ends_it(trimmed: Any) -> None:
-    trimmed.verdict = Verdict("alarm", ("12 objects gone",))
+    trimmed.verdict = AuditVerdict("alarm", ("12 objects gone",))
     with pytest.raises(SessionError, match="12 objects gone") as caught:
         look_ahead(trimmed, Limits(), LATER)
     assert caught.value.code == "alarm"

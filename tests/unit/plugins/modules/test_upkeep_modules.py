@@ -16,7 +16,7 @@ import yaml
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.doc_fragments.upkeep import ModuleDocFragment
 from ansible_collections.paranoid.backup.plugins.module_utils import _upkeep_module
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import Verdict
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._compaction import Prospect
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.modules import audit, compact, rollback, unfreeze
@@ -80,7 +80,7 @@ def test_an_audit_tells_how_long_it_took(
     verdict: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_long(monkeypatch)
-    found = Verdict(verdict, (), SimpleNamespace())  # type: ignore[arg-type]
+    found = AuditVerdict(verdict, (), SimpleNamespace())  # type: ignore[arg-type]
     monkeypatch.setattr(audit, "inspect", lambda *_held, **_wanted: found)
     told = call(audit, {"client": "web1"}, capsys, monkeypatch)
     assert (told["verdict"], *(told[key] for key in sorted(TIMED))) == (verdict, 40, MIDNIGHT, MIDNIGHT)
