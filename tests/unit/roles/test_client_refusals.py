@@ -68,6 +68,7 @@ def test_a_server_that_is_its_own_client(tmp_path: Path) -> None:
     ("variables", "words"),
     [
         ({"backup_client_name": "web 1"}, "'web 1' cannot name a client"),
+        ({"backup_client_source": ["/srv"]}, "there is no variable backup_client_source: defaults/main.yml"),
         ({"backup_client_excludes_mine": "/home"}, "backup_client_excludes_mine must be a list"),
         ({"backup_client_borgmatic_extra": {"compression": "obfuscate,2,zstd"}}, "must not obfuscate"),
         ({"backup_client_login": "root"}, "backup_client_from must name the addresses of the server"),
@@ -76,7 +77,7 @@ def test_a_server_that_is_its_own_client(tmp_path: Path) -> None:
     ],
 )
 def test_variables_that_do_not_go_together(tmp_path: Path, variables: dict[str, Any], words: str) -> None:
-    good = {"backup_client_server_public_key": "ssh-ed25519 AAAA"}
+    good = {"backup_client_server_public_key": "ssh-ed25519 AAAA", "backup_client_sources_web": ["/srv"]}
     assert play(tmp_path, "validate", {"web1": good})[0] == 0
     code, said = play(tmp_path, "validate", {"web1": good | variables})
     assert code == 2 and words in said, said

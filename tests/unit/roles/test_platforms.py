@@ -26,6 +26,13 @@ def variables(platform: str) -> dict[str, Any]:
     return loaded
 
 
+def ansible_playbook(play: Path) -> subprocess.CompletedProcess[str]:
+    """Run a play without this checkout's settings."""
+    collections = {"ANSIBLE_COLLECTIONS_PATH": str(TOP / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
+    argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", play]
+    return subprocess.run(argv, env={**os.environ, **collections}, capture_output=True, text=True, check=False)
+
+
 def test_each_platform_says_everything() -> None:
     debian, freebsd = (variables(platform) for platform in PLATFORMS)
     assert debian.keys() == freebsd.keys()
@@ -70,9 +77,7 @@ def test_freebsd_gets_a_service_that_its_shell_can_read(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "templates").symlink_to(ROLE / "templates")
     (folder / "play.yml").write_text(json.dumps([play]))
-    collections = {"ANSIBLE_COLLECTIONS_PATH": str(TOP / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
-    argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", folder / "play.yml"]
-    done = subprocess.run(argv, env={**os.environ, **collections}, capture_output=True, text=True, check=False)
+    done = ansible_playbook(folder / "play.yml")
     assert done.returncode == 0, done.stdout + done.stderr
     service = (tmp_path / "service").read_text()
     assert "/usr/local/etc/paranoid-backup/sshd_config" in service and ". /etc/rc.subr" in service
@@ -80,3 +85,20 @@ def test_freebsd_gets_a_service_that_its_shell_can_read(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "record").read_text())
     assert (record["state_dir"], record["run_dir"]) == ("/var/db/paranoid-backup", "/var/run/paranoid-backup")
     assert "HostKey /usr/local/etc/paranoid-backup/ssh/sshd_ed25519" in (tmp_path / "sshd_config").read_text()
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"backup_server_slot": 4}, "there is no variable backup_server_slot: defaults/main.yml"),
+        ({"backup_server_slots": 0}, "backup_server_slots, backup_server_log_keep and the timeouts must be at least 1"),
+        ({"ansible_facts": {"os_family": "RedHat", "distribution": "Fedora"}}, "runs Debian or FreeBSD, not Fedora"),
+    ],
+)
+def test_what_a_server_refuses(tmp_path: Path, variables: dict[str, Any], words: str) -> None:
+    load = {"ansible.builtin.import_role": {"name": "paranoid.backup.backup_server", "tasks_from": "platform"}}
+    facts = {"ansible_facts": {"os_family": "Debian", "distribution": "Debian"}}
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [load]}
+    (tmp_path / "play.yml").write_text(json.dumps([{**play, "vars": {**facts, **variables}}]))
+    done = ansible_playbook(tmp_path / "play.yml")
+    assert done.returncode == 2 and words in " ".join(done.stdout.split()), done.stdout
