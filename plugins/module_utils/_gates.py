@@ -23,6 +23,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._text import one_l
 
 _LINE_LIMIT = 64 * 1024
 _REFUSALS_KEPT = 20
+_LAST_WAIT = 5.0  # seconds in which a gate that was killed is gone
 _COUNTS = ("received", "sent", "put", "delete", "commits", "manifests")
 
 
@@ -83,8 +84,13 @@ class Gates:
             await asyncio.wait(self._running, timeout=grace)
         for process in self._processes:
             kill_group(process)
-        if self._running:
-            await asyncio.wait(self._running)
+        if self._running:  # Whoever took over a gate may have left somebody with its report open.
+            _done, deaf = await asyncio.wait(self._running, timeout=_LAST_WAIT)
+            for task in deaf:
+                task.cancel()
+            for process in self._processes:
+                process._transport.close()  # type: ignore[attr-defined]  # asyncio has no other way to let go of it
+            await asyncio.gather(*deaf, return_exceptions=True)
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()

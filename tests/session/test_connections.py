@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from session_world import REPOSITORY_USER, ROOT, TOP, World
+from ansible_collections.paranoid.backup.plugins.module_utils import _gates
+from session_world import CLIENT, OK, REPOSITORY_USER, ROOT, TOP, World, came_to
 from waiting import wait_until
 
 sys.path.insert(0, str(TOP / "tests/attack"))
@@ -65,6 +68,34 @@ def test_a_second_connection_waits_until_the_first_is_over(world: World) -> None
             second.wait(5)
             assert second.receive(), "its gate begins when the first one's is gone"
             assert second.open()
+
+
+def test_connections_of_one_session_are_bounded(world: World) -> None:
+    with open_session(world, 20) as path, ExitStack() as opened:
+        opened.enter_context(connection(path)).hello()
+        for _ in range(63):
+            opened.enter_context(connection(path))
+        with connection(path) as one_more, pytest.raises(Closed):
+            one_more.negotiate()
+        assert len([line for line in world.server_processes() if " gate --policy " in line]) == 1
+    (log,) = (world.path / "log" / CLIENT).glob("*-backup-*.log")
+    assert "gate refused connection 65 of one session" in log.read_text()
+
+
+def test_a_gate_that_leaves_somebody_behind_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever took over a gate may leave a process in another group, with the gate's report open."""
+    python, pids = world.path / "python", world.path / "left"
+    python.write_text(f'#!/bin/sh\nsetsid sleep 300 </dev/null >/dev/null & echo $! >>{pids}\nexec {world.server["python"]} "$@"\n')
+    python.chmod(0o755)
+    pids.touch()
+    pids.chmod(0o666)
+    world.write(python=str(python))
+    monkeypatch.setattr(_gates, "_LAST_WAIT", 1.0)
+    try:
+        assert came_to(world.session("backup")) == OK
+    finally:
+        for pid in pids.read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
 
 
 def test_after_the_session_its_connection_is_cut_and_its_socket_gone(world: World) -> None:
