@@ -85,7 +85,9 @@ def test_connections_of_one_session_are_bounded(world: World) -> None:
 def test_a_gate_that_leaves_somebody_behind_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever took over a gate may leave a process in another group, with the gate's report open."""
     python, pids = world.path / "python", world.path / "left"
-    python.write_text(f'#!/bin/sh\nsetsid sleep 300 </dev/null >/dev/null & echo $! >>{pids}\nexec {world.server["python"]} "$@"\n')
+    python.write_text(
+        f'#!/bin/sh\nsetsid sleep 300 </dev/null >/dev/null & echo $! >>{pids}\nexec {world.server["python"]} "$@"\n'
+    )
     python.chmod(0o755)
     pids.touch()
     pids.chmod(0o666)
