@@ -11,6 +11,8 @@ from typing import Optional
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._audit_baseline import Baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._chain_watch import broken_chain
+from ansible_collections.paranoid.backup.plugins.module_utils._clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._examine import keep_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
@@ -82,10 +84,16 @@ def _recorded(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> O
     with open_ledger(server) as ledger:
         for entry in entries:
             ledger.append(entry)
-        if outcome.verdict.code == "alarm" and ledger.freeze_state(client.client) is None:
+        touched = outcome.audit is not None and outcome.audit["verdict"] == ALARM
+        if touched and ledger.freeze_state(client.client) is None:
             ledger.append(Freeze(client.client, outcome.verdict.reason, outcome.session))
         state = ledger.freeze_state(client.client)
-    return replace(outcome, frozen=state.entry.reason if state and isinstance(state.entry, Freeze) else "")
+        problem = broken_chain(ledger, utc_now())
+    outcome = replace(outcome, frozen=state.entry.reason if state and isinstance(state.entry, Freeze) else "")
+    if not problem:
+        return outcome
+    doubt = "; ".join(part for part in (f"ALARM: {problem}", outcome.verdict.reason) if part)
+    return replace(outcome, verdict=Verdict("failed", "alarm", one_line(doubt, 500)))
 
 
 def _not_recorded(outcome: Outcome, error: LedgerError) -> Outcome:

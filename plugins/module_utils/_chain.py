@@ -17,7 +17,7 @@ _HEAD = re.compile(r"(\d{1,18}):([0-9a-f]{64})\Z")
 
 @dataclass(frozen=True)
 class Head:
-    """The newest entry of a chain. Written ``<seq>:<hash>``, as mails carry it; an empty chain has seq 0."""
+    """The newest entry of a chain. Written ``<seq>:<hash>``, to be noted elsewhere; an empty chain has seq 0."""
 
     seq: int
     hash: str
@@ -57,7 +57,7 @@ def parse_head(text: str) -> Head:
     """Return the Head that ``<seq>:<hash>`` names; ValueError when it is not of that form."""
     match = _HEAD.match(text.strip())
     if match is None:
-        raise ValueError("a head is <seq>:<64 hex digits>, as a mail or ledger_info printed it")
+        raise ValueError("a head is <seq>:<64 hex digits>, as ledger_info printed it")
     return Head(int(match[1]), match[2])
 
 

@@ -15,7 +15,12 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg import run_b
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Compaction
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._settle import begin_compaction, conclude_compaction
-from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import hold_ends, refuse_frozen, waiting_trim
+from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import (
+    hold_ends,
+    refuse_broken,
+    refuse_frozen,
+    waiting_trim,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import Upkeep, inspect
 
 
@@ -39,6 +44,7 @@ class Prospect:
 
 def look_ahead(held: Upkeep, limits: Limits, now: datetime, check: bool = False) -> Prospect:
     """Audit, and return what a compaction would free; SessionError when it must not be done at all."""
+    refuse_broken(held.ledger, now)
     refuse_frozen(held.ledger, held.name)
     found = inspect(held, check=check)
     if found.verdict == ALARM:

@@ -30,7 +30,8 @@ def examine(
     try:
         old = load_baseline(path)
     except (OSError, ValueError) as error:
-        return AuditVerdict(ALARM, (f"the baseline {path} cannot be read, so nothing can be compared: {error}",)), None
+        why = f"the baseline {path} cannot be read, so nothing can be compared ({error}): audit in full, then remove it"
+        return AuditVerdict(ALARM, (why,)), None
     if old is None and repository_id(client.repository) is None:
         return AuditVerdict(CLEAN, ()), None  # Its making failed: there is nothing yet that could have been touched.
     return audit(client.repository, old, policy, budget, client.compression)

@@ -124,7 +124,7 @@ class Ledger:
             self._connection.executemany(sql.INSERT, rows)
 
     def head(self) -> Head:
-        """Return the newest entry's place and hash: what a mail prints, and what ``verify`` can be given later."""
+        """Return the newest entry's place and hash: what can be noted elsewhere, and given to ``verify`` later."""
         with explained(self.path):
             return self._head()
 

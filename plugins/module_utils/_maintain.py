@@ -32,6 +32,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._retention import 
 from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import (
     asked_before,
     open_ledger,
+    refuse_broken,
     refuse_frozen,
     waiting_trim,
 )
@@ -86,6 +87,7 @@ def prepare(server: ServerRecord, client: ClientRecord, now: datetime) -> Errand
     try:
         rules, zone = parse_rules(client.retention), parse_zone(client.time_zone)
         with open_ledger(server) as ledger:
+            refuse_broken(ledger, now)
             refuse_frozen(ledger, client.client)
             archives = tuple(ledger.archives(client.client))
             waiting, asked = waiting_trim(ledger, client.client), asked_before(ledger, client.client)

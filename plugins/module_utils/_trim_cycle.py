@@ -9,6 +9,7 @@ import os
 from datetime import datetime, timedelta
 from typing import Optional
 
+from ansible_collections.paranoid.backup.plugins.module_utils._chain_watch import broken_chain
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
     Compaction,
@@ -37,6 +38,13 @@ def refuse_frozen(ledger: Ledger, client: str) -> None:
         since = record.time.isoformat(timespec="seconds")
         reason = f"{client} is frozen since {since}: look, roll back or not, then unfreeze it ({record.entry.reason})"
         raise SessionError("frozen", reason[:500])
+
+
+def refuse_broken(ledger: Ledger, now: datetime) -> None:
+    """Raise SessionError ``alarm`` when the ledger is not what it was: nothing is deleted by what it says."""
+    problem = broken_chain(ledger, now)
+    if problem:
+        raise SessionError("alarm", f"ALARM: {problem}"[:500])
 
 
 def course(ledger: Ledger, client: str, *kinds: str) -> list[Record]:

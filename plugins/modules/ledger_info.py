@@ -45,7 +45,7 @@ options:
     default: true
   known_head:
     description:
-      - A head that was noted earlier and elsewhere, such as in a mail, in the form of RV(head).
+      - A head that was noted earlier and elsewhere, such as on another machine, in the form of RV(head).
       - Only with it a ledger that was cut off, or written anew as a whole, is told from a whole one.
     type: str
     default: ""
@@ -62,7 +62,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Check the chain against the head in last night's mail
+- name: Check the chain against the head that another machine noted last night
   paranoid.backup.ledger_info:
     known_head: "4711:5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"
     limit: 0

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries im
     Rollback,
     Unfreeze,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger_schema import STATEMENTS
 from keeper import Keeper
 from session_world import CLIENT, OK, assert_next_session_works, came_to
 
@@ -205,3 +208,23 @@ def test_an_open_session_keeps_everybody_else_out(keeper: Keeper) -> None:
         session.kill()
         session.communicate()
     assert_next_session_works(keeper.world)
+
+
+def test_a_broken_chain_is_an_alarm_and_nothing_is_deleted(keeper: Keeper) -> None:
+    """Somebody wrote into the ledger; backups go on, and their archives are known as ever."""
+    with closing(sqlite3.connect(keeper.world.path / "state/ledger.sqlite")) as connection:
+        (trigger,) = [statement for statement in STATEMENTS if "TRIGGER entries_stay" in statement]
+        connection.execute("DROP TRIGGER entries_stay")
+        connection.execute("DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)")
+        connection.execute(trigger)
+        connection.commit()
+    outcome = keeper.world.session("backup")
+    assert outcome.verdict.code == "alarm" and "was tampered with" in outcome.verdict.reason
+    assert outcome.archive and outcome.archive["id"] in keeper.known()
+    assert outcome.frozen == "" and keeper.entries("freeze") == []
+    assert keeper.maintain().verdict.code == "alarm"
+    refused = keeper.module("compact")
+    assert refused["code"] == "alarm" and "was tampered with" in refused["msg"]
+    assert len(keeper.listed()) == 4
+    (keeper.world.path / "state/ledger.sqlite.head").unlink()  # A person looked, and says that it is right.
+    assert came_to(keeper.maintain()) == OK
