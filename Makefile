@@ -20,7 +20,7 @@ demo: bootstrap ## Provision the lab, back it all up, print the mail
 	@tests/tools/demo
 
 test: bootstrap ## Run every test
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
 molecule: bootstrap ## Run the Molecule scenarios of the roles
 	@$(BIN)/pytest tests/molecule

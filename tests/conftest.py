@@ -9,14 +9,30 @@ import os
 
 import pytest
 from lab import Lab
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
+
+SHARE_LAB = ("tests/e2e/", "tests/attack/test_on_hosts.py", "tests/attack/test_stolen_client_key.py")
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in a hook of the same name.
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class Scheduling(LoadScopeScheduling):
     """Tests that share the lab stay in one process, in their order; any other file stays whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return the name of the group that a test belongs to."""
+        return "lab" if nodeid.startswith(SHARE_LAB) else nodeid.split("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Have tests in several processes go by these groups."""
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse tests that would change the lab below the others."""
     for item in items:
-        shares_lab = "lab" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("lab" if shares_lab else item.path.stem))
+        if "lab" in getattr(item, "fixturenames", ()) and not item.nodeid.startswith(SHARE_LAB):
+            raise pytest.UsageError(f"{item.nodeid} uses the lab: add it to SHARE_LAB")
 
 
 @pytest.fixture(scope="session")
