@@ -83,6 +83,14 @@ def test_variables_that_do_not_go_together(tmp_path: Path, variables: dict[str, 
     assert code == 2 and words in said, said
 
 
+@pytest.mark.parametrize("entry", [{"name": "shop", "password": 471147}, "postgresql://shop:471147@localhost"])
+def test_a_password_is_not_quoted(tmp_path: Path, entry: object) -> None:
+    databases = {"backup_client_postgresql_databases_shop": [{"name": "blog", "password": "secret"}, entry]}
+    code, said = play(tmp_path, "validate", {"web1": databases | {"backup_client_server_public_key": "x"}})
+    assert code == 2 and "a database of web1 is no dictionary, or its password is no text" in said, said
+    assert "471147" not in said and "secret" not in said
+
+
 def test_wheels_that_were_built_are_found(tmp_path: Path) -> None:
     show = {"ansible.builtin.debug": {"msg": "wheels are {{ __backup_client_wheels or 'nowhere' }}."}}
     built = tmp_path / ".local/share/paranoid-backup/wheelhouse/bookworm-x86_64.tar"
