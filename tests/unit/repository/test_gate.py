@@ -15,6 +15,7 @@ from typing import Any
 
 import msgpack
 import pytest
+from history import disk_use
 from hostile import MANIFEST_ID, Closed, Hostile, Refusal
 from real import Borg, Gate
 
@@ -35,11 +36,6 @@ def gate(policy: str, borg: Borg, *options: str) -> Iterator[Gate]:
 def stored(client: Hostile) -> list[bytes]:
     """Ids of all objects, the manifest's last."""
     return sorted(client.call("list", limit=1000), reverse=True)
-
-
-def used_bytes(repository: Path) -> int:
-    """What all files take on the disk, in whole blocks."""
-    return sum(-(-path.stat().st_size // 4096) * 4096 for path in repository.rglob("*") if path.is_file())
 
 
 def refusal(client: Hostile, method: str, **arguments: Any) -> str:
@@ -210,7 +206,7 @@ def test_quota_counts_empty_commits_and_tiny_manifests(borg: Borg) -> None:
 @pytest.mark.parametrize("kind", ["empty objects", "objects that come and go"])
 def test_quota_counts_what_the_repository_remembers_of_objects(borg: Borg, kind: str) -> None:
     """An empty object takes more room in the index than in its segment, one that is gone more in the hints."""
-    quota = used_bytes(borg.repository) + 500_000
+    quota = disk_use(borg.repository) + 500_000
     with gate("append", borg, "--quota", str(quota)) as running, suppress(Refusal, Closed):
         running.client.hello()
         for number in range(1, 50_000):
@@ -219,7 +215,7 @@ def test_quota_counts_what_the_repository_remembers_of_objects(borg: Borg, kind:
                 running.client.call("delete", id=number.to_bytes(32, "little"))
             if number % 1000 == 0:
                 running.client.call("commit", compact=False)
-    assert quota - 300_000 < used_bytes(borg.repository) <= quota
+    assert quota - 300_000 < disk_use(borg.repository) <= quota
 
 
 def test_commit_after_a_refused_quota_is_refused(borg: Borg) -> None:
