@@ -87,6 +87,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM
+from ansible_collections.paranoid.backup.plugins.module_utils._clock import utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import refuse_broken
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import inspect
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_module import Stopwatch, at_work, spec
 
@@ -101,6 +103,8 @@ def main() -> None:
     with at_work(module, "an audit", watch) as held:
         before = held.ledger.freeze_state(held.name)
         found = inspect(held, full=wanted["full"], check=module.check_mode)
+        if found.verdict != ALARM and not module.check_mode:
+            refuse_broken(held.ledger, utc_now())
     result: dict[str, Any] = {"verdict": found.verdict, "findings": list(found.findings), **watch.told()}
     if found.verdict == ALARM:
         frozen_now = before is None and not module.check_mode
