@@ -63,6 +63,7 @@ def provisioned(lab: Lab, inventory: list[str]) -> list[subprocess.CompletedProc
 def switched_off(lab: Lab) -> Iterator[None]:
     """The clients without power."""
     containers = [f"{lab.name}-{name}" for name in OFF]
+    lab.end_connections()
     subprocess.run(["podman", "stop", "--time", "5", *containers], check=True, capture_output=True)
     try:
         yield

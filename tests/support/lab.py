@@ -62,6 +62,12 @@ class Lab:
             command, cwd=ROOT, env=self.environment | (environment or {}), capture_output=True, text=True, check=False
         )
 
+    def end_connections(self) -> None:
+        """End the connections that Ansible keeps open: of a host that was switched off they would lead nowhere."""
+        for path in Path.home().glob(f".ansible/cp/{self.name}/*"):
+            argv = ["ssh", "-F", "none", "-o", f"ControlPath={path}", "-O", "exit", "lab"]
+            subprocess.run(argv, capture_output=True, check=False)
+
     def exec(self, host: str, *argv: str, input: bytes | None = None) -> subprocess.CompletedProcess[bytes]:  # noqa: A002
         """Run a command as root on a host, past its network; never raises for an exit code."""
         command = ["podman", "exec", "--interactive", f"{self.name}-{host}", *argv]
