@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,7 +25,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Ou
 from ansible_collections.paranoid.backup.plugins.module_utils._records import ClientRecord, ServerRecord
 from ansible_collections.paranoid.backup.plugins.module_utils._retention import (
     RetentionError,
-    RetentionPlan,
     parse_rules,
     parse_zone,
     plan,
@@ -41,13 +41,15 @@ NAMED_LIMIT = 1500  # archives of one trim; with its answer it must fit into one
 _KNOWN_LIMIT = 13_000  # archives of one request, which is at most 1 MiB
 _LEAST_OBJECTS = 1000
 _LEAST_BYTES = 64 * 1024 * 1024
+_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 
 @dataclass(frozen=True)
 class Errand:
-    """What one maintenance asks for. ``archives`` are all that the ledger knows, ``drop`` those that are named.
+    """What one maintenance asks for. ``archives`` are all that the ledger knows, ``drop`` those of them that are named.
 
-    ``waiting`` says which earlier trim still waits for its compaction, so that nothing is named now.
+    ``strangers`` are ids that the ledger does not know and a person named. ``waiting`` says which earlier trim still
+    waits for its compaction, so that nothing is named now.
     """
 
     archives: tuple[KnownArchive, ...]
@@ -57,11 +59,12 @@ class Errand:
     budget: Budget
     check_seconds: int
     waiting: str = ""
+    strangers: tuple[str, ...] = ()
 
     @property
     def named(self) -> tuple[str, ...]:
         """The ids of the archives that are to be deleted."""
-        return tuple(archive.id for archive in self.drop)
+        return tuple(archive.id for archive in self.drop) + self.strangers
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -80,8 +83,11 @@ class Errand:
         return tuple(word for name, value in limits.items() for word in (name, str(value)))
 
 
-def prepare(server: ServerRecord, client: ClientRecord, now: datetime) -> Errand:
-    """Decide what to ask for at ``now``; SessionError when the client is frozen or its record has no valid rules."""
+def prepare(server: ServerRecord, client: ClientRecord, now: datetime, unknown: Sequence[str] = ()) -> Errand:
+    """Decide what to ask for at ``now``: what the rules let go, and ``unknown``, ids of archives that a person lets go.
+
+    SessionError when the client is frozen, its record has no valid rules, or the ledger knows one of ``unknown``.
+    """
     if client.retention is None:
         raise SessionError("not_provisioned", f"the record of {client.client} has no retention: run site.yml for it")
     try:
@@ -96,9 +102,14 @@ def prepare(server: ServerRecord, client: ClientRecord, now: datetime) -> Errand
     if len(archives) > _KNOWN_LIMIT:
         raise SessionError("server_error", f"{client.client} has more than {_KNOWN_LIMIT} archives: keep fewer")
     decided = plan(archives, rules, now, zone)
-    drop = () if waiting else decided.drop[:NAMED_LIMIT]
-    budget = trim_budget(client, last_baseline(server, client), len(drop), len(archives))
-    return Errand(archives, decided.keep, drop, asked, budget, client.check_seconds, _waiting(waiting, decided))
+    strangers = _strangers(unknown, archives)
+    if waiting:
+        why = _waiting(waiting, len(decided.drop) + len(strangers))
+        return Errand(archives, decided.keep, (), asked, Budget(), client.check_seconds, why)
+    drop = decided.drop[: NAMED_LIMIT - len(strangers)]
+    dropped = len(drop) + len(strangers)
+    budget = trim_budget(client, last_baseline(server, client), dropped, len(archives) + len(strangers))
+    return Errand(archives, decided.keep, drop, asked, budget, client.check_seconds, strangers=strangers)
 
 
 def trim_budget(client: ClientRecord, baseline: Baseline, dropped: int, archives: int) -> Budget:
@@ -174,11 +185,23 @@ def trim_entry(outcome: Outcome) -> Trim | None:
     return Trim(outcome.client, outcome.session, named, deleted, outcome.gate.transaction)
 
 
-def _waiting(trim: Record | None, decided: RetentionPlan) -> str:
-    if trim is None:
-        return ""
+def _strangers(unknown: Sequence[str], archives: Sequence[KnownArchive]) -> tuple[str, ...]:
+    known = {archive.id for archive in archives}
+    for one in unknown:
+        if not _ID.match(one):
+            raise SessionError("refused", f"delete_unknown takes ids of archives, 64 hex digits each, not {one[:80]!r}")
+        if one in known:
+            raise SessionError(
+                "refused", f"the ledger knows archive {one}: its rules decide about it, not delete_unknown"
+            )
+    if len(unknown) > NAMED_LIMIT:
+        raise SessionError("refused", f"delete_unknown takes at most {NAMED_LIMIT} archives at once")
+    return tuple(dict.fromkeys(unknown))
+
+
+def _waiting(trim: Record, going: int) -> str:
     day = trim.time.date().isoformat()
-    return f"the trim of {day} waits for its compaction, so {len(decided.drop)} archives stay until then"
+    return f"the trim of {day} waits for its compaction, so {going} archives stay until then"
 
 
 def _plan(errand: Errand) -> dict[str, Any]:

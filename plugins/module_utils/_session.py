@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -65,6 +66,7 @@ class Order:
     idle_timeout: int | None = None
     total_timeout: int | None = None
     open_for: int = 3600
+    delete_unknown: Sequence[str] = ()
 
 
 def perform(order: Order) -> Outcome:
@@ -146,7 +148,7 @@ class _Session:
         if not order.check:
             settle(self._server, self._client)
         if order.verb == "maintain":
-            self._errand = prepare(self._server, self._client, utc_now())
+            self._errand = prepare(self._server, self._client, utc_now(), order.delete_unknown)
             if order.check:
                 return replace(self._blank, changed=bool(self._errand.drop), maintain=told(self._errand))
         return self._logged(repository_id)

@@ -19,4 +19,5 @@ SESSION_SPEC: dict[str, dict[str, Any]] = {
     "idle_timeout": {"type": "int"},
     "total_timeout": {"type": "int"},
     "open_for": {"type": "int", "default": 3600},
+    "delete_unknown": {"type": "list", "elements": "str", "default": []},
 }

@@ -60,6 +60,14 @@ options:
     description: Seconds that V(open) stays open.
     type: int
     default: 3600
+  delete_unknown:
+    description:
+      - Ids of archives that V(maintain) has deleted besides, although the ledger never saw them arrive, such as what an
+        interrupted backup left behind. An earlier V(maintain) told them as RV(maintain.unknown).
+      - One that the ledger knows is refused. One that this client does not have is passed over.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     support: full

@@ -59,6 +59,23 @@ def test_what_the_ledger_does_not_know_is_shown_and_stays(keeper: Keeper) -> Non
     assert "stray{x}" in keeper.listed().values()
 
 
+def test_what_the_ledger_does_not_know_goes_when_a_person_names_it(keeper: Keeper) -> None:
+    keeper.borg("create", "::stray{{x}}.checkpoint", str(keeper.world.own / "source"))
+    newest = keeper.backup(4)
+    (stray,) = set(keeper.listed()) - keeper.known()
+    for wrong, words in ((newest, f"the ledger knows archive {newest}"), ("../x", "64 hex digits each, not '../x'")):
+        refused = keeper.maintain(delete_unknown=[stray, wrong]).verdict
+        assert refused.code == "refused" and words in refused.reason
+    outcome = keeper.maintain(delete_unknown=[stray, "0" * 64])
+    assert came_to(outcome) == OK, (outcome.verdict, outcome.log_tail)
+    assert outcome.maintain and stray in outcome.maintain["deleted"] and outcome.maintain["unknown"] == []
+    assert outcome.audit and outcome.audit["verdict"] == "expected"
+    assert set(keeper.listed()) == keeper.known() == {newest}
+    (trim,) = keeper.entries("trim")
+    assert isinstance(trim, Trim) and stray in trim.deleted
+    assert "so 1 archives stay" in (keeper.maintain(delete_unknown=[stray]).maintain or {})["waiting"]
+
+
 def test_an_archive_that_nobody_deleted_is_missed(keeper: Keeper) -> None:
     lost = keeper.listed()[next(iter(keeper.contents))]
     keeper.borg("delete", f"::{lost}")

@@ -24,7 +24,7 @@ from paranoid_dispatcher.host import remove_stale_sockets
 from paranoid_dispatcher.main import REASON_MAX, answer, encode
 from paranoid_dispatcher.output import parse_answer, printable, reason_of
 from paranoid_dispatcher.request import Request, parse_request, read_request
-from paranoid_dispatcher.verbs import MISSING_MAX, NAME_MAX, TOLD_MAX, VERBS, literally
+from paranoid_dispatcher.verbs import MISSING_MAX, NAME_MAX, TOLD_MAX, VERBS
 
 SESSION = "0123456789abcdef" * 2
 
@@ -88,10 +88,6 @@ def test_a_client_is_named_as_the_server_names_clients(name: str) -> None:
 def test_refuses_every_other_errand(changes: dict[str, object], why: str) -> None:
     with pytest.raises(Refused, match=why):
         parse_request(_request(**{"verb": "maintain", **ERRAND, **changes}))
-
-
-def test_an_archive_is_named_literally() -> None:
-    assert literally("a-{now}") == "a-{{now}}"
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def maintain(work: Work) -> Record:
     held = _archives(work)
     named = [identifier for identifier in asked.delete if identifier in held]
     if named:
-        _succeed(work.borg("delete", "--", "::", *(literally(held[identifier]) for identifier in named)))
+        _succeed(work.borg("delete", "--", "::", *(held[identifier] for identifier in named)))
     strange = [
         {"id": i, "name": printable(name, NAME_MAX)}
         for i, name in held.items()
@@ -111,11 +111,6 @@ def _succeed(done: Done) -> Done:
     if done.returncode:
         raise Failed(reason_of(done.log.decode("utf-8", "replace")))
     return done
-
-
-def literally(name: str) -> str:
-    """Borg replaces placeholders in the names of archives, too."""
-    return name.replace("{", "{{").replace("}", "}}")
 
 
 VERBS: dict[str, Callable[[Work], Record]] = {
