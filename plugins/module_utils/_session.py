@@ -10,9 +10,8 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils import _place as place
@@ -66,7 +65,7 @@ class Order:
     idle_timeout: int | None = None
     total_timeout: int | None = None
     open_for: int = 3600
-    delete_unknown: Sequence[str] = ()
+    delete_unknown: list[str] = field(default_factory=list)
 
 
 def perform(order: Order) -> Outcome:

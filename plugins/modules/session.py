@@ -63,7 +63,7 @@ options:
   delete_unknown:
     description:
       - Ids of archives that V(maintain) has deleted besides, although the ledger never saw them arrive, such as what an
-        interrupted backup left behind. An earlier V(maintain) told them as RV(maintain.unknown).
+        interrupted backup left behind. An earlier V(maintain) told them, as C(unknown) in RV(maintain).
       - One that the ledger knows is refused. One that this client does not have is passed over.
     type: list
     elements: str

@@ -155,8 +155,9 @@ def answers(process: subprocess.Popen[bytes], seconds: float = 30) -> tuple[dict
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Client:
-    return Client(tmp_path)
+def client(tmp_path_factory: pytest.TempPathFactory) -> Client:
+    """A client in a folder with a short name: the path of a socket has at most 107 characters (unix(7))."""
+    return Client(tmp_path_factory.mktemp("c"))
 
 
 def alive(pid_file: Path) -> bool:

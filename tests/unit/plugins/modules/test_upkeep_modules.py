@@ -82,6 +82,7 @@ def test_an_audit_tells_how_long_it_took(
     work_long(monkeypatch)
     found = AuditVerdict(verdict, (), SimpleNamespace())  # type: ignore[arg-type]
     monkeypatch.setattr(audit, "inspect", lambda *_held, **_wanted: found)
+    monkeypatch.setattr(audit, "refuse_broken", lambda *_ledger: None)
     told = call(audit, {"client": "web1"}, capsys, monkeypatch)
     assert (told["verdict"], *(told[key] for key in sorted(TIMED))) == (verdict, 40, MIDNIGHT, MIDNIGHT)
 
