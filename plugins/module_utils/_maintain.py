@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries im
     Record,
     Trim,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._names import valid_id
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Outcome, SessionError, Verdict
 from ansible_collections.paranoid.backup.plugins.module_utils._records import ClientRecord, ServerRecord
 from ansible_collections.paranoid.backup.plugins.module_utils._retention import (
@@ -41,7 +41,6 @@ NAMED_LIMIT = 1500  # archives of one trim; with its answer it must fit into one
 _KNOWN_LIMIT = 13_000  # archives of one request, which is at most 1 MiB
 _LEAST_OBJECTS = 1000
 _LEAST_BYTES = 64 * 1024 * 1024
-_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 
 @dataclass(frozen=True)
@@ -188,7 +187,7 @@ def trim_entry(outcome: Outcome) -> Trim | None:
 def _strangers(unknown: Sequence[str], archives: Sequence[KnownArchive]) -> tuple[str, ...]:
     known = {archive.id for archive in archives}
     for one in unknown:
-        if not _ID.match(one):
+        if not valid_id(one):
             raise SessionError("refused", f"delete_unknown takes ids of archives, 64 hex digits each, not {one[:80]!r}")
         if one in known:
             raise SessionError(

@@ -10,6 +10,7 @@ import re
 
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 # What useradd (shadow) and pw (FreeBSD) both accept.
+_ID = re.compile(r"[0-9a-f]{64}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]*", re.ASCII)
 _USER_MAX = 31
 _KEPT = 18
@@ -19,6 +20,11 @@ _HASHED = re.compile(r".*-[0-9a-f]{8}")
 def valid_client_name(name: str) -> bool:
     """Tell whether NAME can name a client: it becomes a file name, a host key alias and part of a user name."""
     return _CLIENT.fullmatch(name) is not None and ".." not in name
+
+
+def valid_id(text: str) -> bool:
+    """Tell whether TEXT is an id of Borg's, of a repository or an archive: 64 hex digits."""
+    return _ID.fullmatch(text) is not None
 
 
 def repository_user(client: str) -> str:

@@ -8,17 +8,16 @@ from __future__ import annotations
 import configparser
 import json
 import os
-import re
 import stat
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._files import regular_only, save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._names import valid_id
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._process import account
 from ansible_collections.paranoid.backup.plugins.module_utils._records import ClientRecord, ServerRecord
 
 _CONFIG_LIMIT = 64 * 1024
-_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def check_place(server: ServerRecord, client: ClientRecord) -> None:
@@ -71,7 +70,7 @@ def repository_id(repository: str) -> str | None:
         reason = str(error).splitlines()[0]
         raise SessionError("wrong_repository", f"{repository}/config cannot be read: {reason}") from None
     found = parser.get("repository", "id", fallback="")
-    return found if _ID.match(found) else None
+    return found if valid_id(found) else None
 
 
 def recorded_id(server: ServerRecord, client: ClientRecord) -> str | None:
@@ -84,7 +83,7 @@ def recorded_id(server: ServerRecord, client: ClientRecord) -> str | None:
     except (OSError, ValueError) as error:
         raise SessionError("server_error", f"cannot read {_record_path(server, client)}: {error}") from None
     found = content.get("id") if isinstance(content, dict) else None
-    return found if isinstance(found, str) and _ID.match(found) else None
+    return found if isinstance(found, str) and valid_id(found) else None
 
 
 def record_repository(server: ServerRecord, client: ClientRecord, now: str) -> None:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._names import valid_id
 from ansible_collections.paranoid.backup.plugins.module_utils._text import decode, one_line
 
 SCHEMA = 1
 VERBS = ("create", "backup", "info", "open", "maintain")
 ANSWER_LIMIT = 256 * 1024  # bytes of hello and result together
 UNKNOWN_LIMIT = 100  # archives that a client may tell of and the ledger does not know
-_HEX64 = re.compile(r"[0-9a-f]{64}\Z")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?\Z")
 
 
@@ -98,7 +98,7 @@ def _seconds(value: object, name: str) -> float:
 
 
 def _identifier(value: object, name: str) -> str:
-    if not isinstance(value, str) or not _HEX64.match(value):
+    if not isinstance(value, str) or not valid_id(value):
         raise ProtocolError(f"{name} is not 64 hexadecimal digits")
     return value
 

@@ -149,7 +149,7 @@ class _Session:
         if order.verb == "maintain":
             self._errand = prepare(self._server, self._client, utc_now(), order.delete_unknown)
             if order.check:
-                return replace(self._blank, changed=bool(self._errand.drop), maintain=told(self._errand))
+                return replace(self._blank, changed=bool(self._errand.named), maintain=told(self._errand))
         return self._logged(repository_id)
 
     def _logged(self, repository_id: str | None) -> Outcome:

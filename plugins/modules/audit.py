@@ -103,7 +103,7 @@ def main() -> None:
     with at_work(module, "an audit", watch) as held:
         before = held.ledger.freeze_state(held.name)
         found = inspect(held, full=wanted["full"], check=module.check_mode)
-        if found.verdict != ALARM and not module.check_mode:
+        if found.verdict != ALARM:
             refuse_broken(held.ledger, utc_now())
     result: dict[str, Any] = {"verdict": found.verdict, "findings": list(found.findings), **watch.told()}
     if found.verdict == ALARM:

@@ -63,16 +63,19 @@ def test_what_the_ledger_does_not_know_goes_when_a_person_names_it(keeper: Keepe
     keeper.borg("create", "::stray{{x}}.checkpoint", str(keeper.world.own / "source"))
     newest = keeper.backup(4)
     (stray,) = set(keeper.listed()) - keeper.known()
+    keeper.world.write(retention={"daily": -1, "minimum": 4})
     for wrong, words in ((newest, f"the ledger knows archive {newest}"), ("../x", "64 hex digits each, not '../x'")):
         refused = keeper.maintain(delete_unknown=[stray, wrong]).verdict
         assert refused.code == "refused" and words in refused.reason
+    plan = keeper.maintain(delete_unknown=[stray], check=True)
+    assert plan.changed and plan.maintain and plan.maintain["named"] == [stray] and stray in keeper.listed()
     outcome = keeper.maintain(delete_unknown=[stray, "0" * 64])
     assert came_to(outcome) == OK, (outcome.verdict, outcome.log_tail)
-    assert outcome.maintain and stray in outcome.maintain["deleted"] and outcome.maintain["unknown"] == []
+    assert outcome.maintain and outcome.maintain["deleted"] == [stray] and outcome.maintain["unknown"] == []
     assert outcome.audit and outcome.audit["verdict"] == "expected"
-    assert set(keeper.listed()) == keeper.known() == {newest}
+    assert set(keeper.listed()) == keeper.known() and newest in keeper.known()
     (trim,) = keeper.entries("trim")
-    assert isinstance(trim, Trim) and stray in trim.deleted
+    assert isinstance(trim, Trim) and trim.deleted == (stray,)
     assert "so 1 archives stay" in (keeper.maintain(delete_unknown=[stray]).maintain or {})["waiting"]
 
 
