@@ -20,6 +20,7 @@ from lab_faults import (
     hostile,
     moved,
     other_records,
+    slow_upload,
     small_disk,
     swapped,
     used_bytes,
@@ -152,6 +153,7 @@ def test_server_and_connection_that_fail(lab: Lab) -> None:
         faults.enter_context(big_file(lab, "new1", 60))
         faults.enter_context(small_disk(lab, "new1", 16))
         faults.enter_context(big_file(lab, "odd1", 300))
+        faults.enter_context(slow_upload(lab, "odd1"))
         under_way = start(lab, "--limit", ",".join(GOOD))
         assert wait_until(lambda: used_bytes(lab, "odd1") > before + 20 * 1024**2, 60)
         for pid in lab.read("odd1", "pgrep", "-u", "paranoid-backup", "-x", "sshd").split():
@@ -170,7 +172,10 @@ def test_connection_that_goes_silent(lab: Lab) -> None:
     """Packets are dropped in the middle of the transfer: nobody says that the connection is gone."""
     before = used_bytes(lab, "web1")
     address = lab.read("web1", "hostname", "--all-ip-addresses").split()[0]
-    with big_file(lab, "web1", 300), other_records(lab, web1={"idle_timeout": 20}) as arguments:
+    with ExitStack() as faults:
+        faults.enter_context(big_file(lab, "web1", 300))
+        faults.enter_context(slow_upload(lab, "web1"))
+        arguments = faults.enter_context(other_records(lab, web1={"idle_timeout": 20}))
         lab.read("web1", "sh", "-c", "mv /home/big /var/www/html/big; touch /home/big")
         under_way = start(lab, "--limit", "web1", *arguments)
         assert wait_until(lambda: used_bytes(lab, "web1") > before + 20 * 1024**2, 60)

@@ -103,6 +103,17 @@ def big_file(lab: Lab, client: str, mebibytes: int) -> Iterator[None]:
         lab.read(client, "rm", path)
 
 
+@contextmanager
+def slow_upload(lab: Lab, client: str) -> Iterator[None]:
+    """Borg sends 10 MiB a second, so that a busy machine, too, has the time to disturb it in the middle."""
+    path = "/etc/paranoid-backup/borgmatic.yaml"
+    lab.read(client, "sed", "-i.fast", "$ a upload_rate_limit: 10240", path)
+    try:
+        yield
+    finally:
+        lab.read(client, "mv", f"{path}.fast", path)
+
+
 def write(lab: Lab, host: str, path: str, text: str) -> None:
     """Write a file on a host."""
     lab.read(host, "sh", "-c", 'cat >"$0"', path, input=text.encode())

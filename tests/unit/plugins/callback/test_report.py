@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from report_bench import Bench, sendmail
@@ -190,6 +192,16 @@ def test_a_killed_run_leaves_a_record_of_how_far_it_came(bench: Bench) -> None:
     assert [client["state"] for client in done.record["clients"]] == ["ok", "running", "planned"]
 
 
+@contextmanager
+def inherited(number: int, action: signal.Handlers) -> Iterator[None]:
+    """What is started meanwhile takes a signal like this, however these tests themselves were started."""
+    before = signal.signal(number, action)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize(
     ("number", "said"),
     [
@@ -201,9 +213,9 @@ def test_a_killed_run_leaves_a_record_of_how_far_it_came(bench: Bench) -> None:
 def test_a_run_that_is_stopped_sends_its_mail(bench: Bench, number: int, said: str) -> None:
     bench.hosts = {"done": {}, "stopper": {"told": {"sleep": 1, "signal": number}}, "last": {}}
     sendmail(bench, f"cat >> {bench.root}/mail")
-    done = bench.run(
-        "playbook.yml", "--forks", "2", playbook=PLAYBOOK.replace("  gather_facts", "  serial: 2\n  gather_facts")
-    )
+    playbook = PLAYBOOK.replace("  gather_facts", "  serial: 2\n  gather_facts")
+    with inherited(number, signal.SIG_DFL):
+        done = bench.run("playbook.yml", "--forks", "2", playbook=playbook)
     assert (done.code, done.record["status"], done.record["mail"]["state"]) == (99, "FAILURE", "sent"), done.output
     assert done.record["problems"] == [said]
     assert [client["state"] for client in done.record["clients"]] == ["ok", "running", "planned"]
@@ -213,11 +225,8 @@ def test_a_run_that_is_stopped_sends_its_mail(bench: Bench, number: int, said: s
 
 def test_a_run_that_ignores_the_end_of_its_terminal_goes_on(bench: Bench) -> None:
     bench.hosts = {"web01": {"told": {"signal": signal.SIGHUP}}}
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; what is started here inherits it
-    try:
+    with inherited(signal.SIGHUP, signal.SIG_IGN):  # as nohup does
         done = bench.run()
-    finally:
-        signal.signal(signal.SIGHUP, before)
     assert (done.code, done.record["status"]) == (0, "SUCCESS")
 
 
