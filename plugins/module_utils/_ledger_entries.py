@@ -42,7 +42,7 @@ class Archive:
 class Session:
     """One session as it ended; the fields are those of its result in docs/architecture.md.
 
-    ``commits`` and ``manifests`` are what the gate saw; ``audit`` is the verdict, empty when none was made.
+    ``put`` (objects), ``commits`` and ``manifests`` are what the gate saw; ``audit`` is the verdict, empty without one.
     """
 
     client: str
@@ -57,6 +57,7 @@ class Session:
     duration: float = 0.0
     bytes_received: int = 0
     bytes_sent: int = 0
+    put: int = 0
     commits: int = 0
     manifests: int = 0
     refused: int = 0
@@ -167,7 +168,7 @@ class Record:
 class KnownArchive:
     """An archive whose arrival the server itself recorded. Not ``good`` when its session's audit was an alarm.
 
-    ``transaction`` is the one that brought it.
+    ``transaction`` is the one that brought it; ``came_objects`` and ``came_bytes`` are what the gate saw come with it.
     """
 
     id: str
@@ -179,6 +180,8 @@ class KnownArchive:
     deduplicated_size: int = 0
     nfiles: int = 0
     transaction: Optional[int] = None
+    came_objects: int = 0
+    came_bytes: int = 0
 
 
 def encode(entry: Entry) -> tuple[str, str, str]:
@@ -211,6 +214,7 @@ def session_entry(result: Mapping[str, Any]) -> Session:
     gate, archive, audit = result["gate"], result["archive"], result["audit"]
     content = {
         **result,
+        "put": gate["put"],
         "commits": gate["commits"],
         "manifests": gate["manifests"],
         "transaction": gate.get("transaction"),
@@ -233,7 +237,8 @@ def known_archive(record: Record, alarmed: AbstractSet[str] = frozenset()) -> Op
     archive = session.archive
     good = session.audit != "alarm" and session.session not in alarmed
     sizes = (archive.original_size, archive.deduplicated_size, archive.nfiles)
-    return KnownArchive(archive.id, archive.name, record.time, record.seq, good, *sizes, session.transaction)
+    seen = (session.transaction, session.put, session.bytes_received)
+    return KnownArchive(archive.id, archive.name, record.time, record.seq, good, *sizes, *seen)
 
 
 def _build(entry_type: Any, content: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -106,25 +106,36 @@ def prepare(server: ServerRecord, client: ClientRecord, now: datetime, unknown: 
         why = _waiting(waiting, len(decided.drop) + len(strangers))
         return Errand(archives, decided.keep, (), asked, Budget(), client.check_seconds, why)
     drop = decided.drop[: NAMED_LIMIT - len(strangers)]
-    dropped = len(drop) + len(strangers)
-    budget = trim_budget(client, last_baseline(server, client), dropped, len(archives) + len(strangers))
+    budget = trim_budget(client, last_baseline(server, client), drop, len(strangers), len(archives) + len(strangers))
     return Errand(archives, decided.keep, drop, asked, budget, client.check_seconds, strangers=strangers)
 
 
-def trim_budget(client: ClientRecord, baseline: Baseline, dropped: int, archives: int) -> Budget:
-    """Return what deleting ``dropped`` of ``archives`` may take: their share of all there is, or what the record says.
+def trim_budget(
+    client: ClientRecord, baseline: Baseline, drop: Sequence[KnownArchive], strangers: int, archives: int
+) -> Budget:
+    """Return what deleting ``drop`` and ``strangers`` of all ``archives`` may take, unless the record says it.
 
-    Archives share most of their data, so what really goes is far less; small repositories get a little more room.
+    What goes came with them, or with archives that went before: so that is what came with them, and their share of all
+    there is. Small repositories get a little more room.
     """
+    dropped = len(drop) + strangers
     if not dropped:
         return Budget()
-    objects = max(_LEAST_OBJECTS, (baseline.objects or 0) * dropped // archives)
-    stored = max(_LEAST_BYTES, baseline.size * dropped // archives)
+    share = (baseline.objects or 0) * dropped // archives, baseline.size * dropped // archives
+    objects = max(_LEAST_OBJECTS, share[0] + sum(archive.came_objects for archive in drop))
+    stored = max(_LEAST_BYTES, share[1] + sum(archive.came_bytes for archive in drop))
     return Budget(
         objects if client.trim_max_objects is None else client.trim_max_objects,
         stored if client.trim_max_bytes is None else client.trim_max_bytes,
         dropped,
     )
+
+
+def advised(verdict: Verdict) -> Verdict:
+    """Return the verdict over a maintenance that failed, with the place where a person finds what to do now."""
+    if verdict.code != "refused":
+        return verdict
+    return replace(verdict, reason=f"{verdict.reason}; see 'refused' in docs/retention.md")
 
 
 def judge_maintenance(client: str, performer: str, errand: Errand, seen: Evidence) -> Verdict:

@@ -24,7 +24,13 @@ from ansible_collections.paranoid.backup.plugins.module_utils._examine import ex
 from ansible_collections.paranoid.backup.plugins.module_utils._gates import GateOrder, Gates
 from ansible_collections.paranoid.backup.plugins.module_utils._judge import Evidence, judge
 from ansible_collections.paranoid.backup.plugins.module_utils._locks import client_lock, port_lock, slot
-from ansible_collections.paranoid.backup.plugins.module_utils._maintain import Errand, judge_maintenance, prepare, told
+from ansible_collections.paranoid.backup.plugins.module_utils._maintain import (
+    Errand,
+    advised,
+    judge_maintenance,
+    prepare,
+    told,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._names import valid_client_name
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Outcome, SessionError, Verdict
 from ansible_collections.paranoid.backup.plugins.module_utils._process import account, spawn
@@ -166,6 +172,8 @@ class _Session:
             verdict = judge(verb, replace(self._peer, client=self._performer()), seen)
             if self._errand and verdict.status == "ok":
                 verdict = judge_maintenance(self._client.client, self._performer(), self._errand, seen)
+            elif self._errand:
+                verdict = advised(verdict)
             log.say(f"server: {verdict.status} {verdict.reason}")
         finally:
             log.close()

@@ -273,7 +273,7 @@ def maintain(life: Life) -> list[int]:
     count = life.bits.randrange(1, len(life.archives))
     named, life.archives = life.archives[:count], life.archives[count:]
     life.policy = "trim"
-    life.budget = trim_budget(_NO_LIMITS, life.baseline, count, count + len(life.archives))
+    life.budget = trim_budget(_NO_LIMITS, life.baseline, (), count, count + len(life.archives))
     limits = [f"--max-{name}={getattr(life.budget, name)}" for name in ("objects", "bytes", "archives")]
     return [
         life.client.run("trim", "delete", "--", "::", *named, gate=tuple(limits)),

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils import _maintain
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Freeze, Trim
 from keeper import Keeper
 from session_world import CLIENT, OK, came_to
@@ -89,11 +91,24 @@ def test_an_archive_that_nobody_deleted_is_missed(keeper: Keeper) -> None:
     assert outcome.maintain and outcome.maintain["missing"] == [next(iter(keeper.contents))]
 
 
+def test_an_archive_may_take_along_what_came_with_it(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dump of a database shares nothing with others: that much more than its share of all archives goes with it."""
+    monkeypatch.setattr(_maintain, "_LEAST_OBJECTS", 0)
+    monkeypatch.setattr(_maintain, "_LEAST_BYTES", 0)
+    keeper.backup(3, size=20_000_000)
+    keeper.backup(4)
+    outcome = keeper.maintain()
+    assert came_to(outcome) == OK, outcome.verdict
+    assert outcome.maintain and len(outcome.maintain["deleted"]) == 4
+    assert outcome.audit and outcome.audit["verdict"] == "expected"
+
+
 def test_more_than_the_budget_is_refused_and_everything_stays(keeper: Keeper) -> None:
     keeper.world.write(trim_max_objects=3)
     outcome = keeper.maintain()
     assert outcome.verdict.code == "refused", outcome.verdict
     assert "deleting more than 3 objects" in outcome.verdict.reason
+    assert outcome.verdict.reason.endswith("; see 'refused' in docs/retention.md")
     assert outcome.audit and outcome.audit["verdict"] == "clean"
     assert set(keeper.listed()) == keeper.known() == set(keeper.contents)
     keeper.world.write(trim_max_objects=None)

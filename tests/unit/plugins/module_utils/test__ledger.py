@@ -134,13 +134,14 @@ class TestEntries:
             "bytes_sent": 8,
             "info": None,
             "archive": {"id": archive_id(1), "name": "n", "nfiles": 3},
-            "gate": {"put": 1, "delete": 0, "commits": 1, "manifests": 1, "refused": ["no"]},
+            "gate": {"put": 6, "delete": 0, "commits": 1, "manifests": 1, "refused": ["no"]},
             "log_tail": [],
             "audit": {"verdict": "clean", "findings": []},
         }
         entry = session_entry(result)
         assert entry.archive == Archive(archive_id(1), "n", nfiles=3)
         assert (entry.commits, entry.refused, entry.audit, entry.duration) == (1, 1, "clean", 1.5)
+        assert (entry.put, entry.bytes_received) == (6, 7)
 
     @pytest.mark.parametrize("text", ["a\0b", "\ud800", "\x1b[2J", "\u202e", "x" * 1_000_000, "two\nlines"])
     def test_hostile_text_is_printable_one_line_and_short(self, ledger: Ledger, text: str) -> None:

@@ -54,12 +54,20 @@ def seen(gate: GateSummary = GATE, **changes: Any) -> Evidence:
 def test_the_budget_is_the_share_that_goes(
     objects: int | None, size: int, dropped: int, archives: int, budget: Budget
 ) -> None:
-    assert trim_budget(RECORD, baseline(objects, size), dropped, archives) == budget
+    assert trim_budget(RECORD, baseline(objects, size), (), dropped, archives) == budget
+    assert trim_budget(RECORD, baseline(objects, size), ARCHIVES[:dropped], max(0, dropped - 3), archives) == budget
+
+
+def test_what_came_with_an_archive_may_go_with_it() -> None:
+    large, small = (replace(ARCHIVES[n], came_objects=n * 5000, came_bytes=n * 90 * MB) for n in (2, 1))
+    there = baseline(40_000, 1000 * MB)
+    assert trim_budget(RECORD, there, [large, small], 0, 40) == Budget(2000 + 15_000, (50 + 270) * MB, 2)
+    assert trim_budget(RECORD, there, [small], 1, 40) == Budget(2000 + 5000, (50 + 90) * MB, 2)
 
 
 def test_the_record_overrides_the_share_and_zero_is_a_number() -> None:
     record = replace(RECORD, trim_max_objects=0, trim_max_bytes=5)
-    assert trim_budget(record, baseline(10**6, 10**9), 1, 2) == Budget(0, 5, 1)
+    assert trim_budget(record, baseline(10**6, 10**9), ARCHIVES[:1], 0, 2) == Budget(0, 5, 1)
 
 
 def test_the_gate_and_the_client_get_what_was_decided() -> None:
