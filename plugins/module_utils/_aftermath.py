@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import replace
 from typing import Optional
 
@@ -89,7 +90,9 @@ def _recorded(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> O
             ledger.append(Freeze(client.client, outcome.verdict.reason, outcome.session))
         state = ledger.freeze_state(client.client)
         problem = broken_chain(ledger, utc_now())
-    outcome = replace(outcome, frozen=state.entry.reason if state and isinstance(state.entry, Freeze) else "")
+        head = {"host": platform.node(), "head": str(ledger.head())}
+    frozen = state.entry.reason if state and isinstance(state.entry, Freeze) else ""
+    outcome = replace(outcome, frozen=frozen, ledger=head)
     if not problem:
         return outcome
     doubt = "; ".join(part for part in (f"ALARM: {problem}", outcome.verdict.reason) if part)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 CODES = (
     "not_provisioned",
@@ -100,6 +100,7 @@ class Outcome:
     log_tail: tuple[str, ...] = ()
     audit: dict[str, Any] | None = None
     frozen: str = ""
+    ledger: Optional[dict[str, str]] = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented result, made of plain JSON types."""
@@ -126,4 +127,5 @@ class Outcome:
             "log_tail": list(self.log_tail),
             "audit": self.audit,
             "frozen": self.frozen,
+            "ledger": self.ledger,
         }

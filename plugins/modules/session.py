@@ -202,6 +202,11 @@ frozen:
   returned: always
   type: str
   sample: ""
+ledger:
+  description: The server, and the head of its ledger after the session, null when it took no entry.
+  returned: always
+  type: dict
+  sample: {"host": "vault", "head": "4711:5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"}
 """
 
 from ansible.module_utils.basic import AnsibleModule

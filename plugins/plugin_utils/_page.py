@@ -14,7 +14,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._headline import h
 from ansible_collections.paranoid.backup.plugins.plugin_utils._log_tail import news
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, State
 from ansible_collections.paranoid.backup.plugins.plugin_utils._table import Table, label, tables
-from ansible_collections.paranoid.backup.plugins.plugin_utils._told import ArchiveName, Session
+from ansible_collections.paranoid.backup.plugins.plugin_utils._told import ArchiveName, Ledger, Session
 
 # A mail must stay one that can be sent and read, also when all of some thousand clients fail: the table names each.
 ALERTS_SHOWN = 50
@@ -22,6 +22,7 @@ FAILURES_SHOWN = 100
 LOGS_SHOWN = 25
 ENTRIES_SHOWN = 50
 NAMES_SHOWN = 20
+SERVERS_SHOWN = 10
 _UNTIL_LIFTED = (
     "Backups of a frozen client go on; it is neither maintained nor compacted until a person has looked, "
     "and goes back (rollback.yml) or lifts the freeze (unfreeze.yml)."
@@ -227,4 +228,12 @@ def _facts(run: Run, record: str) -> tuple[tuple[str, str], ...]:
         ("Playbook", f"{run.playbook}{' (check run)' if run.check else ''}, by {run.user} on {run.controller}"),
         ("Run", run.run_id),
         ("Record", printable(record)),
+        *(("Ledger", f"{ledger.head} on {ledger.host}") for ledger in _ledgers(run)),
     )
+
+
+def _ledgers(run: Run) -> list[Ledger]:
+    """Return each server's ledger as its last session left it: once a mail has it, nobody can write it anew unseen."""
+    told = [client.session.ledger for client in run.clients if client.session and client.session.ledger]
+    last = {ledger.host: ledger for ledger in sorted(told, key=lambda ledger: ledger.seq)}
+    return [last[host] for host in sorted(last)][:SERVERS_SHOWN]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._chain import parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import CODES
 from ansible_collections.paranoid.backup.plugins.module_utils._protocol import UNKNOWN_LIMIT
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _untrusted as untrusted
@@ -149,6 +150,24 @@ class Compaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Ledger:
+    """A server's ledger after a session. ``head``, the newest entry's number ``seq`` and hash, stands for all of it."""
+
+    host: str
+    seq: int
+    head: str
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Ledger | None:
+        """Return None for what names no entry; never raises."""
+        try:
+            head = parse_head(untrusted.text(raw.get("head"), 90))
+        except ValueError:
+            return None
+        return cls(untrusted.text(raw.get("host"), 64), head.seq, str(head))
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """What a task told: the result of a session, as docs/architecture.md lists it, or as much as others have of it."""
 
@@ -166,6 +185,7 @@ class Session:
     maintain: Maintenance | None
     compaction: Compaction | None
     frozen: str
+    ledger: Ledger | None
     log: str
     log_tail: tuple[str, ...]
 
@@ -189,6 +209,7 @@ class Session:
             maintain=Maintenance.from_dict(maintain) if isinstance(maintain, Mapping) else None,
             compaction=Compaction.from_dict(compaction) if isinstance(compaction, Mapping) else None,
             frozen=untrusted.text(raw.get("frozen"), 500),
+            ledger=Ledger.from_dict(untrusted.mapping(raw.get("ledger"))),
             log=untrusted.text(raw.get("log"), 300),
             log_tail=untrusted.lines(raw.get("log_tail"), 20, 300),
         )

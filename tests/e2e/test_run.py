@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from lab import Lab
+from lab import BIN, INVENTORY, ROOT, Lab
 from lab_faults import other_records
 from lab_runs import GOOD, Run, backup, start
 from waiting import wait_until
@@ -40,6 +41,22 @@ def test_the_mail_tells_of_the_failure_first(parallel: Run) -> None:
         body = parallel.part(kind)
         assert BROKEN in " ".join(body.split())
         assert body.index("broken1") < min(body.index(name) for name in GOOD)
+
+
+def test_the_mail_notes_the_ledgers_head(lab: Lab, parallel: Run) -> None:
+    """What it says today is what ``ledger_info`` wants to be told when somebody doubts the ledger."""
+    noted = re.search(r"^Ledger +(\d+:[0-9a-f]{64}) on vault$", parallel.part("plain"), re.MULTILINE)
+    assert noted
+    assert "ok: true" in _ledger_info(lab, noted[1])
+    seq, rest = noted[1].split(":")
+    other = "".join("0" if digit == "f" else "f" for digit in rest)
+    assert f"entry {seq} is not the one that was noted" in _ledger_info(lab, f"{seq}:{other}")
+
+
+def _ledger_info(lab: Lab, head: str) -> str:
+    task = ["-m", "paranoid.backup.ledger_info", "-a", f"known_head={head}"]
+    command: list[str | Path] = [BIN / "ansible", "-i", INVENTORY, "vault", *task]
+    return subprocess.run(command, cwd=ROOT, env=lab.environment, capture_output=True, text=True, check=True).stdout
 
 
 def test_the_record_says_the_same(parallel: Run) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,9 +34,13 @@ def kinds(server: Any) -> list[str]:
         return [record.kind for record in ledger.entries()]
 
 
-def test_a_session_is_one_entry(server: Any) -> None:
-    assert enter(server, CLIENT, BACKUP) == BACKUP
+def test_a_session_is_one_entry_and_its_outcome_tells_where_the_ledger_stands(server: Any) -> None:
+    outcome = enter(server, CLIENT, BACKUP)
     assert kinds(server) == ["session"]
+    with Ledger.read(f"{server.state_dir}/{NAME}") as ledger:
+        head = str(ledger.head())
+    assert head.startswith("1:")
+    assert outcome == replace(BACKUP, ledger={"host": platform.node(), "head": head})
 
 
 def test_an_alarm_freezes_once_and_backups_say_so_until_it_is_lifted(server: Any) -> None:

@@ -13,7 +13,13 @@ from typing import Any
 import pytest
 from ansible_collections.paranoid.backup.plugins.plugin_utils import _render as render
 from ansible_collections.paranoid.backup.plugins.plugin_utils._headline import headline, what
-from ansible_collections.paranoid.backup.plugins.plugin_utils._page import FAILURES_SHOWN, LOGS_SHOWN, NAMES_SHOWN, page
+from ansible_collections.paranoid.backup.plugins.plugin_utils._page import (
+    FAILURES_SHOWN,
+    LOGS_SHOWN,
+    NAMES_SHOWN,
+    SERVERS_SHOWN,
+    page,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._told import Session
 from report_samples import HOSTILE, audit_run, compact_run, compacted, maintain_run, maintained, session
@@ -281,6 +287,28 @@ def test_a_path_is_never_folded(run: Run) -> None:
     text = render.text(page(replace(run, clients=(lost,)), f"/{'r' * 90}/record.json"))
     assert f"\n    {path}\n    log: {path}\n" in text
     assert text.endswith(f"\nRecord    /{'r' * 90}/record.json\n")
+
+
+def test_each_servers_ledger_is_noted_as_it_was_last(run: Run) -> None:
+    def ledgers(*told: object) -> list[str]:
+        clients = tuple(Client(f"c{place}", State.OK, session(ledger=one)) for place, one in enumerate(told))
+        shown = page(replace(run, clients=clients), RECORD)
+        assert "<script" not in render.html(shown) and render.html(shown).count(">Ledger</td>") <= SERVERS_SHOWN
+        return [line for line in render.text(shown).splitlines() if line.startswith("Ledger")]
+
+    vault, spare = ({"host": host, "head": f"{seq}:{seq:064x}"} for host, seq in (("vault", 12), ("spare", 9)))
+    earlier = {"host": "vault", "head": "3:" + "a" * 64}
+    assert ledgers(vault, earlier, spare) == [f"Ledger    9:{9:064x} on spare", f"Ledger    12:{12:064x} on vault"]
+    assert ledgers(None, {}, {"host": "vault"}, {"host": "vault", "head": "3:"}, {"head": 7}, "x", ["3:"]) == []
+    (hostile,) = ledgers({"host": HOSTILE, "head": earlier["head"]})
+    assert hostile.startswith(f"Ledger    {earlier['head']} on <script>") and hostile.isprintable()
+    assert len(ledgers(*({"host": f"v{place}", "head": earlier["head"]} for place in range(99)))) == SERVERS_SHOWN
+
+
+def test_a_ledger_outlives_the_record(run: Run) -> None:
+    told = replace(run, clients=(Client("web01", State.OK, session(ledger={"host": "v", "head": "3:" + "a" * 64})),))
+    again = Run.from_dict(told.to_dict())
+    assert again == told and again.clients[0].session is not None and again.clients[0].session.ledger is not None
 
 
 def test_spare_columns_make_room_for_names(run: Run) -> None:
