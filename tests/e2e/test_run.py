@@ -45,7 +45,7 @@ def test_the_mail_tells_of_the_failure_first(parallel: Run) -> None:
 
 def test_the_mail_notes_the_ledgers_head(lab: Lab, parallel: Run) -> None:
     """What it says today is what ``ledger_info`` wants to be told when somebody doubts the ledger."""
-    noted = re.search(r"^Ledger +(\d+:[0-9a-f]{64}) on vault$", parallel.part("plain"), re.MULTILINE)
+    noted = re.search(r"^Ledger +(\d+:[0-9a-f]{64}) on vault\s*$", parallel.part("plain"), re.MULTILINE)
     assert noted
     assert "ok: true" in _ledger_info(lab, noted[1])
     seq, rest = noted[1].split(":")
