@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role backup_client refuses before it touches a host, and the wheels that it finds by itself."""
+"""What the role backup_client refuses before it touches a host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[3]
 SERVERS = {"hosts": {"vault": None}}
-FACTS = {"ansible_facts": {"os_family": "Debian", "distribution_release": "bookworm", "architecture": "x86_64"}}
 
 
 def play(
@@ -89,17 +88,3 @@ def test_a_password_is_not_quoted(tmp_path: Path, entry: object) -> None:
     code, said = play(tmp_path, "validate", {"web1": databases | {"backup_client_server_public_key": "x"}})
     assert code == 2 and "a database of web1 is no dictionary, or its password is no text" in said, said
     assert "471147" not in said and "secret" not in said
-
-
-def test_wheels_that_were_built_are_found(tmp_path: Path) -> None:
-    show = {"ansible.builtin.debug": {"msg": "wheels are {{ __backup_client_wheels or 'nowhere' }}."}}
-    built = tmp_path / ".local/share/paranoid-backup/wheelhouse/bookworm-x86_64.tar"
-    variables: dict[str, Any] = {**FACTS, "backup_client_server_public_key": "x", "tasks": [show]}
-    assert "wheels are nowhere." in play(tmp_path, "validate", {"web1": {}}, **variables)[1]
-    built.parent.mkdir(parents=True)
-    built.touch()
-    assert f"wheels are {built}." in play(tmp_path, "validate", {"web1": {}}, **variables)[1]
-    other = {"backup_wheelhouse_path": str(tmp_path / "elsewhere")}
-    assert "wheels are nowhere." in play(tmp_path, "validate", {"web1": other}, **variables)[1]
-    named = {"backup_client_wheelhouse": "/srv/mine.tar"}
-    assert "wheels are /srv/mine.tar." in play(tmp_path, "validate", {"web1": named}, **variables)[1]

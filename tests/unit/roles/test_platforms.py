@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What differs between the platforms of a server: each says all of it, and FreeBSD keeps to its own directories."""
+"""What differs between platforms: each says all of it, and FreeBSD keeps to its own directories."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ ROLE = TOP / "roles/backup_server"
 PLATFORMS = ("Debian", "FreeBSD")
 
 
-def variables(platform: str) -> dict[str, Any]:
-    loaded = yaml.safe_load((ROLE / f"vars/{platform}.yml").read_text())
+def variables(platform: str, role: str = "backup_server") -> dict[str, Any]:
+    loaded = yaml.safe_load((TOP / f"roles/{role}/vars/{platform}.yml").read_text())
     assert isinstance(loaded, dict)
     return loaded
 
 
 def ansible_playbook(play: Path) -> subprocess.CompletedProcess[str]:
-    """Run a play without this checkout's settings."""
+    """Run a play without this checkout's settings, at home in its folder."""
     collections = {"ANSIBLE_COLLECTIONS_PATH": str(TOP / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
     argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", play]
-    return subprocess.run(argv, env={**os.environ, **collections}, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **collections, "HOME": str(play.parent)}
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_each_platform_says_everything() -> None:
-    debian, freebsd = (variables(platform) for platform in PLATFORMS)
+@pytest.mark.parametrize("role", ["backup_server", "backup_borg"])
+def test_each_platform_says_everything(role: str) -> None:
+    debian, freebsd = (variables(platform, role) for platform in PLATFORMS)
     assert debian.keys() == freebsd.keys()
     assert {name: type(value) for name, value in debian.items()} == {name: type(v) for name, v in freebsd.items()}
 
@@ -102,3 +104,28 @@ def test_what_a_server_refuses(tmp_path: Path, variables: dict[str, Any], words:
     (tmp_path / "play.yml").write_text(json.dumps([{**play, "vars": {**facts, **variables}}]))
     done = ansible_playbook(tmp_path / "play.yml")
     assert done.returncode == 2 and words in " ".join(done.stdout.split()), done.stdout
+
+
+def wheels(tmp_path: Path, **variables: str) -> str:
+    """The archive of wheels that the role backup_borg would install from on Debian 12."""
+    facts = {"distribution_release": "bookworm", "architecture": "x86_64"}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars_files": [str(TOP / "roles/backup_borg/vars/main.yml")],
+        "vars": {"ansible_facts": facts, "backup_borg_wheelhouse": "", **variables},
+        "tasks": [{"ansible.builtin.debug": {"msg": "wheels: {{ __backup_borg_wheels or 'nowhere' }};"}}],
+    }
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    said = "".join(ansible_playbook(tmp_path / "play.yml").stdout.split())
+    return said.partition("wheels:")[2].partition(";")[0]
+
+
+def test_wheels_that_were_built_are_found(tmp_path: Path) -> None:
+    built = tmp_path / ".local/share/paranoid-backup/wheelhouse/bookworm-x86_64.tar"
+    assert wheels(tmp_path) == "nowhere"
+    built.parent.mkdir(parents=True)
+    built.touch()
+    assert wheels(tmp_path) == str(built)
+    assert wheels(tmp_path, backup_wheelhouse_path=str(tmp_path / "elsewhere")) == "nowhere"
+    assert wheels(tmp_path, backup_borg_wheelhouse="/srv/mine.tar") == "/srv/mine.tar"
