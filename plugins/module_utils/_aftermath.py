@@ -48,7 +48,8 @@ def conclude(
     The caller still holds the client's lock: nobody may compact between an alarm and its freeze. When the ledger does
     not take an alarm or a trim, note and baseline stay as they are, and the next session tries again.
     """
-    outcome = replace(outcome, audit={"verdict": found.verdict, "findings": list(found.findings)})
+    told = {"verdict": found.verdict, "findings": list(found.findings)}
+    outcome = replace(outcome, audit=told, stored=found.changes.stored)
     if found.verdict == ALARM:
         touched = f"ALARM: the history of {client.client} was touched, it is frozen now: {'; '.join(found.findings)}"
         outcome = replace(outcome, verdict=Verdict("failed", "alarm", one_line(touched, 500)))
@@ -91,10 +92,9 @@ def _recorded(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> O
         state = ledger.freeze_state(client.client)
         problem = broken_chain(ledger, utc_now())
         head = {"host": platform.node(), "head": str(ledger.head())}
-    frozen = state.entry.reason if state and isinstance(state.entry, Freeze) else ""
-    outcome = replace(outcome, frozen=frozen, ledger=head)
+    outcome = replace(outcome, frozen=state.entry.reason if state and isinstance(state.entry, Freeze) else "")
     if not problem:
-        return outcome
+        return replace(outcome, ledger=head)
     doubt = "; ".join(part for part in (f"ALARM: {problem}", outcome.verdict.reason) if part)
     return replace(outcome, verdict=Verdict("failed", "alarm", one_line(doubt, 500)))
 

@@ -49,6 +49,14 @@ class Changes:
     size: int = 0
     freed: Optional[int] = None
 
+    @property
+    def stored(self) -> dict[str, int]:
+        """Return how many ``objects`` and ``bytes`` came and stayed: what was replaced at once does not count."""
+        return {
+            "objects": max(0, self.put - self.deleted),
+            "bytes": max(0, self.size - max(0, self.freed or 0)),
+        }
+
 
 def read_changes(segments: Sequence[File]) -> Changes:
     """Return what these segments did; raise Broken, OSError or TooMany."""

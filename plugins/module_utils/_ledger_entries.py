@@ -42,7 +42,8 @@ class Archive:
 class Session:
     """One session as it ended; the fields are those of its result in docs/architecture.md.
 
-    ``put`` (objects), ``commits`` and ``manifests`` are what the gate saw; ``audit`` is the verdict, empty without one.
+    ``commits`` and ``manifests`` are what the gate saw; ``audit`` is the verdict, empty when none was made;
+    ``stored_objects`` and ``stored_bytes`` are what the audit found to have come.
     """
 
     client: str
@@ -57,13 +58,14 @@ class Session:
     duration: float = 0.0
     bytes_received: int = 0
     bytes_sent: int = 0
-    put: int = 0
     commits: int = 0
     manifests: int = 0
     refused: int = 0
     transaction: Optional[int] = None
     archive: Optional[Archive] = None
     audit: str = ""
+    stored_objects: int = 0
+    stored_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ class Record:
 class KnownArchive:
     """An archive whose arrival the server itself recorded. Not ``good`` when its session's audit was an alarm.
 
-    ``transaction`` is the one that brought it; ``came_objects`` and ``came_bytes`` are what the gate saw come with it.
+    ``transaction`` is the one that brought it; ``stored_objects`` and ``stored_bytes`` are what came with it.
     """
 
     id: str
@@ -180,8 +182,8 @@ class KnownArchive:
     deduplicated_size: int = 0
     nfiles: int = 0
     transaction: Optional[int] = None
-    came_objects: int = 0
-    came_bytes: int = 0
+    stored_objects: int = 0
+    stored_bytes: int = 0
 
 
 def encode(entry: Entry) -> tuple[str, str, str]:
@@ -212,15 +214,17 @@ def decode(kind: str, client: str, body: str) -> Entry:
 def session_entry(result: Mapping[str, Any]) -> Session:
     """Return the ledger's entry for a session's result of the form in docs/architecture.md."""
     gate, archive, audit = result["gate"], result["archive"], result["audit"]
+    stored = result.get("stored") or {"objects": 0, "bytes": 0}
     content = {
         **result,
-        "put": gate["put"],
         "commits": gate["commits"],
         "manifests": gate["manifests"],
         "transaction": gate.get("transaction"),
         "refused": len(gate["refused"]),
         "archive": archive,
         "audit": audit["verdict"] if audit else "",
+        "stored_objects": stored["objects"],
+        "stored_bytes": stored["bytes"],
     }
     session: Session = _build(Session, content)
     return session
@@ -237,7 +241,7 @@ def known_archive(record: Record, alarmed: AbstractSet[str] = frozenset()) -> Op
     archive = session.archive
     good = session.audit != "alarm" and session.session not in alarmed
     sizes = (archive.original_size, archive.deduplicated_size, archive.nfiles)
-    seen = (session.transaction, session.put, session.bytes_received)
+    seen = (session.transaction, session.stored_objects, session.stored_bytes)
     return KnownArchive(archive.id, archive.name, record.time, record.seq, good, *sizes, *seen)
 
 

@@ -122,8 +122,8 @@ def trim_budget(
     if not dropped:
         return Budget()
     share = (baseline.objects or 0) * dropped // archives, baseline.size * dropped // archives
-    objects = max(_LEAST_OBJECTS, share[0] + sum(archive.came_objects for archive in drop))
-    stored = max(_LEAST_BYTES, share[1] + sum(archive.came_bytes for archive in drop))
+    objects = max(_LEAST_OBJECTS, share[0] + sum(archive.stored_objects for archive in drop))
+    stored = max(_LEAST_BYTES, share[1] + sum(archive.stored_bytes for archive in drop))
     return Budget(
         objects if client.trim_max_objects is None else client.trim_max_objects,
         stored if client.trim_max_bytes is None else client.trim_max_bytes,

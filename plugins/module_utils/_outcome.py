@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 CODES = (
     "not_provisioned",
@@ -100,7 +100,8 @@ class Outcome:
     log_tail: tuple[str, ...] = ()
     audit: dict[str, Any] | None = None
     frozen: str = ""
-    ledger: Optional[dict[str, str]] = None
+    stored: dict[str, int] | None = None
+    ledger: dict[str, str] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented result, made of plain JSON types."""
@@ -127,5 +128,6 @@ class Outcome:
             "log_tail": list(self.log_tail),
             "audit": self.audit,
             "frozen": self.frozen,
+            "stored": self.stored,
             "ledger": self.ledger,
         }

@@ -202,8 +202,13 @@ frozen:
   returned: always
   type: str
   sample: ""
+stored:
+  description: Objects and bytes that came and stayed, as the audit counted, null when there was none.
+  returned: always
+  type: dict
+  sample: {"objects": 369, "bytes": 21990232}
 ledger:
-  description: The server, and the head of its ledger after the session, null when it took no entry.
+  description: The server, and the head of its ledger after the session, null when it took no entry or is not whole.
   returned: always
   type: dict
   sample: {"host": "vault", "head": "4711:5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"}

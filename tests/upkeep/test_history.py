@@ -220,6 +220,7 @@ def test_a_broken_chain_is_an_alarm_and_nothing_is_deleted(keeper: Keeper) -> No
         connection.commit()
     outcome = keeper.world.session("backup")
     assert outcome.verdict.code == "alarm" and "was tampered with" in outcome.verdict.reason
+    assert outcome.ledger is None, "nobody shall note the head of a ledger that is not whole"
     assert outcome.archive and outcome.archive["id"] in keeper.known()
     assert outcome.frozen == "" and keeper.entries("freeze") == []
     assert keeper.maintain().verdict.code == "alarm"

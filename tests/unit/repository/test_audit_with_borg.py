@@ -85,6 +85,21 @@ def test_what_bypasses_the_gate_is_an_alarm(borg: Borg, command: tuple[str, ...]
     assert any(words in finding for finding in verdict.findings), verdict.findings
 
 
+def test_only_what_stays_counts_as_stored(borg: Borg) -> None:
+    """What a client sends in vain, or replaces at once, gives it no right to delete as much some day."""
+    baseline = start(borg)
+    for commits in (False, True):
+        running = Gate("append", borg.repository)
+        running.client.hello()
+        for _ in range(20):
+            running.client.call("put", id=b"n" * 32, data=os.urandom(100_000))
+        if commits:
+            running.client.call("commit", compact=False)
+        running.finish()
+    stored = judge(borg, baseline, "append")[0].changes.stored
+    assert stored["objects"] == 1 and 100_000 < stored["bytes"] < 110_000
+
+
 def test_a_manifest_that_omits_archives_passes_the_gate_and_not_the_audit(borg: Borg) -> None:
     baseline = start(borg)
     running = Gate("append", borg.repository)

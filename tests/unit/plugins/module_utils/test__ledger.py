@@ -134,14 +134,16 @@ class TestEntries:
             "bytes_sent": 8,
             "info": None,
             "archive": {"id": archive_id(1), "name": "n", "nfiles": 3},
-            "gate": {"put": 6, "delete": 0, "commits": 1, "manifests": 1, "refused": ["no"]},
+            "gate": {"put": 1, "delete": 0, "commits": 1, "manifests": 1, "refused": ["no"]},
             "log_tail": [],
             "audit": {"verdict": "clean", "findings": []},
+            "stored": {"objects": 5, "bytes": 9},
         }
         entry = session_entry(result)
         assert entry.archive == Archive(archive_id(1), "n", nfiles=3)
         assert (entry.commits, entry.refused, entry.audit, entry.duration) == (1, 1, "clean", 1.5)
-        assert (entry.put, entry.bytes_received) == (6, 7)
+        assert (entry.stored_objects, entry.stored_bytes, entry.bytes_received) == (5, 9, 7)
+        assert session_entry({**result, "stored": None}).stored_bytes == 0
 
     @pytest.mark.parametrize("text", ["a\0b", "\ud800", "\x1b[2J", "\u202e", "x" * 1_000_000, "two\nlines"])
     def test_hostile_text_is_printable_one_line_and_short(self, ledger: Ledger, text: str) -> None:

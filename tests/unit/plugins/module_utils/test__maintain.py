@@ -59,7 +59,7 @@ def test_the_budget_is_the_share_that_goes(
 
 
 def test_what_came_with_an_archive_may_go_with_it() -> None:
-    large, small = (replace(ARCHIVES[n], came_objects=n * 5000, came_bytes=n * 90 * MB) for n in (2, 1))
+    large, small = (replace(ARCHIVES[n], stored_objects=n * 5000, stored_bytes=n * 90 * MB) for n in (2, 1))
     there = baseline(40_000, 1000 * MB)
     assert trim_budget(RECORD, there, [large, small], 0, 40) == Budget(2000 + 15_000, (50 + 270) * MB, 2)
     assert trim_budget(RECORD, there, [small], 1, 40) == Budget(2000 + 5000, (50 + 90) * MB, 2)

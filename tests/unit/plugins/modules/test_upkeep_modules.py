@@ -80,7 +80,7 @@ def test_an_audit_tells_how_long_it_took(
     verdict: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_long(monkeypatch)
-    found = AuditVerdict(verdict, (), SimpleNamespace())  # type: ignore[arg-type]
+    found = AuditVerdict(verdict, ())
     monkeypatch.setattr(audit, "inspect", lambda *_held, **_wanted: found)
     monkeypatch.setattr(audit, "refuse_broken", lambda *_ledger: None)
     told = call(audit, {"client": "web1"}, capsys, monkeypatch)
