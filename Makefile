@@ -23,7 +23,7 @@ test: bootstrap ## Run every test
 	@$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
 molecule: bootstrap ## Run the Molecule scenarios of the roles
-	@$(BIN)/pytest tests/molecule
+	@$(BIN)/pytest tests/lab/molecule
 
 lint: bootstrap ## Run the checks that need no lab
 	@$(BIN)/pytest tests/quality

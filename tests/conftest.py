@@ -1,18 +1,15 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab, for every test that needs real hosts; which tests may run beside each other."""
+"""Which tests may run beside each other."""
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from lab import Lab
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-SHARE_LAB = ("tests/e2e/", "tests/attack/test_on_hosts.py", "tests/attack/test_stolen_client_key.py")
+SHARE_LAB = tuple(f"tests/lab/{group}/" for group in ("attack", "backup", "faults", "provisioning", "restore"))
 
 
 class Scheduling(LoadScopeScheduling):
@@ -33,14 +30,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "lab" in getattr(item, "fixturenames", ()) and not item.nodeid.startswith(SHARE_LAB):
             raise pytest.UsageError(f"{item.nodeid} uses the lab: add it to SHARE_LAB")
-
-
-@pytest.fixture(scope="session")
-def lab() -> Lab:
-    """The lab, up and provisioned; one that runs already is used as it is."""
-    if os.geteuid() != 0:
-        pytest.fail("the lab needs root, for podman's containers and their network")
-    running = Lab.up()
-    done = running.run("site")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return running

@@ -150,23 +150,23 @@ import yaml
 from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.paranoid.backup.plugins.plugin_utils import _event as event
-from ansible_collections.paranoid.backup.plugins.plugin_utils._cut_off import CutOff
-from ansible_collections.paranoid.backup.plugins.plugin_utils._observer import (
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import text
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run import ansible_events as event
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.early_exit import CutOff
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.observer import (
     REPORTED,
     RUN_ID,
     CannotBeginError,
     Observer,
     new_run_id,
 )
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import (
     Settings,
     SettingsError,
     objection,
     settings_from,
 )
-from ansible_collections.paranoid.backup.plugins.plugin_utils._untrusted import text
 
 EXIT_FAILURE = 2
 EXIT_NOT_REPORTED = 7

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options that ``module_utils/_upkeep_module.py`` adds to each of them."""
+    """The options that ``module_utils/_upkeep/module.py`` adds to each of them."""
 
     DOCUMENTATION = r"""
 options:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.paranoid.backup.plugins.module_utils._names import repository_user
+from ansible_collections.paranoid.backup.plugins.module_utils._common.names import repository_user
 
 
 def _filter(client: object) -> str:

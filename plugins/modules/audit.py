@@ -85,12 +85,12 @@ code:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._aftermath import alarm_line
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import ALARM
-from ansible_collections.paranoid.backup.plugins.module_utils._clock import utc_now
-from ansible_collections.paranoid.backup.plugins.module_utils._trim_cycle import refuse_broken
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import inspect
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_module import Stopwatch, at_work, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import alarm_line
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import refuse_broken
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import inspect
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import Stopwatch, at_work, spec
 
 
 def main() -> None:

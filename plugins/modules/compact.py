@@ -91,9 +91,9 @@ code:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._clock import utc_now
-from ansible_collections.paranoid.backup.plugins.module_utils._compaction import Limits, compact, look_ahead
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_module import Stopwatch, at_work, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.compaction import Limits, compact, look_ahead
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import Stopwatch, at_work, spec
 
 
 def main() -> None:

@@ -96,7 +96,7 @@ import re
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._tree import TreeError, Wanted, put_right
+from ansible_collections.paranoid.backup.plugins.module_utils._provision.file_tree import TreeError, Wanted, put_right
 
 SUBOPTIONS = {
     "path": {"type": "path", "required": True},

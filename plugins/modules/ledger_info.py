@@ -162,16 +162,16 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._chain import EMPTY, ChainReport, parse_head
-from ansible_collections.paranoid.backup.plugins.module_utils._clock import utc_now
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger import ClientState, Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, ChainReport, parse_head
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     KINDS,
     Freeze,
     LedgerError,
     Record,
     Session,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import ClientState, Ledger
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "default": "/var/lib/paranoid-backup/ledger.sqlite"},

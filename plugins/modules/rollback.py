@@ -86,15 +86,15 @@ code:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._clock import utc_now
-from ansible_collections.paranoid.backup.plugins.module_utils._place import recorded_id
-from ansible_collections.paranoid.backup.plugins.module_utils._rollback import (
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import recorded_id
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, refuse_silence, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.rollback import (
     consequences,
     roll_back,
     target_snapshot,
     target_transaction,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_module import at_work, refuse_silence, spec
 
 
 def main() -> None:

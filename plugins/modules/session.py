@@ -215,8 +215,8 @@ ledger:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._session import Order, perform
-from ansible_collections.paranoid.backup.plugins.module_utils._session_spec import SESSION_SPEC
+from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import Order, perform
+from ansible_collections.paranoid.backup.plugins.module_utils._session.options import SESSION_SPEC
 
 
 def main() -> None:

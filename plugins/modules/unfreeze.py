@@ -57,8 +57,8 @@ code:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Freeze, Unfreeze
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep_module import at_work, refuse_silence, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Freeze, Unfreeze
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, refuse_silence, spec
 
 
 def main() -> None:

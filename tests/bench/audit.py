@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".cache/collections"), str(ROOT / "tests/support")]
 
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import audit  # noqa: E402
-from ansible_collections.paranoid.backup.plugins.module_utils._audit_full import full_audit  # noqa: E402
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.full import full_audit  # noqa: E402
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit  # noqa: E402
 from fake_repository import FakeRepository, key  # noqa: E402
 
 SESSION_OBJECTS = 400

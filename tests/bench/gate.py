@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "attack"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from real import BORG, Borg
 

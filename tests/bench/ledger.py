@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from ansible_collections.paranoid.backup.plugins.module_utils._chain import EMPTY, Head, Link, link_hash
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger import Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Archive, Freeze, Session, encode
-from ansible_collections.paranoid.backup.plugins.module_utils._retention import parse_rules, plan
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, Head, Link, link_hash
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Archive, Freeze, Session, encode
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.rules import parse_rules, plan
 
 START = datetime(2025, 11, 21, 1, 0, tzinfo=UTC)
 RULES = parse_rules({"within": "2d", "daily": 14, "weekly": 8, "monthly": 12, "minimum": 3})

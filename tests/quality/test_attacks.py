@@ -38,7 +38,7 @@ def collected(lines: list[str]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def attacks(monkeypatch_module: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch_module.syspath_prepend(str(ROOT / "tests/attack"))
+    monkeypatch_module.syspath_prepend(str(ROOT / "tests/integration/attack"))
     return import_module("test_gate_attacks")
 
 

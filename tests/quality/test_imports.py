@@ -16,20 +16,39 @@ from tool import ROOT, tracked
 DISPATCHER = "roles/backup_client/files/lib/paranoid_dispatcher"
 REPOSITORY = "roles/backup_server/files/lib/paranoid_repository"
 
-# For each folder, which folders of ours it may import from, and what beside the standard library.
-MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
-    "plugins/module_utils": ({"plugins/module_utils"}, set()),
-    "plugins/plugin_utils": ({"plugins/module_utils", "plugins/plugin_utils"}, {"jinja2"}),
-    "plugins/modules": ({"plugins/module_utils"}, {"ansible"}),
-    "plugins/action": ({"plugins/module_utils"}, {"ansible"}),
-    "plugins/filter": ({"plugins/module_utils"}, {"ansible"}),
-    "plugins/callback": ({"plugins/plugin_utils"}, {"ansible", "yaml"}),
-    "plugins/doc_fragments": (set(), set()),
-    DISPATCHER: ({DISPATCHER}, set()),
-    REPOSITORY: ({REPOSITORY}, {"borg", "msgpack"}),
-    "roles/backup_client/files": (set(), {"borgmatic"}),
-    "roles/backup_server/files/lib": ({REPOSITORY}, set()),
-}
+MODULES, CONTROLLER = "plugins/module_utils", "plugins/plugin_utils"
+
+# The packages, lowest first: each may import those above its line, and nothing else of ours.
+ENGINE = ("_common", "_config", "_borg", "_audit", "_ledger", "_retention", "_outcome", "_session", "_upkeep")
+REPORT = ("_settings", "_record", "_report", "_mail", "_run")
+
+
+def rows() -> dict[str, tuple[set[str], set[str]]]:
+    """For each folder, which folders of ours it may import from, and what beside the standard library."""
+    below: set[str] = set()
+    table: dict[str, tuple[set[str], set[str]]] = {}
+    for package in ENGINE:
+        below = below | {f"{MODULES}/{package}"}
+        table[f"{MODULES}/{package}"] = (below, set())
+    engine = below
+    for package in REPORT:
+        below = below | {f"{CONTROLLER}/{package}"}
+        table[f"{CONTROLLER}/{package}"] = (below, {"jinja2"} if package == "_report" else set())
+    return table | {
+        f"{MODULES}/_provision": ({f"{MODULES}/_provision"}, set()),  # it also runs on clients
+        "plugins/modules": (engine | {f"{MODULES}/_provision"}, {"ansible"}),
+        "plugins/action": (engine, {"ansible"}),
+        "plugins/filter": (engine, {"ansible"}),
+        "plugins/callback": (below - engine, {"ansible", "yaml"}),
+        "plugins/doc_fragments": (set(), set()),
+        DISPATCHER: ({DISPATCHER}, set()),
+        REPOSITORY: ({REPOSITORY}, {"borg", "msgpack"}),
+        "roles/backup_client/files": (set(), {"borgmatic"}),
+        "roles/backup_server/files/lib": ({REPOSITORY}, set()),
+    }
+
+
+MAY_IMPORT = rows()
 
 
 def dotted(file: str) -> str:
@@ -61,7 +80,9 @@ def imports(file: str) -> tuple[set[str], set[str]]:
 
 
 def folder(file: str) -> str:
-    return str(PurePath(file).parent)
+    """The folder of a file; `_settings.py` counts as a package of one file."""
+    parent = PurePath(file).parent
+    return str(parent / PurePath(file).stem if str(parent) == CONTROLLER else parent)
 
 
 def test_every_folder_has_its_place() -> None:

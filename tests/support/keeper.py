@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger import Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import Entry
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Outcome
-from session_world import CLIENT, OK, TOP, World, came_to
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Entry
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome
+from session_world import CLIENT, OK, World, came_to
+from tool import ROOT
 
-DISPATCHER = TOP / "roles/backup_client/files/lib"
+DISPATCHER = ROOT / "roles/backup_client/files/lib"
 BIN = Path(sys.executable).parent
 REPOSITORY = "ssh://server/./repository"
 _START = (
@@ -150,7 +151,7 @@ class Keeper:
             BIN / "ansible-playbook",
             "-i",
             inventory,
-            TOP / f"playbooks/{playbook}.yml",
+            ROOT / f"playbooks/{playbook}.yml",
             "-e",
             json.dumps(variables),
         ]
@@ -159,7 +160,7 @@ class Keeper:
     def _ansible(self) -> dict[str, str]:
         return {
             **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(TOP / ".cache/collections"),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),
             "ANSIBLE_LOCALHOST_WARNING": "0",
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "ANSIBLE_CONFIG": str(self.world.path / "ansible.cfg"),

@@ -50,7 +50,7 @@ def moved(lab: Lab, host: str, path: str) -> Iterator[str]:
 @contextmanager
 def hostile(lab: Lab, client: str, behaviour: str) -> Iterator[None]:
     """A dispatcher that lies, hangs or floods: one of the functions of ``hostile.py``."""
-    script = (ROOT / "tests/session/dispatchers/hostile.py").read_bytes()
+    script = (ROOT / "tests/integration/session/dispatchers/hostile.py").read_bytes()
     lab.read(client, "mkdir", "-p", HOSTILE)
     lab.read(client, "ln", "-sfn", "/run/paranoid-backup", f"{HOSTILE}/tunnel")
     write(lab, client, f"{HOSTILE}/hostile.py", script.decode())

@@ -76,7 +76,7 @@ class Started:
 
 def start(lab: Lab, *arguments: str, inventory: str = str(INVENTORY)) -> Started:
     """Start ``playbooks/backup.yml`` under a run id of its own."""
-    name = f"e2e-{time.time_ns()}"
+    name = f"lab-{time.time_ns()}"
     command = [str(BIN / "ansible-playbook"), "-i", inventory, str(ROOT / "playbooks/backup.yml"), *arguments]
     environment = lab.environment | {"PARANOID_BACKUP_RUN_ID": name}
     process = subprocess.Popen(

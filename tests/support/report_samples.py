@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import Client, Run, State, Work
-from ansible_collections.paranoid.backup.plugins.plugin_utils._told import Session
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import Session
 from hypothesis import strategies as st
 
 HOSTILE = (

@@ -19,17 +19,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Outcome
-from ansible_collections.paranoid.backup.plugins.module_utils._session import Order, perform
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome
+from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import Order, perform
+from tool import ROOT
 
-TOP = Path(__file__).parents[2]
-LIB = TOP / "roles/backup_server/files/lib"
+LIB = ROOT / "roles/backup_server/files/lib"
 CLIENT = "web1"
-ROOT = os.geteuid() == 0
+IS_ROOT = os.geteuid() == 0
 OK = ("ok", "", "")
 _ME = pwd.getpwuid(os.geteuid()).pw_name
 # Accounts that every Debian has, so that the change of user is real without touching /etc/passwd.
-LOGIN_USER, REPOSITORY_USER, STRANGER = ("www-data", "daemon", "games") if ROOT else (_ME, _ME, _ME)
+LOGIN_USER, REPOSITORY_USER, STRANGER = ("www-data", "daemon", "games") if IS_ROOT else (_ME, _ME, _ME)
 
 _SSHD_CONFIG = """\
 {extra}
@@ -58,7 +58,7 @@ def make_key(path: Path, owner: str | None = None) -> str:
     """Make an ed25519 key pair and return its public line."""
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path)
     path.chmod(0o400)
-    if owner and ROOT:
+    if owner and IS_ROOT:
         shutil.chown(path, owner)
     return path.with_suffix(".pub").read_text().strip()
 
@@ -185,7 +185,7 @@ class World:
         for name in ("etc/clients", "client/source", "client/tunnel", f"srv/{CLIENT}"):
             (self.path / name).mkdir(parents=True)
         self.repository.mkdir(mode=0o700)
-        if ROOT:
+        if IS_ROOT:
             shutil.chown(self.repository, REPOSITORY_USER, REPOSITORY_USER)
         (self.own / "source/file").write_bytes(os.urandom(200_000))
         (self.own / "borg_path").write_text(str(Path(sys.executable).parent / "borg"))
@@ -207,7 +207,8 @@ class World:
     def dispatch(self, behaviour: str, options: str = "restrict,port-forwarding", key: Path | None = None) -> None:
         """Let the server's key start ``honest``, or one of the functions of dispatchers/hostile.py."""
         script = "honest.py" if behaviour == "honest" else "hostile.py"
-        argv = f"{os.path.realpath(sys.executable)} -I {TOP}/tests/session/dispatchers/{script} {self.own} {behaviour}"
+        program = ROOT / "tests/integration/session/dispatchers" / script
+        argv = f"{os.path.realpath(sys.executable)} -I {program} {self.own} {behaviour}"
         public = (key or self.home / "id_ed25519").with_suffix(".pub").read_text()
         (self.sshd.home / "authorized_keys").write_text(f'{options},command="{argv}" {public}')
 
@@ -221,7 +222,9 @@ class World:
 
     def start_session(self, verb: str = "backup") -> subprocess.Popen[bytes]:
         """Hold a session in a process of its own, which prints its result as JSON."""
-        code = "import json, sys\nfrom ansible_collections.paranoid.backup.plugins.module_utils._session import *\n"
+        code = (
+            "import json, sys\nfrom ansible_collections.paranoid.backup.plugins.module_utils._session.engine import *\n"
+        )
         code += "print(json.dumps(perform(Order('web1', sys.argv[1], config_dir=sys.argv[2])).to_dict()))"
         argv = [sys.executable, "-c", code, verb, str(self.path / "etc")]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -13,8 +13,8 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.paranoid.backup.plugins.action import session
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome import Outcome, Verdict
-from ansible_collections.paranoid.backup.plugins.module_utils._session import Order
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome, Verdict
+from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import Order
 
 MODULE = {"status": "ok", "from": "the module"}
 

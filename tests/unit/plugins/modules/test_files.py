@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.paranoid.backup.plugins.module_utils._tree import TreeError, Wanted
+from ansible_collections.paranoid.backup.plugins.module_utils._provision.file_tree import TreeError, Wanted
 from ansible_collections.paranoid.backup.plugins.modules import files
 from module_call import call
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger import Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger_entries import (
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     KINDS,
     Archive,
     Audit,
     Freeze,
     Session,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.modules import ledger_info
 from module_call import call
 

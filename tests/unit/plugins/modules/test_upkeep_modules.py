@@ -15,10 +15,10 @@ import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.doc_fragments.upkeep import ModuleDocFragment
-from ansible_collections.paranoid.backup.plugins.module_utils import _upkeep_module
-from ansible_collections.paranoid.backup.plugins.module_utils._audit import AuditVerdict
-from ansible_collections.paranoid.backup.plugins.module_utils._compaction import Prospect
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import AuditVerdict
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import module as _upkeep_module
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.compaction import Prospect
 from ansible_collections.paranoid.backup.plugins.modules import audit, compact, rollback, unfreeze
 from module_call import call
 

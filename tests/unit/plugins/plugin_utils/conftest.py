@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import (
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import (
     Client,
     Mail,
     MailState,

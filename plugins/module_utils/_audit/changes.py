@@ -1,0 +1,111 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the segments of a session say that it did.
+
+Borg writes DELETE only for an object that exists, and replaces an object by DELETE and PUT. So among the segments
+since the last audit a DELETE that no PUT of the same id precedes is of an older object: gone, or overwritten where a
+PUT follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import (
+    COMMIT,
+    DELETE,
+    MANIFEST_ID,
+    PUT,
+    PUT_HEADER,
+    File,
+    entries,
+)
+
+_DELETED_LIMIT = 4_000_000  # ids held in memory
+
+
+class TooMany(Exception):
+    """More deletions than an audit follows; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a session did: entries ``put`` and ``deleted``, older objects ``gone`` and ``overwritten``, ``commits``.
+
+    ``manifests`` are the stored sizes of the lists of archives, in order; ``manifest_deleted`` when it ends without
+    one; ``size`` is that of all its segments; ``freed`` by how much freeable bytes grew, None where unknown. Bytes.
+    """
+
+    put: int = 0
+    deleted: int = 0
+    gone: int = 0
+    overwritten: int = 0
+    commits: int = 0
+    manifests: tuple[int, ...] = ()
+    manifest_deleted: bool = False
+    size: int = 0
+    freed: Optional[int] = None
+
+    @property
+    def stored(self) -> dict[str, int]:
+        """Return how many ``objects`` and ``bytes`` came and stayed: what was replaced at once does not count."""
+        return {
+            "objects": max(0, self.put - self.deleted),
+            "bytes": max(0, self.size - max(0, self.freed or 0)),
+        }
+
+
+def read_changes(segments: Sequence[File]) -> Changes:
+    """Return what these segments did; raise Broken, OSError or TooMany."""
+    counts = [0, 0, 0]
+    deleted: set[bytes] = set()
+    manifests = []
+    manifest_deleted = False
+    for file in segments:
+        for tag, key, _offset, size in entries(file):
+            counts[tag] += 1
+            if key == MANIFEST_ID:
+                manifest_deleted = tag == DELETE
+                if tag == PUT:
+                    manifests.append(size - PUT_HEADER)
+            elif tag == DELETE:
+                deleted.add(key)
+                if len(deleted) > _DELETED_LIMIT:
+                    raise TooMany(f"more than {_DELETED_LIMIT} objects were deleted")
+    gone, overwritten = _older(segments, deleted) if deleted else (0, 0)
+    return Changes(
+        put=counts[PUT],
+        deleted=counts[DELETE],
+        gone=gone,
+        overwritten=overwritten,
+        commits=counts[COMMIT],
+        manifests=tuple(manifests),
+        manifest_deleted=manifest_deleted,
+        size=sum(file.size for file in segments),
+    )
+
+
+def _older(segments: Sequence[File], deleted: set[bytes]) -> tuple[int, int]:
+    """Return how many of ``deleted`` were there before and are gone now, and how many are replaced."""
+    older: dict[bytes, bool] = {}  # id of an older object: is it there at the end?
+    own: set[bytes] = set()
+    for tag, key in _operations(segments, deleted):
+        if key in older:
+            older[key] = tag == PUT
+        elif key not in own:
+            if tag == DELETE:
+                older[key] = False
+            else:
+                own.add(key)
+    overwritten = sum(older.values())
+    return len(older) - overwritten, overwritten
+
+
+def _operations(segments: Sequence[File], keys: set[bytes]) -> Iterator[tuple[int, bytes]]:
+    for file in segments:
+        for tag, key, _offset, _size in entries(file):
+            if key in keys:
+                yield tag, key

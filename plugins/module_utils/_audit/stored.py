@@ -1,0 +1,78 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An audit in its place: against the baseline that the last one left, leaving the next."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Optional
+
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import (
+    ALARM,
+    CLEAN,
+    AuditVerdict,
+    Budget,
+    audit,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import repository_id
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+
+_LIMIT = 16 * 1024 * 1024
+
+
+def examine(
+    server: ServerRecord, client: ClientRecord, policy: str, budget: Optional[Budget] = None
+) -> tuple[AuditVerdict, Optional[Baseline]]:
+    """Audit what was done under ``policy`` since the last audit; the caller holds the client's lock.
+
+    The next audit compares with the second, once the ledger has the verdict and ``keep_baseline`` was called.
+    """
+    path = baseline_path(server, client)
+    try:
+        old = load_baseline(path)
+    except (OSError, ValueError) as error:
+        why = f"the baseline {path} cannot be read, so nothing can be compared ({error}): audit in full, then remove it"
+        return AuditVerdict(ALARM, (why,)), None
+    if old is None and repository_id(client.repository) is None:
+        return AuditVerdict(CLEAN, ()), None  # Its making failed: there is nothing yet that could have been touched.
+    return audit(client.repository, old, policy, budget, client.compression)
+
+
+def keep_baseline(server: ServerRecord, client: ClientRecord, baseline: Optional[Baseline]) -> None:
+    """Have the next audit compare with ``baseline``, or with the same as this one where there is none."""
+    if baseline is not None:
+        save_json(baseline_path(server, client), baseline.to_dict())
+
+
+def baseline_path(server: ServerRecord, client: ClientRecord) -> str:
+    """Return where the client's baseline is kept, out of reach of the repository's own user."""
+    return os.path.join(server.state_dir, client.client, "baseline.json")
+
+
+def last_baseline(server: ServerRecord, client: ClientRecord) -> Baseline:
+    """Return what the last audit left; SessionError when there was none, or it cannot be read."""
+    path = baseline_path(server, client)
+    try:
+        found = load_baseline(path)
+    except (OSError, ValueError) as error:
+        raise SessionError("server_error", f"the baseline {path} cannot be read: {error}") from None
+    if found is None:
+        raise SessionError("server_error", f"{client.client} was never audited: run audit.yml for it")
+    return found
+
+
+def load_baseline(path: str) -> Optional[Baseline]:
+    """Return the baseline at ``path``, None before the first audit; ValueError when it is not one."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            content: Any = json.loads(handle.read(_LIMIT))
+    except FileNotFoundError:
+        return None
+    if not isinstance(content, dict):
+        raise ValueError("not a baseline")
+    return Baseline.from_dict(content)

@@ -1,0 +1,37 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Borg run by the server itself: without a key, as the repository's own user."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account, pipe, spawn
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import decode, one_line
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+
+_SAID_LIMIT = 300  # characters of what Borg said
+
+
+def run_borg(server: ServerRecord, client: ClientRecord, *words: str) -> tuple[int, str]:
+    """Run Borg on the repository with nothing of our environment; return exit code and last line."""
+    return asyncio.run(_run_borg(server, client, words))
+
+
+async def _run_borg(server: ServerRecord, client: ClientRecord, words: tuple[str, ...]) -> tuple[int, str]:
+    user = account(client.repository_user)
+    with tempfile.TemporaryDirectory(prefix="upkeep-", dir=server.run_dir) as base:
+        if os.geteuid() == 0:
+            os.chown(base, user.pw_uid, user.pw_gid)
+        env = {"BORG_HOST_ID": server.host_id, "BORG_BASE_DIR": base}
+        env |= {"BORG_EXIT_CODES": "legacy", "BORG_SHOW_SYSINFO": "no"}  # A traceback then ends with its error.
+        argv = [server.python, "-I", "-m", "borg", *words, client.repository]
+        null = asyncio.subprocess.DEVNULL
+        process = await spawn(argv, user, env, stdin=null, stdout=null, stderr=asyncio.subprocess.PIPE)
+        said = await pipe(process.stderr).read()
+        code = await process.wait()
+    lines = decode(said[-4096:]).split("\n")
+    return code, one_line(next((line for line in reversed(lines) if line.strip()), "it said nothing"), _SAID_LIMIT)

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Borg's locks in a repository that processes of ours left behind when they were killed.
+
+Borg removes a lock itself when its process is dead. After a power cut another process may have that number, and the
+repository would stay locked. Source: Borg 1.4, ``borg.locking``: the directory ``lock.exclusive`` holds a file
+``<host id>.<process>-<thread>``, the JSON in ``lock.roster`` lists such triples.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import suppress
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import regular_only
+
+_ROSTER_LIMIT = 64 * 1024  # bytes
+
+
+def free_locks(repository: str, host_id: str) -> None:
+    """Remove the locks of ``host_id``; whoever holds the client's lock knows that nobody of ours is at work there.
+
+    A person's Borg has a host id of its own, so its locks stay. Follows no link of the repository's user.
+    """
+    with suppress(FileNotFoundError, NotADirectoryError):
+        directory = os.open(repository, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _free_exclusive(directory, host_id)
+            if _is_ours(os.path.join(repository, "lock.roster"), host_id):
+                os.unlink("lock.roster", dir_fd=directory)
+        finally:
+            os.close(directory)
+
+
+def _free_exclusive(repository: int, host_id: str) -> None:
+    with suppress(OSError):  # It is not there, not a directory, or somebody else's: Borg then says so.
+        lock = os.open("lock.exclusive", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=repository)
+        try:
+            for name in os.listdir(lock):
+                if re.fullmatch(re.escape(host_id) + r"\.\d+-[0-9a-f]+", name):
+                    os.unlink(name, dir_fd=lock)
+        finally:
+            os.close(lock)
+        os.rmdir("lock.exclusive", dir_fd=repository)
+
+
+def _is_ours(roster: str, host_id: str) -> bool:
+    """Tell whether all who are listed there are of ``host_id``."""
+    try:
+        with open(roster, "rb", opener=regular_only) as handle:
+            listed = json.loads(handle.read(_ROSTER_LIMIT))
+        return all(entry[0] == host_id for entries in listed.values() for entry in entries)
+    except (OSError, ValueError, AttributeError, TypeError, IndexError, KeyError, RecursionError):
+        return False

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server's record and the clients' records, as the role backup_server writes them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
+
+SCHEMA = 1
+# Where the role writes them, on Debian and on FreeBSD.
+_USUAL, _ON_FREEBSD = "/etc/paranoid-backup", "/usr/local/etc/paranoid-backup"
+_LIMIT = 64 * 1024
+_Record = TypeVar("_Record", "ServerRecord", "ClientRecord")
+
+
+class RecordError(Exception):
+    """A record is missing or not what the role would have written; the message is one line."""
+
+
+@dataclass(frozen=True)
+class ServerRecord:
+    """``server.json``. Timeouts are seconds; ``slots`` bounds the sessions of all runs together."""
+
+    slots: int
+    login_user: str
+    ssh_command: str
+    identity_file: str
+    python: str
+    lib_dir: str
+    state_dir: str
+    run_dir: str
+    log_dir: str
+    repository_root: str
+    require_mount: bool
+    host_id: str
+    sshd_port: int
+    log_keep: int
+    connect_timeout: int
+    idle_timeout: int
+    total_timeout: int
+    close_timeout: int
+
+
+@dataclass(frozen=True)
+class ClientRecord:
+    """``clients/<client>.json``. ``quota`` and ``trim_max_bytes`` are bytes; timeouts, where set, replace the server's.
+
+    ``keyholder`` is the client that performs ``maintain`` in this one's stead;
+    ``retention`` are rules as `_retention.parse_rules` takes them; ``hold_days`` go by between trim and compaction;
+    ``check_seconds`` is what one maintenance may spend on checking, 0 for none; ``compression`` is the one that the
+    client was told to use.
+    """
+
+    client: str
+    host: str
+    port: int
+    user: str
+    transport: str
+    remote_dir: str
+    listen_port: int
+    repository: str
+    repository_user: str
+    known_hosts_file: str
+    quota: int | None = None
+    retention: dict[str, Any] | None = None
+    time_zone: str = "UTC"
+    hold_days: int = 14
+    check_seconds: int = 600
+    trim_max_objects: int | None = None
+    trim_max_bytes: int | None = None
+    compression: str = ""
+    connect_timeout: int | None = None
+    idle_timeout: int | None = None
+    total_timeout: int | None = None
+    keyholder: str | None = None
+
+
+def load_server(config_dir: str) -> ServerRecord:
+    """Read ``<config_dir>/server.json``; RecordError when this machine is not a provisioned server."""
+    path = os.path.join(_found(config_dir), "server.json")
+    return _load(ServerRecord, path, "this machine is not a provisioned server")
+
+
+def load_client(config_dir: str, client: str) -> ClientRecord:
+    """Read ``<config_dir>/clients/<client>.json``; the caller has validated the name."""
+    path = os.path.join(_found(config_dir), "clients", client + ".json")
+    record = _load(ClientRecord, path, f"client {client} is not provisioned on this server")
+    if record.client != client or record.transport not in ("socket", "ssh"):
+        raise RecordError(f"{path} does not describe client {client}: run site.yml for it again")
+    return record
+
+
+def load_peer(config_dir: str, client: ClientRecord, verb: str) -> ClientRecord:
+    """Return the record of the host that performs ``verb`` for ``client``: its own, or its keyholder's."""
+    if verb != "maintain" or client.keyholder is None:
+        return client
+    if not valid_client_name(client.keyholder) or client.keyholder == client.client:
+        raise RecordError(f"{client.client} has no valid keyholder: run site.yml for it again")
+    return load_client(config_dir, client.keyholder)
+
+
+def _found(config_dir: str) -> str:
+    """Return FreeBSD's place when the usual one is asked for and only that is there."""
+    elsewhere = config_dir == _USUAL and not os.path.isdir(_USUAL) and os.path.isdir(_ON_FREEBSD)
+    return _ON_FREEBSD if elsewhere else config_dir
+
+
+def _load(kind: type[_Record], path: str, absent: str) -> _Record:
+    try:
+        with open(path, "rb") as handle:
+            content = json.loads(handle.read(_LIMIT))
+    except FileNotFoundError:
+        raise RecordError(f"{absent}: run site.yml for it (no {path})") from None
+    except (OSError, ValueError) as error:
+        raise RecordError(f"cannot read {path}: {error}") from None
+    return _build(kind, path, content)
+
+
+def _build(kind: type[_Record], path: str, content: Any) -> _Record:
+    if not isinstance(content, Mapping) or content.get("schema") != SCHEMA:
+        raise RecordError(f"{path} is not of schema {SCHEMA}: run site.yml again")
+    present = [field for field in fields(kind) if field.name in content]
+    values = {field.name: content[field.name] for field in present}
+    wrong = [field.name for field in present if not _fits(values[field.name], str(field.type))]
+    if wrong:
+        raise RecordError(f"{path}: {wrong[0]} is of the wrong type: run site.yml again")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise RecordError(f"{path}: {error}: run site.yml again") from None
+
+
+def _fits(value: object, annotation: str) -> bool:
+    """Compare by the annotation's text: Python 3.9 cannot evaluate ``int | None``."""
+    names = [part.split("[")[0] for part in annotation.split(" | ")]
+    return ("None" if value is None else type(value).__name__) in names

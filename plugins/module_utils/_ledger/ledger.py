@@ -1,0 +1,299 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server's own record of sessions, archives, audits, trims and compactions: append-only and hash-chained."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import Any, Optional, Union
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger import schema as sql
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import (
+    EMPTY,
+    ChainReport,
+    Head,
+    Link,
+    follow,
+    link_hash,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.database import (
+    closed_on_error,
+    connect,
+    ensure_schema,
+    explained,
+    prepare,
+    require_schema,
+    schema_intact,
+    transaction,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    Audit,
+    Entry,
+    KnownArchive,
+    LedgerError,
+    Record,
+    Rollback,
+    Trim,
+    decode,
+    encode,
+    known_archive,
+)
+
+NAME = "ledger.sqlite"
+_BATCH = 2000
+_Value = Union[str, int]
+
+
+@dataclass(frozen=True)
+class ClientState:
+    """What the ledger knows of a client now; ``freeze`` is the entry that froze it, None when it is not frozen."""
+
+    client: str
+    last_session: Optional[Record]
+    last_success: Optional[Record]
+    freeze: Optional[Record]
+
+
+class Ledger:
+    """An open ledger. Every method raises LedgerError, with one line, for what the file or the disk can do to it.
+
+    Each reading method sees one consistent state; writers wait for it no longer than one query takes.
+    """
+
+    def __init__(self, path: str, connection: sqlite3.Connection, clock: Callable[[], datetime]) -> None:
+        self.path = path
+        self._connection = connection
+        self._clock = clock
+
+    @classmethod
+    def open(cls, path: str, clock: Callable[[], datetime] = utc_now) -> Ledger:
+        """Open the ledger at ``path`` to append to it; make it, mode 0600, when there is none."""
+        with explained(path):
+            prepare(path)
+            connection = connect(path)
+            with closed_on_error(connection):
+                ensure_schema(connection, path)
+        return cls(path, connection, clock)
+
+    @classmethod
+    def read(cls, path: str) -> Ledger:
+        """Open the existing ledger at ``path`` for reading only."""
+        with explained(path):
+            connection = connect(path)
+            with closed_on_error(connection):
+                require_schema(connection, path)
+                connection.execute("PRAGMA query_only = ON")
+        return cls(path, connection, utc_now)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def append(self, entry: Entry) -> Head:
+        """Add ``entry`` at the end, on disk when this returns; return the new head."""
+        kind, client, body = encode(entry)
+        with explained(self.path), transaction(self._connection):
+            last = self._head()
+            time = self._clock().astimezone(timezone.utc).isoformat(timespec="microseconds")
+            head = Head(last.seq + 1, link_hash(last.seq + 1, time, kind, client, body, last.hash))
+            self._connection.execute(sql.INSERT, (head.seq, time, kind, client, body, last.hash, head.hash))
+        return head
+
+    def take_over(self, links: Iterable[Link]) -> None:
+        """Append entries of another ledger as they are, all or none; the first continues this one's head."""
+        with explained(self.path), transaction(self._connection):
+            rows = (
+                (link.seq, link.time, link.kind, link.client, link.body, link.previous, link.hash) for link in links
+            )
+            self._connection.executemany(sql.INSERT, rows)
+
+    def head(self) -> Head:
+        """Return the newest entry's place and hash: what can be noted elsewhere, and given to ``verify`` later."""
+        with explained(self.path):
+            return self._head()
+
+    def verify(self, known: Head = EMPTY, full: bool = True) -> ChainReport:
+        """Check every entry, or with ``full`` false only those after ``known``, and that ``known`` is still there.
+
+        Only a head noted elsewhere tells a ledger that was cut off, or written anew as a whole, from a whole one.
+        """
+        with explained(self.path):
+            if not schema_intact(self._connection):
+                return ChainReport(False, EMPTY, 0, None, "its tables or triggers were altered")
+            start = EMPTY if full else known
+            report = follow(self._links(start.seq), start)
+            lost = self._lost(known)
+            if lost and (report.ok or not full):
+                return ChainReport(False, report.head, report.checked, known.seq, lost)
+            return report
+
+    def entries(
+        self, kind: str = "", client: str = "", since: Optional[datetime] = None, limit: int = 1000
+    ) -> list[Record]:
+        """Return the newest ``limit`` entries that match, oldest first; ``since`` is an aware time."""
+        where: list[tuple[str, _Value]] = []
+        if kind:
+            where.append(("kind = ?", kind))
+        if client:
+            where.append(("client = ?", client))
+        if since is not None:
+            where.append(("time >= ?", since.astimezone(timezone.utc).isoformat(timespec="microseconds")))
+        return self._select(where, limit)
+
+    def sessions(self, run_id: str, limit: int = 100_000) -> list[Record]:
+        """Return the sessions of one run in the order in which they ended."""
+        return self._select([("run_id = ?", run_id)], limit)
+
+    def newest(self, client: str, kind: str) -> Optional[Record]:
+        """Return the newest entry of this kind for ``client``, or None."""
+        return next(iter(self._records(sql.NEWEST, (client, kind))), None)
+
+    def last_success(self, client: str) -> Optional[Record]:
+        """Return the newest session whose archive arrived and whose audit raised no alarm, or None."""
+        return next(iter(self._records(sql.SUCCESS, (client,))), None)
+
+    def sizes(self, client: str, limit: int) -> list[tuple[int, int]]:
+        """Return original and deduplicated size, bytes, of the newest ``limit`` successes, oldest first."""
+        with explained(self.path):
+            return self._connection.execute(sql.SIZES, (client, limit)).fetchall()[::-1]
+
+    def freeze_state(self, client: str) -> Optional[Record]:
+        """Return the entry that froze this client's repository, or None when it is not frozen."""
+        freeze = self.newest(client, "freeze")
+        lifted = self.newest(client, "unfreeze")
+        return freeze if freeze and (lifted is None or lifted.seq < freeze.seq) else None
+
+    def clients(self) -> list[str]:
+        """Return the names of all clients that have an entry."""
+        with explained(self.path):
+            return [row[0] for row in self._connection.execute(sql.CLIENTS)]
+
+    def state(self, client: str) -> ClientState:
+        """Return what is known of ``client`` now."""
+        newest = self.newest(client, "session")
+        return ClientState(client, newest, self.last_success(client), self.freeze_state(client))
+
+    def states(self) -> list[ClientState]:
+        """Return what is known of every client now, in the order of their names."""
+        return [self.state(client) for client in self.clients()]
+
+    def archives(self, client: str) -> list[KnownArchive]:
+        """Return the archives of the client's present repository, oldest arrival first.
+
+        An archive's arrival is the first one that the ledger has: to report it again changes nothing.
+        """
+        created = self.newest(client, "repository")
+        arrivals = self._records(sql.ARRIVALS, (client, created.seq if created else 0))
+        gone, alarmed = self._gone(client), self._alarmed(client)
+        found: dict[str, KnownArchive] = {}
+        for record in arrivals:
+            archive = known_archive(record, alarmed)
+            if archive and archive.id not in gone:
+                found.setdefault(archive.id, archive)
+        return list(found.values())
+
+    def copy_to(self, target: str) -> Head:
+        """Write a whole copy to ``target``, which must not exist, while others may append; return its head."""
+        with explained(target):
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            with closing(sqlite3.connect(target)) as destination:
+                self._connection.backup(destination)
+        with Ledger.read(target) as copy:
+            return copy.head()
+
+    def _head(self) -> Head:
+        row = self._connection.execute(sql.HEAD).fetchone()
+        return Head(row[0], row[1]) if row else EMPTY
+
+    def _lost(self, known: Head) -> str:
+        if known == EMPTY:
+            return ""
+        row = self._connection.execute("SELECT hash FROM entries WHERE seq = ?", (known.seq,)).fetchone()
+        if row is None:
+            return f"entry {known.seq} is missing: the ledger was cut off at {self._head().seq}"
+        return "" if row[0] == known.hash else f"entry {known.seq} is not the one that was noted"
+
+    def _links(self, after: int) -> Iterator[Link]:
+        """Read in batches, so that a long check never keeps a writer waiting."""
+        while True:
+            batch = self._connection.execute(sql.LINK + " WHERE seq > ? ORDER BY seq LIMIT ?", (after, _BATCH))
+            links = [Link(*row) for row in batch.fetchall()]
+            if not links:
+                return
+            yield from links
+            after = links[-1].seq
+
+    def _gone(self, client: str) -> set[str]:
+        """Return the ids of the archives that were deleted, or lost in a rollback, and did not come back by one."""
+        trims = self._records(sql.OF_KIND, (client, "trim"))
+        rollbacks = self._records(sql.OF_KIND, (client, "rollback"))
+        gone: set[str] = set()
+        for record in sorted([*trims, *rollbacks], key=lambda record: record.seq):
+            if isinstance(record.entry, Trim):
+                gone.update(record.entry.deleted)
+            elif isinstance(record.entry, Rollback):
+                gone = gone.union(record.entry.lost).difference(record.entry.restored)
+        return gone
+
+    def _alarmed(self, client: str) -> set[str]:
+        """Return the sessions that an audit of their own, made after they had ended, calls an alarm."""
+        audits = [record.entry for record in self._records(sql.ALARMS, (client, "audit"))]
+        return {entry.session for entry in audits if isinstance(entry, Audit)}
+
+    def _select(self, where: list[tuple[str, _Value]], limit: int) -> list[Record]:
+        condition = " AND ".join(clause for clause, value in where) or "true"
+        query = f"{sql.LINK} WHERE {condition} ORDER BY seq DESC LIMIT ?"
+        return self._records(query, (*(value for clause, value in where), limit))[::-1]
+
+    def _records(self, query: str, values: tuple[_Value, ...]) -> list[Record]:
+        with explained(self.path):
+            return [_record(self.path, row) for row in self._connection.execute(query, values).fetchall()]
+
+
+def recover(source: str, target: str) -> Head:
+    """Copy every entry of a damaged ledger up to the first that is not whole into a new one; return its head."""
+    with explained(source), closing(connect(source)) as damaged, Ledger.open(target) as whole:
+        if whole.head() != EMPTY:
+            raise LedgerError(f"ledger {target}: it has entries already, recover into a new file")
+        whole.take_over(_whole_links(damaged))
+        if whole.head() == EMPTY:
+            raise LedgerError(f"ledger {source}: nothing whole is left of it: take it from a snapshot")
+        return whole.head()
+
+
+def _whole_links(connection: sqlite3.Connection) -> Iterator[Link]:
+    head = EMPTY
+    try:
+        for row in connection.execute(sql.LINK + " NOT INDEXED ORDER BY seq"):
+            link = Link(*row)
+            if not follow([link], head).ok:
+                return
+            yield link
+            head = Head(link.seq, link.hash)
+    except sqlite3.DatabaseError:
+        return
+
+
+def _record(path: str, row: tuple[Any, ...]) -> Record:
+    link = Link(*row)
+    try:
+        entry = decode(link.kind, link.client, link.body)
+        return Record(link.seq, datetime.fromisoformat(link.time), link.kind, link.client, link.hash, entry)
+    except ValueError as error:
+        raise LedgerError(f"ledger {path}: entry {link.seq} cannot be read: {error}") from None

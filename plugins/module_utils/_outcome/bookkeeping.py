@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What follows a session or an audit: entries in the ledger, the freeze that an alarm brings, the next baseline."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from typing import Optional
+
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM, AuditVerdict
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import keep_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    Audit,
+    Entry,
+    Freeze,
+    LedgerError,
+    RepositoryCreated,
+    session_entry,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import broken_chain
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import forget
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome, Verdict
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import open_ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import trim_entry
+
+
+def enter(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> Outcome:
+    """Put the session into the ledger and return its outcome, which is a failure when the ledger took it not."""
+    try:
+        return _recorded(server, client, outcome)
+    except LedgerError as error:
+        return _not_recorded(outcome, error)
+
+
+def conclude(
+    server: ServerRecord, client: ClientRecord, outcome: Outcome, found: AuditVerdict, baseline: Optional[Baseline]
+) -> Outcome:
+    """Put a session that was audited into the ledger, and only then let the next audit begin from here.
+
+    The caller still holds the client's lock: nobody may compact between an alarm and its freeze. When the ledger does
+    not take an alarm or a trim, note and baseline stay as they are, and the next session tries again.
+    """
+    told = {"verdict": found.verdict, "findings": list(found.findings)}
+    outcome = replace(outcome, audit=told, stored=found.changes.stored)
+    if found.verdict == ALARM:
+        touched = f"ALARM: the history of {client.client} was touched, it is frozen now: {'; '.join(found.findings)}"
+        outcome = replace(outcome, verdict=Verdict("failed", "alarm", one_line(touched, 500)))
+    try:
+        outcome = _recorded(server, client, outcome)
+    except LedgerError as error:
+        outcome = _not_recorded(outcome, error)
+        if found.verdict == ALARM or trim_entry(outcome) is not None:
+            return outcome
+    keep_baseline(server, client, baseline)
+    forget(server, client)
+    return outcome
+
+
+def record_audit(ledger: Ledger, client: str, found: AuditVerdict, baseline: Optional[Baseline]) -> None:
+    """Enter the verdict of an audit outside a session into the ledger, and freeze the client on an alarm."""
+    transaction, freeable = (baseline.transaction, baseline.freeable or 0) if baseline else (None, 0)
+    ledger.append(Audit(client, "", found.verdict, found.findings, transaction, found.changes.gone, freeable))
+    if found.verdict == ALARM and ledger.freeze_state(client) is None:
+        ledger.append(Freeze(client, alarm_line(client, found)))
+
+
+def alarm_line(client: str, found: AuditVerdict) -> str:
+    """Return the line that people get about an alarm outside a session."""
+    return one_line(
+        f"ALARM: {client}'s repository is not as it was left, it is frozen: {'; '.join(found.findings)}", 500
+    )
+
+
+def _recorded(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> Outcome:
+    entries = _entries(server, client, outcome)
+    if not entries:
+        return outcome
+    with open_ledger(server) as ledger:
+        for entry in entries:
+            ledger.append(entry)
+        touched = outcome.audit is not None and outcome.audit["verdict"] == ALARM
+        if touched and ledger.freeze_state(client.client) is None:
+            ledger.append(Freeze(client.client, outcome.verdict.reason, outcome.session))
+        state = ledger.freeze_state(client.client)
+        problem = broken_chain(ledger, utc_now())
+        head = {"host": platform.node(), "head": str(ledger.head())}
+    outcome = replace(outcome, frozen=state.entry.reason if state and isinstance(state.entry, Freeze) else "")
+    if not problem:
+        return replace(outcome, ledger=head)
+    doubt = "; ".join(part for part in (f"ALARM: {problem}", outcome.verdict.reason) if part)
+    return replace(outcome, verdict=Verdict("failed", "alarm", one_line(doubt, 500)))
+
+
+def _not_recorded(outcome: Outcome, error: LedgerError) -> Outcome:
+    reason = "; ".join(part for part in (outcome.verdict.reason, f"not recorded: {error}") if part)
+    return replace(outcome, verdict=Verdict("failed", outcome.verdict.code or "server_error", reason))
+
+
+def _entries(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> list[Entry]:
+    if outcome.verb == "create" and outcome.verdict.status == "ok":
+        if not outcome.changed:
+            return []  # No session was held: the repository is there.
+        made = place.recorded_id(server, client) or ""
+        return [RepositoryCreated(client.client, made, outcome.session), session_entry(outcome.to_dict())]
+    entries: list[Entry] = [session_entry(outcome.to_dict())]
+    if outcome.audit and outcome.audit["verdict"] != "clean":
+        found = outcome.audit
+        entries.append(Audit(client.client, outcome.session, found["verdict"], tuple(found["findings"])))
+    trim = trim_entry(outcome)
+    if trim is not None:
+        entries.append(trim)
+    return entries

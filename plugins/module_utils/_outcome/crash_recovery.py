@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was cut off is put in order before anything new begins: it must neither look like tampering nor hide any."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import Optional
+
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM, AuditVerdict, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import (
+    baseline_path,
+    examine,
+    keep_baseline,
+    load_baseline,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.stale_locks import free_locks
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Compaction, LedgerError
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import conclude, record_audit
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import Underway, noted
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import (
+    GateSummary,
+    Outcome,
+    SessionError,
+    Verdict,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import open_ledger
+
+_CUT_OFF = "the server was cut off in the middle of this session"
+
+
+def settle(server: ServerRecord, client: ClientRecord) -> None:
+    """Free the repository, and judge what was cut off as what it was; the caller holds the client's lock."""
+    free_locks(client.repository, server.host_id)
+    compaction, session = _before(server, client), noted(server, client)
+    if compaction is None and session is None:
+        return
+    place.check_repository(server, client)
+    if compaction is not None:
+        try:
+            with open_ledger(server) as ledger:
+                conclude_compaction(server, client, ledger, compaction)
+        except LedgerError as error:
+            raise SessionError("server_error", str(error)) from None
+    if session is not None:
+        _conclude_session(server, client, session)
+
+
+def begin_compaction(server: ServerRecord, client: ClientRecord, before: Baseline) -> None:
+    """Note that segments are about to be rewritten, and what they held before."""
+    save_json(_note(server, client), before.to_dict())
+
+
+def conclude_compaction(
+    server: ServerRecord, client: ClientRecord, ledger: Ledger, before: Baseline
+) -> tuple[AuditVerdict, Optional[Compaction]]:
+    """Check what a compaction left and enter it, if it did anything; without an alarm the next audit begins there.
+
+    The entry comes first: no rollback may count any more on what a compaction freed.
+    """
+    code, said = run_borg(server, client, "check", "--repository-only")  # It replays what has no index yet.
+    if code not in (0, 1):
+        reason = f"nothing tells what a compaction of {client.client} left, borg check ended with {code}: {said}"
+        raise SessionError("check_failed", reason)
+    found, after = rebase(client.repository, before)
+    if code:
+        found = AuditVerdict(ALARM, (*found.findings, f"borg check after a compaction: {said}"))
+    entry = None
+    if after.transaction != before.transaction:
+        entry = Compaction(client.client, before.size, after.size, after.transaction)
+        ledger.append(entry)
+    if found.verdict == ALARM:
+        record_audit(ledger, client.client, found, after)
+    else:
+        keep_baseline(server, client, after)
+    forget_compaction(server, client)
+    return found, entry
+
+
+def forget_compaction(server: ServerRecord, client: ClientRecord) -> None:
+    """Remove the note of a compaction, where there is one."""
+    with suppress(FileNotFoundError):
+        os.unlink(_note(server, client))
+
+
+def _conclude_session(server: ServerRecord, client: ClientRecord, session: Underway) -> None:
+    before = None
+    with suppress(ValueError):  # One that cannot be read is an alarm below.
+        before = load_baseline(baseline_path(server, client))
+    found, baseline = examine(server, client, session.policy, session.budget)
+    moved = baseline is not None and (before is None or baseline.transaction > before.transaction)
+    outcome = Outcome(
+        client.client,
+        session.verb,
+        session.session,
+        session.run_id,
+        Verdict("failed", "server_error", _CUT_OFF),
+        session.started,
+        stamp(),
+        0.0,
+        maintain={"named": session.named, "deleted": ()},
+        gate=GateSummary(transaction=baseline.transaction if baseline and moved else None),
+    )
+    outcome = conclude(server, client, outcome, found, baseline)
+    if noted(server, client) is not None and found.verdict != ALARM:
+        raise SessionError("server_error", f"what the last maintenance deleted is {outcome.verdict.reason}")
+
+
+def _before(server: ServerRecord, client: ClientRecord) -> Optional[Baseline]:
+    """Return what a compaction that was cut off began with, None when none was."""
+    try:
+        return load_baseline(_note(server, client))
+    except ValueError as error:
+        raise SessionError("server_error", f"{_note(server, client)} cannot be read: {error}") from None
+
+
+def _note(server: ServerRecord, client: ClientRecord) -> str:
+    return os.path.join(server.state_dir, client.client, "compacting.json")

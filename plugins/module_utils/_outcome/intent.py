@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A note about the session that is under way: if it is cut off, the next one knows what it was allowed to do."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any, Optional
+
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import Budget
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Underway:
+    """One session: ``budget`` is what it may delete, ``named`` the archives (ids) that it is asked to."""
+
+    session: str
+    verb: str
+    run_id: str
+    started: str
+    policy: str
+    budget: Budget
+    named: tuple[str, ...] = ()
+
+
+def note(server: ServerRecord, client: ClientRecord, session: Underway) -> None:
+    """Write down what begins now; it is on disk when this returns."""
+    save_json(_path(server, client), {"schema": _SCHEMA, **asdict(session)})
+
+
+def noted(server: ServerRecord, client: ClientRecord) -> Optional[Underway]:
+    """Return the session that was cut off, None when the last one was not."""
+    path = _path(server, client)
+    try:
+        with open(path, encoding="utf-8") as handle:
+            content: Any = json.load(handle)
+        if content.pop("schema") != _SCHEMA:
+            raise ValueError("it is of another release")
+        content.update(budget=Budget(**content["budget"]), named=tuple(content["named"]))
+        return Underway(**content)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SessionError("server_error", f"{path} cannot be read: {error}; audit, then remove it") from None
+
+
+def forget(server: ServerRecord, client: ClientRecord) -> None:
+    """Remove the note, where there is one: ledger and baseline know of the session now."""
+    with suppress(FileNotFoundError):
+        os.unlink(_path(server, client))
+
+
+def _path(server: ServerRecord, client: ClientRecord) -> str:
+    return os.path.join(server.state_dir, client.client, "underway.json")

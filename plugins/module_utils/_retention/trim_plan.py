@@ -1,0 +1,224 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verb maintain: which archives the client is to delete, within which budget, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import Budget
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import last_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_id
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    KnownArchive,
+    LedgerError,
+    Record,
+    Trim,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome, SessionError, Verdict
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
+    asked_before,
+    open_ledger,
+    refuse_broken,
+    refuse_frozen,
+    waiting_trim,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.rules import (
+    RetentionError,
+    parse_rules,
+    parse_zone,
+    plan,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Evidence
+
+NAMED_LIMIT = 1500  # archives of one trim; with its answer it must fit into one entry of the ledger
+_KNOWN_LIMIT = 13_000  # archives of one request, which is at most 1 MiB
+_LEAST_OBJECTS = 1000
+_LEAST_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What one maintenance asks for. ``archives`` are all that the ledger knows, ``drop`` those of them that are named.
+
+    ``strangers`` are ids that the ledger does not know and a person named. ``waiting`` says which earlier trim still
+    waits for its compaction, so that nothing is named now.
+    """
+
+    archives: tuple[KnownArchive, ...]
+    keep: Mapping[str, tuple[str, ...]]
+    drop: tuple[KnownArchive, ...]
+    asked_before: frozenset[str]
+    budget: Budget
+    check_seconds: int
+    waiting: str = ""
+    strangers: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The ids of the archives that are to be deleted."""
+        return tuple(archive.id for archive in self.drop) + self.strangers
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The ids of all other archives that the repository should hold."""
+        named = set(self.named)
+        return tuple(archive.id for archive in self.archives if archive.id not in named)
+
+    def request(self) -> dict[str, Any]:
+        """Return what the request has beyond verb and session."""
+        return {"delete": self.named, "known": self.known, "check_seconds": self.check_seconds}
+
+    def gate_options(self) -> tuple[str, ...]:
+        """Return the budget as the gate takes it."""
+        budget = self.budget
+        limits = {"--max-objects": budget.objects, "--max-bytes": budget.bytes, "--max-archives": budget.archives}
+        return tuple(word for name, value in limits.items() for word in (name, str(value)))
+
+
+def prepare(server: ServerRecord, client: ClientRecord, now: datetime, unknown: Sequence[str] = ()) -> Errand:
+    """Decide what to ask for at ``now``: what the rules let go, and ``unknown``, ids of archives that a person lets go.
+
+    SessionError when the client is frozen, its record has no valid rules, or the ledger knows one of ``unknown``.
+    """
+    if client.retention is None:
+        raise SessionError("not_provisioned", f"the record of {client.client} has no retention: run site.yml for it")
+    try:
+        rules, zone = parse_rules(client.retention), parse_zone(client.time_zone)
+        with open_ledger(server) as ledger:
+            refuse_broken(ledger, now)
+            refuse_frozen(ledger, client.client)
+            archives = tuple(ledger.archives(client.client))
+            waiting, asked = waiting_trim(ledger, client.client), asked_before(ledger, client.client)
+    except (RetentionError, LedgerError) as error:
+        raise SessionError("server_error", str(error)) from None
+    if len(archives) > _KNOWN_LIMIT:
+        raise SessionError("server_error", f"{client.client} has more than {_KNOWN_LIMIT} archives: keep fewer")
+    decided = plan(archives, rules, now, zone)
+    strangers = _strangers(unknown, archives)
+    if waiting:
+        why = _waiting(waiting, len(decided.drop) + len(strangers))
+        return Errand(archives, decided.keep, (), asked, Budget(), client.check_seconds, why)
+    drop = decided.drop[: NAMED_LIMIT - len(strangers)]
+    budget = trim_budget(client, last_baseline(server, client), drop, len(strangers), len(archives) + len(strangers))
+    return Errand(archives, decided.keep, drop, asked, budget, client.check_seconds, strangers=strangers)
+
+
+def trim_budget(
+    client: ClientRecord, baseline: Baseline, drop: Sequence[KnownArchive], strangers: int, archives: int
+) -> Budget:
+    """Return what deleting ``drop`` and ``strangers`` of all ``archives`` may take, unless the record says it.
+
+    What goes came with them, or with archives that went before: so that is what came with them, and their share of all
+    there is. Small repositories get a little more room.
+    """
+    dropped = len(drop) + strangers
+    if not dropped:
+        return Budget()
+    share = (baseline.objects or 0) * dropped // archives, baseline.size * dropped // archives
+    objects = max(_LEAST_OBJECTS, share[0] + sum(archive.stored_objects for archive in drop))
+    stored = max(_LEAST_BYTES, share[1] + sum(archive.stored_bytes for archive in drop))
+    return Budget(
+        objects if client.trim_max_objects is None else client.trim_max_objects,
+        stored if client.trim_max_bytes is None else client.trim_max_bytes,
+        dropped,
+    )
+
+
+def advised(verdict: Verdict) -> Verdict:
+    """Return the verdict over a maintenance that failed, with the place where a person finds what to do now."""
+    if verdict.code != "refused":
+        return verdict
+    return replace(verdict, reason=f"{verdict.reason}; see 'refused' in docs/retention.md")
+
+
+def judge_maintenance(client: str, performer: str, errand: Errand, seen: Evidence) -> Verdict:
+    """Return the verdict over a maintenance of ``client`` that went well so far, from what ``performer`` (the client,
+    or its keyholder) told and the gate saw.
+    """
+    told = seen.result.maintain if seen.result else None
+    if told is None:
+        return Verdict("failed", "bad_result", f"{performer} said ok, but not what it did")
+    deleted, missing, named = set(told["deleted"]), set(told["missing"]), set(errand.named)
+    if not deleted <= named:
+        strange = len(deleted - named)
+        return Verdict("failed", "bad_result", f"{performer} says it deleted {strange} archives that nobody named")
+    if deleted and not (seen.gate.delete and seen.gate.commits):
+        reason = f"{performer} says it deleted {len(deleted)} archives, but the server saw nothing being deleted"
+        return Verdict("failed", "bad_result", reason)
+    lost = (missing & {archive.id for archive in errand.archives}) - errand.asked_before
+    if lost:
+        reason = f"{client} misses {len(lost)} archives that nobody deleted: run a full audit, then look for a snapshot"
+        return Verdict("failed", "archives_missing", reason)
+    left = named - deleted - missing
+    if left:
+        return Verdict("failed", "client_failed", f"{performer} did not delete {len(left)} of {len(named)} archives")
+    if told["check"] == "failed":
+        return Verdict("failed", "check_failed", f"borg check found errors in {client}'s repository: run a full audit")
+    return Verdict("ok")
+
+
+def told(errand: Errand, seen: Evidence | None = None) -> dict[str, Any]:
+    """Return the field ``maintain`` of the session's result; without ``seen`` it is a plan."""
+    answer = (seen.result.maintain if seen and seen.result else None) or {}
+    named, known = set(errand.named), {archive.id for archive in errand.archives}
+    proven = named.intersection(answer.get("deleted", ())) if seen and seen.gate.delete and seen.gate.commits else set()
+    absent = known.intersection(answer.get("missing", ()))
+    deleted = proven | (absent & errand.asked_before)
+    return {
+        "named": list(errand.named),
+        "deleted": sorted(deleted),
+        "missing": sorted(absent - errand.asked_before),
+        "kept": len(known - deleted),
+        "unknown": [archive for archive in answer.get("unknown", ()) if archive["id"] not in known],
+        "check": answer.get("check", "skipped"),
+        "waiting": errand.waiting,
+        "plan": _plan(errand),
+    }
+
+
+def trim_entry(outcome: Outcome) -> Trim | None:
+    """Return what the ledger keeps of a session that deleted archives, None when it deleted nothing.
+
+    One that could delete and committed may have deleted, whatever its client told and its gate lived to count.
+    """
+    maintain = outcome.maintain
+    if maintain is None or not (maintain["deleted"] or (maintain["named"] and outcome.gate.transaction is not None)):
+        return None
+    named, deleted = tuple(maintain["named"]), tuple(maintain["deleted"])
+    return Trim(outcome.client, outcome.session, named, deleted, outcome.gate.transaction)
+
+
+def _strangers(unknown: Sequence[str], archives: Sequence[KnownArchive]) -> tuple[str, ...]:
+    known = {archive.id for archive in archives}
+    for one in unknown:
+        if not valid_id(one):
+            raise SessionError("refused", f"delete_unknown takes ids of archives, 64 hex digits each, not {one[:80]!r}")
+        if one in known:
+            raise SessionError(
+                "refused", f"the ledger knows archive {one}: its rules decide about it, not delete_unknown"
+            )
+    if len(unknown) > NAMED_LIMIT:
+        raise SessionError("refused", f"delete_unknown takes at most {NAMED_LIMIT} archives at once")
+    return tuple(dict.fromkeys(unknown))
+
+
+def _waiting(trim: Record, going: int) -> str:
+    day = trim.time.date().isoformat()
+    return f"the trim of {day} waits for its compaction, so {going} archives stay until then"
+
+
+def _plan(errand: Errand) -> dict[str, Any]:
+    names = {archive.id: archive.name for archive in errand.archives}
+    keep = [{"id": one, "name": names[one], "reasons": list(reasons)} for one, reasons in errand.keep.items()]
+    drop = [
+        {"id": archive.id, "name": archive.name, "arrival": archive.arrival.isoformat(timespec="seconds")}
+        for archive in errand.drop
+    ]
+    return {"drop": drop, "keep": keep}

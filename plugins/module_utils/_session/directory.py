@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A session's own directory on the server: ssh's log in it, and the socket that the tunnel leads to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+
+_LOG_LIMIT = 64 * 1024
+
+
+def make_session_dir(server: ServerRecord, client: ClientRecord, uid: int, gid: int) -> tuple[str, str]:
+    """Make the session's directory, which only the login user's group may pass, and ssh's log in it."""
+    sessions = os.path.join(server.run_dir, "sessions")
+    doors = os.path.join(server.run_dir, "doors")
+    directory = os.path.join(sessions, client.repository_user)
+    for path in (sessions, doors):
+        os.makedirs(path, exist_ok=True)
+        os.chmod(path, 0o711)
+    os.makedirs(directory, exist_ok=True)
+    ssh_log = os.path.join(directory, "ssh.log")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(ssh_log, flags, 0o600)
+    if os.geteuid() == 0:
+        os.chown(directory, 0, gid)
+        os.fchown(descriptor, uid, gid)
+    os.chmod(directory, 0o710)
+    os.close(descriptor)
+    return directory, ssh_log
+
+
+def session_socket(server: ServerRecord, peer: ClientRecord, directory: str, login_group: int) -> tuple[str, int]:
+    """Return where the session socket is and which group may connect: ssh itself, or the peer's door."""
+    if peer.transport == "ssh":
+        user = account(peer.repository_user)
+        return os.path.join(server.run_dir, "doors", user.pw_name + ".sock"), user.pw_gid
+    return os.path.join(directory, "gate.sock"), login_group
+
+
+@contextmanager
+def emptied(directory: str) -> Iterator[None]:
+    """Remove the session's directory at the end, whatever happened in it."""
+    try:
+        yield
+    finally:
+        for name in os.listdir(directory):
+            os.unlink(os.path.join(directory, name))
+        os.rmdir(directory)
+
+
+def beginning(path: str) -> str:
+    """Return what ssh logged, or the beginning of much."""
+    with open(path, encoding="utf-8", errors="backslashreplace") as handle:
+        return handle.read(_LOG_LIMIT)

@@ -1,0 +1,214 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The session socket: every connection that comes out of the tunnel gets a gate of its own, as the client's user."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from asyncio.subprocess import Process
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.process import (
+    account,
+    end,
+    kill_group,
+    pipe,
+    spawn,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary, SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._session.log import SessionLog
+
+_LINE_LIMIT = 64 * 1024
+_REFUSALS_KEPT = 20
+_LAST_WAIT = 5.0  # seconds in which a gate that was killed is gone
+_COUNTS = ("received", "sent", "put", "delete", "commits", "manifests")
+
+
+@dataclass(frozen=True)
+class GateOrder:
+    """What the gates of one session may do. ``at_once`` bounds simultaneous connections, ``at_all`` all of them.
+
+    ``options`` are the gate's, until one of them has deleted something.
+    """
+
+    policy: str
+    repository_id: str | None
+    at_once: int
+    at_all: int
+    options: tuple[str, ...] = ()
+
+
+class Gates:
+    """Owns the session socket and the gates behind it; ``summary`` is what they saw so far."""
+
+    def __init__(
+        self, server: ServerRecord, client: ClientRecord, order: GateOrder, log: SessionLog, touch: Callable[[], None]
+    ) -> None:
+        self._server = server
+        self._client = client
+        self._order = order
+        self._log = log
+        self._touch = touch
+        self._room = asyncio.Semaphore(order.at_once)
+        self._running: set[asyncio.Task[None]] = set()
+        self._processes: set[Process] = set()
+        self._ending = False
+        self._first_segment: int | None = None
+        self.summary = GateSummary()
+
+    def listen(self, path: str, group: int) -> None:
+        """Bind the socket at ``path`` for ``group`` and begin to take connections."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with suppress(FileNotFoundError):
+            os.unlink(path)  # Left by a session that was killed; this session holds the client's lock.
+        listener.bind(path)
+        if os.geteuid() == 0:
+            os.chown(path, 0, group)
+        os.chmod(path, 0o660)
+        listener.listen(8)
+        listener.setblocking(False)
+        self._listener = listener
+        self._path = path
+        self._accepting = asyncio.ensure_future(self._accept())
+
+    async def close(self, grace: float) -> None:
+        """Take no more connections, give the running gates ``grace`` seconds to end, then kill them."""
+        self._ending = True
+        self._accepting.cancel()
+        self._listener.close()
+        os.unlink(self._path)
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace)
+        for process in self._processes:
+            kill_group(process)
+        if self._running:  # Whoever took over a gate may have left somebody with its report open.
+            _done, deaf = await asyncio.wait(self._running, timeout=_LAST_WAIT)
+            for task in deaf:
+                task.cancel()
+            for process in self._processes:
+                process._transport.close()  # type: ignore[attr-defined]  # asyncio has no other way to let go of it
+            await asyncio.gather(*deaf, return_exceptions=True)
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            connection, _address = await loop.sock_accept(self._listener)
+            if self.summary.connections >= self._order.at_all:
+                self._refuse(f"connection {self.summary.connections + 1} of one session")
+                connection.close()
+                continue
+            self.summary = replace(self.summary, connections=self.summary.connections + 1)
+            task = asyncio.ensure_future(self._serve(connection))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _serve(self, connection: socket.socket) -> None:
+        async with self._room:
+            if self._ending:
+                connection.close()
+                return
+            connection.setblocking(True)
+            report, report_end = os.pipe()
+            try:
+                process = await self._start(connection, report_end)
+            except (OSError, SessionError) as error:
+                os.close(report)
+                self._blame("error", f"it does not start: {error}")
+                return
+            finally:
+                os.close(report_end)
+                connection.close()
+            self._processes.add(process)
+            await asyncio.gather(self._read_report(report), self._read_errors(pipe(process.stderr)))
+            await end(process, 5)
+            self._processes.discard(process)
+
+    async def _start(self, connection: socket.socket, report_end: int) -> Process:
+        argv = [self._server.python, "-I", self._server.lib_dir, "gate", "--policy", self._order.policy]
+        argv += ["--repository", self._client.repository, "--report-fd", str(report_end)]
+        if not self.summary.delete:  # What may be deleted is for one connection, not for each.
+            argv += self._order.options
+        if self._order.repository_id is not None:
+            argv += ["--repository-id", self._order.repository_id]
+        if self._first_segment is not None:  # What this session has stored, it may also take back.
+            argv += ["--first-segment", str(self._first_segment)]
+        if self._client.quota is not None:
+            argv += ["--quota", str(self._client.quota)]
+        env = {"BORG_HOST_ID": self._server.host_id, "BORG_SELFTEST": "disabled"}
+        streams = {"stdin": connection, "stdout": connection, "stderr": asyncio.subprocess.PIPE}
+        return await spawn(argv, account(self._client.repository_user), env, pass_fds=(report_end,), **streams)
+
+    async def _read_errors(self, stream: asyncio.StreamReader) -> None:
+        while raw := await stream.read(65536):
+            self._log.feed(raw)
+
+    async def _read_report(self, descriptor: int) -> None:
+        reader = asyncio.StreamReader(limit=_LINE_LIMIT)
+        loop = asyncio.get_running_loop()
+        transport, _protocol = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb")
+        )
+        progress: dict[str, int] = {}
+        ended = False
+        try:
+            while line := await reader.readline():
+                event = _event(line)
+                ended = ended or event.get("event") == "end"
+                progress = self._take(event, progress)
+        except ValueError:  # A line beyond the limit: no gate of ours writes one.
+            ended = False
+        finally:
+            transport.close()
+        if not ended:
+            self._add(progress)
+            if not self._ending:
+                self._blame("error", "the gate ended without its report")
+
+    def _take(self, event: dict[str, Any], progress: dict[str, int]) -> dict[str, int]:
+        self._touch()
+        kind = event.get("event")
+        if kind == "progress":
+            return _counts(event)
+        if kind == "commit" and isinstance(event.get("transaction"), int):
+            self.summary = replace(self.summary, transaction=event["transaction"])
+        if kind == "begin" and self._first_segment is None and isinstance(event.get("first_segment"), int):
+            self._first_segment = event["first_segment"]
+        if kind == "refused":
+            self._refuse(f"{event.get('policy')}: {event.get('call')} {event.get('detail') or ''}")
+        if kind == "end":
+            self._add(_counts(event))
+            if event.get("reason"):
+                self._blame(str(event["reason"]), str(event.get("detail") or ""))
+        return progress
+
+    def _add(self, counts: dict[str, int]) -> None:
+        before = {name: getattr(self.summary, name) for name in counts}
+        self.summary = replace(self.summary, **{name: before[name] + counts[name] for name in counts})
+
+    def _blame(self, trouble: str, detail: str) -> None:
+        self._log.say(f"gate: {trouble}: {detail}")
+        self.summary = replace(self.summary, trouble=trouble, detail=one_line(detail, 300))
+
+    def _refuse(self, sentence: str) -> None:
+        shown = one_line(sentence, 200)
+        self._log.say(f"gate refused {shown}")
+        if len(self.summary.refused) < _REFUSALS_KEPT:
+            self.summary = replace(self.summary, refused=(*self.summary.refused, shown))
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    content = json.loads(line)
+    return content if isinstance(content, dict) else {}
+
+
+def _counts(event: dict[str, Any]) -> dict[str, int]:
+    return {name: value for name in _COUNTS if isinstance(value := event.get(name), int)}

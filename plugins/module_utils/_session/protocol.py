@@ -1,0 +1,175 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What server and dispatcher say to each other: one request line, then hello and result, all hostile input here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_id
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import decode, one_line
+
+SCHEMA = 1
+VERBS = ("create", "backup", "info", "open", "maintain")
+ANSWER_LIMIT = 256 * 1024  # bytes of hello and result together
+UNKNOWN_LIMIT = 100  # archives that a client may tell of and the ledger does not know
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?\Z")
+
+
+class ProtocolError(Exception):
+    """The client's answer is not of the agreed form; the message is one printable line."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A client's word about its session, every field checked for type and size."""
+
+    ok: bool
+    reason: str
+    archive: dict[str, Any] | None
+    info: dict[str, Any] | None
+    maintain: dict[str, Any] | None
+    versions: dict[str, str]
+
+
+def request_line(verb: str, session: str, extra: Mapping[str, Any] | None = None) -> bytes:
+    """Return the one line that starts the dispatcher's work."""
+    content = {"schema": SCHEMA, "verb": verb, "session": session, **(extra or {})}
+    return json.dumps(content, separators=(",", ":")).encode() + b"\n"
+
+
+def check_hello(line: bytes, session: str) -> None:
+    """Raise ProtocolError unless ``line`` is this session's hello."""
+    if _load(line) != {"schema": SCHEMA, "hello": session}:
+        raise ProtocolError(f"the first line is not a hello: {one_line(decode(line[:400]), 120)}")
+
+
+def parse_result(line: bytes, verb: str, session: str) -> Result:
+    """Return the checked result of this session, or raise ProtocolError."""
+    content = _load(line)
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise ProtocolError("the result is not an object of the agreed schema")
+    if content.get("session") != session or content.get("verb") != verb:
+        raise ProtocolError("the result is of another session")
+    if content.get("status") not in ("ok", "failed"):
+        raise ProtocolError("the result has no status")
+    return Result(
+        ok=content["status"] == "ok",
+        reason=_text(content.get("reason", ""), "reason", 500),
+        archive=_shape(content.get("archive"), "archive", _ARCHIVE),
+        info=_shape(content.get("info"), "info", _INFO),
+        maintain=_shape(content.get("maintain"), "maintain", _MAINTAIN),
+        versions=_versions(content.get("versions")),
+    )
+
+
+def _load(line: bytes) -> Any:
+    try:
+        return json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise ProtocolError(f"the answer is not JSON: {one_line(decode(line[:400]), 120)}") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _text(value: object, name: str, limit: int = 200) -> str:
+    if not isinstance(value, str):
+        raise ProtocolError(f"{name} is not a text")
+    return one_line(value, limit)
+
+
+def _count(value: object, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise ProtocolError(f"{name} is not a size or a count")
+    return value
+
+
+def _seconds(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 10**8:
+        raise ProtocolError(f"{name} is not a duration")
+    return float(value)
+
+
+def _identifier(value: object, name: str) -> str:
+    if not isinstance(value, str) or not valid_id(value):
+        raise ProtocolError(f"{name} is not 64 hexadecimal digits")
+    return value
+
+
+def _time(value: object, name: str) -> str:
+    if not isinstance(value, str) or not _TIME.match(value):
+        raise ProtocolError(f"{name} is not a time")
+    return value
+
+
+def _check(value: object, name: str) -> str:
+    if value not in ("ok", "failed", "skipped"):
+        raise ProtocolError(f"{name} is neither ok, failed nor skipped")
+    return str(value)
+
+
+def _identifiers(value: object, name: str) -> list[str]:
+    if not isinstance(value, list):
+        raise ProtocolError(f"{name} is not a list")
+    return [_identifier(item, name) for item in value]
+
+
+def _strangers(value: object, name: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or len(value) > UNKNOWN_LIMIT:
+        raise ProtocolError(f"{name} is not a list of at most {UNKNOWN_LIMIT} archives")
+    return [_stranger(item, name) for item in value]
+
+
+def _stranger(value: object, name: str) -> dict[str, Any]:
+    shape = _shape(value, name, {"id": _identifier, "name": _text})
+    if shape is None:
+        raise ProtocolError(f"{name} holds no archive")
+    return shape
+
+
+def _last_archive(value: object, name: str) -> dict[str, Any] | None:
+    return _shape(value, name, {"name": _text, "id": _identifier, "start": _time})
+
+
+_Checker = Callable[[object, str], Any]
+_ARCHIVE: dict[str, _Checker] = {
+    "name": _text,
+    "id": _identifier,
+    "start": _time,
+    "end": _time,
+    "duration": _seconds,
+    "original_size": _count,
+    "compressed_size": _count,
+    "deduplicated_size": _count,
+    "nfiles": _count,
+}
+_INFO: dict[str, _Checker] = {"repository_id": _identifier, "encryption": _text, "last_archive": _last_archive}
+_MAINTAIN: dict[str, _Checker] = {
+    "deleted": _identifiers,
+    "missing": _identifiers,
+    "unknown": _strangers,
+    "check": _check,
+}
+
+
+def _shape(value: object, name: str, checkers: Mapping[str, _Checker]) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) != set(checkers):
+        raise ProtocolError(f"{name} does not have exactly the agreed fields")
+    return {key: check(value[key], f"{name}.{key}") for key, check in checkers.items()}
+
+
+def _versions(value: object) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not set(value) <= {"borg", "borgmatic"}:
+        raise ProtocolError("versions does not have the agreed fields")
+    return {key: _text(version, f"versions.{key}", 40) for key, version in value.items()}

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The session's ssh: its command line, and what its own words mean when it fails."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+
+# ssh_config(5). Nothing is taken from a configuration file, an agent or the user.
+_FIXED = {
+    "BatchMode": "yes",
+    "CheckHostIP": "no",
+    "ControlMaster": "no",
+    "ControlPath": "none",
+    "EscapeChar": "none",
+    "ExitOnForwardFailure": "yes",
+    "GlobalKnownHostsFile": "/dev/null",
+    "IdentitiesOnly": "yes",
+    "IdentityAgent": "none",
+    "PermitLocalCommand": "no",
+    "PreferredAuthentications": "publickey",
+    "ServerAliveCountMax": "4",
+    "ServerAliveInterval": "15",
+    "StrictHostKeyChecking": "yes",
+    "UpdateHostKeys": "no",
+}
+
+# What ssh(1) writes to its own log, in the order in which the words are looked for.
+_SAYINGS = (
+    (r"Could not resolve hostname", "unknown_host", "the address {host} cannot be resolved"),
+    (
+        r"REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed|host key is known",
+        "host_key_changed",
+        "{host} showed a host key that is not the pinned one: if the host was reinstalled, run site.yml for it",
+    ),
+    (
+        r"Permission denied|Too many authentication failures",
+        "key_refused",
+        "{host} refused the server's key: run site.yml for it",
+    ),
+    (
+        r"remote port forwarding failed|remote forward(ing)? failure|open failed: administratively prohibited",
+        "tunnel_refused",
+        "{host} refused the reverse tunnel: run site.yml for it",
+    ),
+    (
+        r"Connection (refused|timed out|reset|closed)|No route to host|is unreachable|kex_exchange_identification"
+        r"|Connection to .* timed out|Operation timed out|Broken pipe",
+        "unreachable",
+        "{host} port {port} cannot be reached",
+    ),
+)
+
+
+def command(server: ServerRecord, client: ClientRecord, session: str, gate: str, log: str, patience: int) -> list[str]:
+    """Return argv of the one ssh that carries the session; ``gate`` is the session socket, ``log`` takes its words."""
+    options = {
+        **_FIXED,
+        "ConnectTimeout": str(patience),
+        "HostKeyAlias": client.client,
+        "IdentityFile": server.identity_file,
+        "UserKnownHostsFile": client.known_hosts_file,
+    }
+    settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    forward = forwarding(server, client, session, gate)
+    where = ["-p", str(client.port), "-l", client.user, "--", client.host]
+    return [server.ssh_command, "-F", "none", "-T", "-x", "-a", "-E", log, *settings, "-R", forward, *where]
+
+
+def forwarding(server: ServerRecord, client: ClientRecord, session: str, gate: str) -> str:
+    """Return the argument of ``ssh -R`` for the client's transport."""
+    if client.transport == "ssh":
+        return f"127.0.0.1:{client.listen_port}:127.0.0.1:{server.sshd_port}"
+    return f"{client.remote_dir}/{session}.sock:{gate}"
+
+
+def explain(log: str, client: ClientRecord) -> tuple[str, str]:
+    """Return (code, reason) for an ssh that gave up before the dispatcher spoke; ``log`` is ssh's, not the client's."""
+    for pattern, code, reason in _SAYINGS:
+        if re.search(pattern, log):
+            detail = reason.format(host=client.host, port=client.port)
+            return code, f"{detail} ({last_line(log)})"
+    return "unreachable", f"ssh to {client.host} ended early ({last_line(log)})"
+
+
+def last_line(log: str) -> str:
+    """Return the last thing that ssh said, in one printable line."""
+    lines = [line for line in log.splitlines() if line.strip(" @\r")]
+    return one_line(lines[-1], 200) if lines else "no message"

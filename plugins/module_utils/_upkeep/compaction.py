@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compaction: what was deleted goes for good, once nobody can want it back any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Optional
+
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Compaction
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import alarm_line
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import (
+    begin_compaction,
+    conclude_compaction,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
+    hold_ends,
+    refuse_broken,
+    refuse_frozen,
+    waiting_trim,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import Upkeep, inspect
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to wait after a trim (days, at least the record's), and what may go at most: bytes, share of all."""
+
+    hold_days: int = 0
+    bytes: Optional[int] = None
+    ratio: float = 0.5
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What a compaction would free, of how much (bytes); ``waiting`` says why it is not due, empty when it is."""
+
+    size: int
+    freeable: int
+    waiting: str = ""
+
+
+def look_ahead(held: Upkeep, limits: Limits, now: datetime, check: bool = False) -> Prospect:
+    """Audit, and return what a compaction would free; SessionError when it must not be done at all."""
+    refuse_broken(held.ledger, now)
+    refuse_frozen(held.ledger, held.name)
+    found = inspect(held, check=check)
+    if found.verdict == ALARM:
+        raise SessionError("alarm", alarm_line(held.name, found))
+    baseline = held.baseline()
+    size, freeable = baseline.size, baseline.freeable
+    if waiting_trim(held.ledger, held.name) is None:
+        return Prospect(size, freeable or 0, "no trim waits for it")
+    until = hold_ends(held.ledger, held.name, max(limits.hold_days, held.client.hold_days))
+    if until is not None and now < until:
+        return Prospect(size, freeable or 0, f"what was deleted is held until {until.isoformat(timespec='minutes')}")
+    if freeable is None:
+        raise SessionError(
+            "server_error", f"nothing tells what a compaction of {held.name} would free: back it up first"
+        )
+    _refuse_too_much(held.name, freeable, size, limits)
+    return Prospect(size, freeable)
+
+
+def compact(held: Upkeep) -> Compaction:
+    """Compact, check, and begin with a new baseline; SessionError when Borg or the audit says that it went wrong."""
+    before = held.baseline()
+    begin_compaction(held.server, held.client, before)
+    code, said = run_borg(held.server, held.client, "compact")
+    found, entry = conclude_compaction(held.server, held.client, held.ledger, before)
+    if found.verdict == ALARM:
+        raise SessionError("alarm", alarm_line(held.name, found))
+    if code or entry is None:
+        raise SessionError("server_error", f"borg compact of {held.name} ended with {code}: {said}")
+    return entry
+
+
+def _refuse_too_much(client: str, freeable: int, size: int, limits: Limits) -> None:
+    allowed = int(size * limits.ratio)
+    if limits.bytes is not None:
+        allowed = min(allowed, limits.bytes)
+    if freeable > allowed:
+        reason = (
+            f"a compaction of {client} would free {freeable} of {size} bytes, {allowed} are allowed: look, then raise"
+        )
+        raise SessionError("refused", reason + " limit_bytes or limit_ratio")

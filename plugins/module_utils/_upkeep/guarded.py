@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Work on a client's repository outside a session: under its lock, audited, and entered into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.full import full_audit
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM, CLEAN, AuditVerdict
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import examine, keep_baseline, last_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.stale_locks import free_locks
+from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock
+from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import (
+    ClientRecord,
+    RecordError,
+    ServerRecord,
+    load_client,
+    load_server,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerError
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import record_audit
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import settle
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import open_ledger
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """One client while nobody else works on its repository."""
+
+    server: ServerRecord
+    client: ClientRecord
+    ledger: Ledger
+
+    @property
+    def name(self) -> str:
+        """The client's name."""
+        return self.client.client
+
+    def baseline(self) -> Baseline:
+        """Return what the last audit left; SessionError when there was none."""
+        return last_baseline(self.server, self.client)
+
+
+@contextmanager
+def upkeep(config_dir: str, client: str, purpose: str, settled: bool = True) -> Iterator[Upkeep]:
+    """Hold the client's lock and the open ledger; everything that can go wrong on the server is a SessionError.
+
+    ``settled``: what was cut off is put in order first, which a repository that is to be replaced may not allow.
+    """
+    if not valid_client_name(client):
+        raise SessionError("not_provisioned", "the name of the client is not a valid name")
+    try:
+        server, record = load_server(config_dir), load_client(config_dir, client)
+        with client_lock(server.run_dir, client, purpose), open_ledger(server) as ledger:
+            place.end_swap(record.repository)
+            place.check_place(server, record)
+            if settled:
+                settle(server, record)
+            else:
+                free_locks(record.repository, server.host_id)
+            yield Upkeep(server, record, ledger)
+    except RecordError as error:
+        raise SessionError("not_provisioned", str(error)) from None
+    except LedgerError as error:
+        raise SessionError("server_error", str(error)) from None
+    except OSError as error:
+        raise SessionError("server_error", f"the server cannot work: {error}") from None
+
+
+def inspect(held: Upkeep, full: bool = False, check: bool = False) -> AuditVerdict:
+    """Audit outside a session, as after one that could only append; record it, and freeze on an alarm.
+
+    With ``check`` nothing is written: neither baseline nor ledger.
+    """
+    place.check_repository(held.server, held.client)
+    found, baseline = examine(held.server, held.client, "append")
+    if full:
+        whole = full_audit(held.client.repository)
+        found = AuditVerdict(
+            ALARM if ALARM in (found.verdict, whole.verdict) else CLEAN,
+            found.findings + whole.findings,
+            found.changes,
+        )
+    if not check:
+        record_audit(held.ledger, held.name, found, baseline)
+        keep_baseline(held.server, held.client, baseline)
+    return found

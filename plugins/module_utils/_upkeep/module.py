@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules around ``_upkeep/guarded.py`` share: their common options, and how a failure becomes Ansible's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Optional
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import Upkeep, upkeep
+
+# The documentation of these is plugins/doc_fragments/upkeep.py.
+_COMMON: dict[str, dict[str, Any]] = {
+    "client": {"type": "str", "required": True},
+    "config_dir": {"type": "path", "default": "/etc/paranoid-backup"},
+}
+
+
+def spec(own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a module's options: its own, and those that all of them have."""
+    return {**_COMMON, **own}
+
+
+def refuse_silence(module: Any, why: str, *names: str) -> None:
+    """Fail with ``why`` when an option of these is blank: the ledger keeps what a person says there."""
+    blank = [name for name in names if not module.params[name].strip()]
+    if blank:
+        module.fail_json(msg=f"{why}: {' and '.join(blank)} must not be empty")
+
+
+class Stopwatch:
+    """When a task began and ended, by the server's clock, and how long it took: in the words of a session's result."""
+
+    def __init__(self) -> None:
+        self._started, self._began = stamp(), time.monotonic()
+
+    def told(self) -> dict[str, Any]:
+        """Return what of it belongs in the result of a task that ends now."""
+        return {
+            "started": self._started,
+            "finished": stamp(),
+            "duration": round(time.monotonic() - self._began, 3),
+        }
+
+
+@contextmanager
+def at_work(module: Any, purpose: str, watch: Optional[Stopwatch] = None, settled: bool = True) -> Iterator[Upkeep]:
+    """Hold the client that the module is about; what goes wrong meanwhile fails the task, with its code."""
+    try:
+        with upkeep(module.params["config_dir"], module.params["client"], purpose, settled) as held:
+            yield held
+    except SessionError as error:
+        module.fail_json(msg=error.reason, code=error.code, **(watch.told() if watch else {}))

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hands a mail in, once. Whatever goes wrong is one line that says what and where."""
+
+from __future__ import annotations
+
+import os
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import tempfile
+from email.message import EmailMessage
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import decode, one_line
+from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Sendmail, Smtp
+
+
+class TransportError(Exception):
+    """The mail was not accepted for everybody; the message is one line."""
+
+
+def send(mail: EmailMessage, transport: Smtp | Sendmail, sender: str, recipients: tuple[str, ...]) -> None:
+    """Hand ``mail`` in; raises TransportError when anything at all is wrong with it."""
+    if isinstance(transport, Sendmail):
+        _sendmail(mail, transport, sender, recipients)
+    else:
+        _smtp(mail, transport, sender, recipients)
+
+
+def _smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple[str, ...]) -> None:
+    where = f"{smtp.host}:{smtp.port}"
+    try:
+        context = ssl.create_default_context(cafile=smtp.ca_file or None)
+        connection = _connect(smtp, context)
+        try:
+            if smtp.security == "starttls":
+                connection.starttls(context=context)
+            if smtp.user:
+                connection.login(smtp.user, smtp.password)
+            refused = connection.send_message(mail, sender, list(recipients))
+        finally:
+            _leave(connection)
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        raise TransportError(_without(smtp.password, f"{where}: {_reason(error, smtp)}")) from None
+    if refused:
+        raise TransportError(_without(smtp.password, f"{where}: {_refused(refused)}; the others have it"))
+
+
+def _connect(smtp: Smtp, context: ssl.SSLContext) -> smtplib.SMTP:
+    if smtp.security == "tls":
+        return smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=smtp.timeout, context=context)
+    return smtplib.SMTP(smtp.host, smtp.port, timeout=smtp.timeout)
+
+
+def _leave(connection: smtplib.SMTP) -> None:
+    """Say goodbye; what goes wrong here cannot undo what the server has already answered."""
+    try:
+        connection.quit()
+    except (OSError, smtplib.SMTPException):
+        connection.close()
+
+
+def _reason(error: Exception, smtp: Smtp) -> str:
+    match error:
+        case smtplib.SMTPException():
+            return _objection(error, smtp)
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted: {error.verify_message}"
+        case ssl.SSLError():
+            return f"TLS failed: {error.reason or error}"
+        case TimeoutError():
+            return f"no answer within {smtp.timeout:g} s"
+        case socket.gaierror():
+            return f"the name cannot be resolved: {error.strerror}"
+        case _:
+            return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _objection(error: smtplib.SMTPException, smtp: Smtp) -> str:
+    """What the server had against us, or smtplib against the server; smtplib turns a timeout into a disconnection."""
+    match error:
+        case smtplib.SMTPAuthenticationError():
+            return f"the login of {smtp.user} was refused: {_answer(error)}"
+        case smtplib.SMTPRecipientsRefused():
+            return _refused(error.recipients)
+        case smtplib.SMTPSenderRefused():
+            return f"the sender {error.sender} was refused: {_answer(error)}"
+        case smtplib.SMTPResponseException():
+            return f"it answered {_answer(error)}"
+        case smtplib.SMTPServerDisconnected() if "timed out" in str(error):
+            return f"no answer within {smtp.timeout:g} s"
+        case smtplib.SMTPNotSupportedError() if "STARTTLS" in str(error):
+            return "it does not offer STARTTLS; nothing was sent in the clear"
+        case _:
+            return str(error) or type(error).__name__
+
+
+def _answer(error: smtplib.SMTPResponseException) -> str:
+    text = error.smtp_error
+    return f"{error.smtp_code} {decode(text) if isinstance(text, bytes) else text}"
+
+
+def _refused(recipients: dict[str, tuple[int, bytes]]) -> str:
+    return "refused " + ", ".join(
+        f"{address} ({code} {decode(answer)})" for address, (code, answer) in sorted(recipients.items())
+    )
+
+
+def _without(secret: str, text: str) -> str:
+    """A server may repeat what it was told."""
+    return one_line(text.replace(secret, "***") if secret else text, 500)
+
+
+def _sendmail(mail: EmailMessage, sendmail: Sendmail, sender: str, recipients: tuple[str, ...]) -> None:
+    command = [sendmail.path, "-i", "-f", sender, "--", *recipients]
+    content = mail.as_bytes(policy=mail.policy.clone(linesep="\n"))
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as source:
+        source.write(content)
+        source.seek(0)
+        try:
+            with subprocess.Popen(command, stdin=source, stdout=said, stderr=said, start_new_session=True) as process:
+                code = _wait(process, sendmail)
+        except OSError as error:
+            raise TransportError(f"{sendmail.path}: {error.strerror}") from None
+        said.seek(0)
+        words = one_line(decode(said.read(2000)), 400)
+    if code:
+        how = f"was killed by signal {-code}" if code < 0 else f"exited with {code}"
+        raise TransportError(f"{sendmail.path} {how}: {words or 'it said nothing'}")
+
+
+def _wait(process: subprocess.Popen[bytes], sendmail: Sendmail) -> int:
+    try:
+        return process.wait(sendmail.timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise TransportError(f"{sendmail.path} did not end within {sendmail.timeout:g} s") from None

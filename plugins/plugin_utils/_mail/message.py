@@ -1,0 +1,49 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mail of a run: headers that nobody can inject into, text and HTML side by side."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Run
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report import formatting as words
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline import what
+from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
+
+
+def message(run: Run, settings: Settings, text: str, html: str) -> EmailMessage:
+    """Return the mail of a finished run as multipart/alternative."""
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = subject(run, settings)
+    mail["From"] = Address(addr_spec=settings.mail_from)
+    mail["To"] = [Address(addr_spec=address) for address in settings.mail_to]
+    mail["Date"] = datetime.fromisoformat(run.finished)
+    mail["Message-ID"] = f"<{run.run_id}@paranoid-backup.invalid>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Paranoid-Backup-Run"] = run.run_id
+    mail.set_content(text, cte="quoted-printable")
+    mail.add_alternative(html, subtype="html", cte="quoted-printable")
+    return mail
+
+
+def subject(run: Run, settings: Settings) -> str:
+    """Return the subject, one printable line of at most 200 characters."""
+    tally = run.tally
+    line = settings.subject.substitute(
+        STATUS=run.status,
+        WHAT=what(run),
+        SUCCEEDED=tally.succeeded,
+        FAILED=tally.failed,
+        SKIPPED=tally.skipped,
+        TOTAL=tally.total,
+        RUNTIME=words.duration(words.between(run.started, run.finished)),
+        RUN_ID=run.run_id,
+        TITLE=run.title,
+    )
+    return one_line(line, 200)

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The directory of a run: <report_dir>/<run id>/ with record.json, report.txt, report.html and mail.eml.
+
+Directories are 0700, files 0600, and every file is replaced in one step: a reader sees the old or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Run
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import mapping
+
+RECORD = "record.json"
+LARGEST_RECORD = 512 * 1024 * 1024
+
+
+class RecordExistsError(Exception):
+    """An id is for one run only."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """One run's directory."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, report_dir: Path, run_id: str) -> RunDir:
+        """Make the directory; raises RecordExistsError when there is one, of which only one of two can be the maker."""
+        path = report_dir / run_id
+        report_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            raise RecordExistsError(f"the run {run_id} already has a record") from None
+        path.chmod(0o700)
+        return cls(path)
+
+    @property
+    def record(self) -> Path:
+        """Where the record is."""
+        return self.path / RECORD
+
+    def begin(self, run: Run) -> None:
+        """Write the first record; raises OSError, and leaves no directory then."""
+        try:
+            self.save(run)
+        except OSError:
+            self.path.rmdir()
+            raise
+
+    def save(self, run: Run) -> None:
+        """Replace the record; raises OSError."""
+        self.write(RECORD, (json.dumps(run.to_dict(), ensure_ascii=False, indent=1) + "\n").encode())
+
+    def load(self) -> Run:
+        """Read the record; raises OSError when there is none, ValueError when it is no JSON."""
+        with self.record.open("rb") as file:
+            return Run.from_dict(mapping(json.loads(file.read(LARGEST_RECORD))))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Replace one file; raises OSError, and leaves the old one then."""
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=self.path)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.path / name)
+        except BaseException:
+            os.unlink(temporary)
+            raise

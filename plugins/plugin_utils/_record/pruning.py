@@ -1,0 +1,116 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Removes the directories of old runs: only those that the callback made, with nothing of others in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import LARGEST_RECORD, RECORD
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import valid_run_id
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import mapping
+
+DAY = 86400.0
+_OURS = (RECORD, "report.txt", "report.html", "mail.eml")
+_UNTOUCHED = 2 * DAY  # Another run may still write to what is younger: a session can take a day.
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class OldRun:
+    """A directory named like a run, and when its record was last written (seconds since 1970)."""
+
+    run_id: str
+    written: float
+
+
+def outdated(runs: Sequence[OldRun], now: float, keep_runs: int, keep_days: int) -> list[str]:
+    """Return the ids of the runs to remove, the oldest first; 0 is no limit, and young ones stay in any case."""
+    newest_first = sorted(runs, key=lambda run: (run.written, run.run_id), reverse=True)
+    beyond = [
+        run
+        for place, run in enumerate(newest_first)
+        if (keep_runs and place >= keep_runs) or (keep_days and now - run.written > keep_days * DAY)
+    ]
+    return [run.run_id for run in reversed(beyond) if now - run.written > _UNTOUCHED]
+
+
+def prune(report_dir: Path, now: float, keep_runs: int, keep_days: int) -> str:
+    """Remove old runs; return what could not be removed in one line, else an empty string. Never raises OSError."""
+    troubles = []
+    try:
+        with _opened(str(report_dir), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as parent:
+            for run_id in outdated(_runs(parent), now, keep_runs, keep_days):
+                try:
+                    _remove(parent, run_id)
+                except OSError as error:
+                    troubles.append(f"{run_id}: {error.strerror}")
+    except OSError as error:
+        troubles.append(str(error.strerror))
+    if not troubles:
+        return ""
+    more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
+    return one_line(f"old runs in {report_dir} could not be removed: {troubles[0]}{more}", 500)
+
+
+def _runs(parent: int) -> list[OldRun]:
+    found = []
+    with os.scandir(parent) as entries:
+        for entry in entries:
+            if valid_run_id(entry.name) and entry.is_dir(follow_symlinks=False):
+                written = _written(parent, entry.name)
+                found += [OldRun(entry.name, written)] if written is not None else []
+    return found
+
+
+def _written(parent: int, run_id: str) -> float | None:
+    try:
+        record = os.stat(f"{run_id}/{RECORD}", dir_fd=parent, follow_symlinks=False)
+    except OSError:
+        return None
+    return record.st_mtime if stat.S_ISREG(record.st_mode) else None
+
+
+def _remove(parent: int, run_id: str) -> None:
+    """Remove one run's directory when it is ours and holds nothing else; the record goes last, so this can go on."""
+    with _opened(run_id, _DIRECTORY, parent) as directory:
+        if os.fstat(directory).st_uid != os.geteuid() or not _is_record(directory, run_id):
+            return
+        with os.scandir(directory) as entries:
+            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False) and _is_ours(entry.name)]
+        if len(names) != len(os.listdir(directory)):
+            return
+        for name in sorted(names, key=lambda name: name == RECORD):
+            os.unlink(name, dir_fd=directory)
+    os.rmdir(run_id, dir_fd=parent)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether the callback makes files of this name; a run that was killed may leave one that is half written."""
+    return name in _OURS or any(name.startswith(f".{own}.") for own in _OURS)
+
+
+def _is_record(directory: int, run_id: str) -> bool:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with open(os.open(RECORD, flags, dir_fd=directory), "rb") as file:
+        try:
+            return mapping(json.loads(file.read(LARGEST_RECORD))).get("run_id") == run_id
+        except (ValueError, RecursionError):
+            return False
+
+
+@contextmanager
+def _opened(path: str, flags: int, parent: int | None = None) -> Iterator[int]:
+    descriptor = os.open(path, flags, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,288 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The dispatcher's pure parts."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import NAMED_LIMIT
+from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import ANSWER_LIMIT, parse_result
+from hypothesis import given
+from hypothesis import strategies as st
+from paranoid_dispatcher import request as request_module
+from paranoid_dispatcher.config import Config
+from paranoid_dispatcher.errors import Failed, Refused
+from paranoid_dispatcher.host import remove_stale_sockets
+from paranoid_dispatcher.main import REASON_MAX, answer, encode
+from paranoid_dispatcher.output import parse_answer, printable, reason_of
+from paranoid_dispatcher.request import Request, parse_request, read_request
+from paranoid_dispatcher.verbs import MISSING_MAX, NAME_MAX, TOLD_MAX, VERBS
+
+SESSION = "0123456789abcdef" * 2
+
+
+def _request(**changes: object) -> bytes:
+    return json.dumps({"schema": 1, "verb": "backup", "session": SESSION, **changes}).encode()
+
+
+@pytest.mark.parametrize("verb", ["create", "backup", "info", "open"])
+def test_takes_each_verb(verb: str) -> None:
+    assert parse_request(_request(verb=verb)) == Request(verb, SESSION)
+
+
+ERRAND = {"delete": ["a" * 64], "known": ["b" * 64], "check_seconds": 60}
+
+
+def test_takes_an_errand() -> None:
+    request = parse_request(_request(verb="maintain", **ERRAND))
+    assert request == Request("maintain", SESSION, ("a" * 64,), frozenset(["b" * 64]), 60)
+
+
+def test_takes_an_errand_for_another_client() -> None:
+    request = parse_request(_request(verb="maintain", client="web1.example.org", **ERRAND))
+    assert request == Request("maintain", SESSION, ("a" * 64,), frozenset(["b" * 64]), 60, "web1.example.org")
+
+
+@pytest.mark.parametrize("verb", ["create", "backup", "info", "open"])
+def test_no_other_verb_is_for_another_client(verb: str) -> None:
+    with pytest.raises(Refused, match="exactly schema"):
+        parse_request(_request(verb=verb, client="web1"))
+
+
+@given(st.text() | st.from_regex(r"[A-Za-z0-9._/-]{1,70}"))
+def test_a_client_is_named_as_the_server_names_clients(name: str) -> None:
+    if valid_client_name(name):
+        assert parse_request(_request(verb="maintain", client=name, **ERRAND)).client == name
+    else:
+        with pytest.raises(Refused, match="client is the name of a client"):
+            parse_request(_request(verb="maintain", client=name, **ERRAND))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"client": None}, "client is the name"),
+        ({"client": ["web1"]}, "client is the name"),
+        ({"client": "../client"}, "client is the name"),
+        ({"client": "a..b"}, "client is the name"),
+        ({"delete": ["A" * 64]}, "delete is a list"),
+        ({"delete": ["a" * 64 + "\n"]}, "delete is a list"),
+        ({"delete": ["*"]}, "delete is a list"),
+        ({"delete": "a" * 64}, "delete is a list"),
+        ({"delete": ["a" * 64] * 2}, "twice"),
+        ({"known": [1]}, "known is a list"),
+        ({"check_seconds": -1}, "check_seconds"),
+        ({"check_seconds": True}, "check_seconds"),
+        ({"verb": "backup"}, "exactly schema"),
+        ({"more": 1}, "exactly schema"),
+    ],
+)
+def test_refuses_every_other_errand(changes: dict[str, object], why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        parse_request(_request(**{"verb": "maintain", **ERRAND, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"", "not a line of JSON"),
+        (b"\xff", "not a line of JSON"),
+        (b"[" * 60000, "not a line of JSON"),
+        (b"[]", "not an object"),
+        (b'{"schema": 1, "schema": 1, "verb": "backup", "session": "x"}', "twice"),
+        (_request(more=1), "exactly schema"),
+        (_request(schema=2), "schema 1 only"),
+        (_request(schema=True), "schema 1 only"),
+        (_request(schema=1.0), "schema 1 only"),
+        (_request(session=SESSION + "\n"), "32 hex"),
+        (_request(session="../../etc/passwd"), "32 hex"),
+        (_request(session=SESSION.upper()), "32 hex"),
+        (_request(session=None), "32 hex"),
+        (_request(verb="maintain"), "delete, known, check_seconds"),
+        (_request(verb="backup; id"), "and no other"),
+        (_request(verb=["backup"]), "and no other"),
+    ],
+)
+def test_refuses_anything_else(line: bytes, why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        parse_request(line)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_it_crash(line: bytes) -> None:
+    with pytest.raises(Refused):
+        parse_request(line)
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (b"", "ended before its request"),
+        (b"no newline", "ended before its request"),
+        (b"x" * (2**20 + 1), "longer than 1 MiB"),
+        (b"one\ntwo", "more than one line"),
+    ],
+)
+def test_reads_one_line_only(sent: bytes, why: str, tmp_path: Path) -> None:
+    (tmp_path / "request").write_bytes(sent)
+    with (tmp_path / "request").open("rb") as reader, pytest.raises(Refused, match=why):
+        read_request(reader.fileno())
+
+
+def test_waits_for_a_request_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_module, "REQUEST_SECONDS", 0.1)
+    reader, writer = os.pipe()
+    with pytest.raises(Refused, match="no request within"):
+        read_request(reader)
+    os.close(reader)
+    os.close(writer)
+
+
+ANSWER = [{"archive": {"name": "a"}}]
+
+
+@pytest.mark.parametrize(
+    "before", ["", "a hook says hello\n", "[not json\n", "[1, 2]\n", "[warning] disk nearly full\nmore\n"]
+)
+def test_finds_the_result_behind_what_hooks_print(before: str) -> None:
+    assert parse_answer(before + json.dumps(ANSWER)) == ANSWER[0]
+
+
+@pytest.mark.parametrize("printed", ["", "[]", "[1]", "{}", "[{}, {}]", "[" * 100000])
+def test_no_result_is_a_failure(printed: str) -> None:
+    with pytest.raises(Failed, match="printed no result"):
+        parse_answer(printed)
+
+
+SUMMARY = """\
+server: Error running actions for repository
+server: Error running before action hook: Command 'x' returned non-zero exit status 3.
+/etc/c.yaml: Error running configuration
+
+summary:
+An error occurred
+Error running actions for repository
+Error running before action hook: Command 'x' returned non-zero exit status 3.
+Error running configuration
+
+Need some help? https://torsion.org/borgmatic/#issues
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (SUMMARY, "Error running before action hook: Command 'x' returned non-zero exit status 3."),
+        ("one\ntwo\n\n", "two"),
+        ("", "borgmatic failed and did not say why"),
+        ("summary:\nAn error occurred\n", "borgmatic failed and did not say why"),
+        ("summary:\nold\n\nsummary:\nnew", "new"),
+        ("summary:\nRemote: @@@@\nRemote: @ WARNING @\nRemote: @@@@\nRemote: Ah!", "Remote: @ WARNING @; Remote: Ah!"),
+    ],
+)
+def test_the_reason_is_what_matters(log: str, reason: str) -> None:
+    assert reason_of(log) == reason
+
+
+def test_every_verb_can_be_asked_for_and_no_other() -> None:
+    assert set(request_module.VERBS) == set(VERBS)
+
+
+def test_an_answer_is_written_whole() -> None:
+    record = {"missing": ["a" * 64] * 5000}
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)  # Each write takes only what there is room for.
+    received = bytearray()
+
+    def read() -> None:
+        while part := os.read(reader, 4096):
+            received.extend(part)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    answer(record, writer)
+    os.close(writer)
+    reading.join()
+    os.close(reader)
+    assert json.loads(received) == record
+
+
+def test_an_answer_to_a_server_that_is_gone_is_no_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    answer({}, writer)
+    os.close(writer)
+
+
+@pytest.mark.parametrize("character", ["\U0001f4be", "\x01", '"', "\ud800"])
+def test_the_longest_answer_is_one_that_the_server_reads(character: str) -> None:
+    """1500 archives are the most that the server names, and what the dispatcher tells of others is bounded."""
+    identifier, name = "a" * 64, printable(character * 1000, NAME_MAX)
+    told = {
+        "deleted": [identifier] * NAMED_LIMIT,
+        "missing": [identifier] * MISSING_MAX,
+        "unknown": [{"id": identifier, "name": name}] * TOLD_MAX,
+        "check": "skipped",
+    }
+    versions = {"borg": "1.4.5", "borgmatic": "2.1.10"}
+    result = {"status": "failed", "reason": printable(character * 1000, REASON_MAX), "archive": None, "info": None}
+    line = encode(
+        {"schema": 1, "session": SESSION, "verb": "maintain", **result, "maintain": told, "versions": versions}
+    )
+    assert len(line) + len(encode({"schema": 1, "hello": SESSION})) <= ANSWER_LIMIT
+    assert parse_result(line, "maintain", SESSION).maintain == told
+
+
+def test_removes_only_sockets_that_nobody_listens_on(tmp_path: Path) -> None:
+    live, stale, file = tmp_path / "live.sock", tmp_path / "stale.sock", tmp_path / "file.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(live))
+        listening.listen()
+        with socket.socket(socket.AF_UNIX) as gone:
+            gone.bind(str(stale))
+        file.touch()
+        remove_stale_sockets(tmp_path)
+        assert sorted(tmp_path.iterdir()) == [file, live]
+
+
+RECORD = {
+    **dict.fromkeys(("client", "transport", "remote_dir", "borgmatic", "borg", "config", "repository"), "own"),
+    **dict.fromkeys(("passphrase_file", "relay", "base_dir", "runtime_dir"), "/own"),
+    "deadline": 60,
+    "keyholder_dir": "/etc/kept",
+    "keyholder_for": ["web1"],
+}
+
+
+def test_a_keyholder_works_with_nothing_of_its_own_but_programs(tmp_path: Path) -> None:
+    (tmp_path / "client.json").write_text(json.dumps(RECORD))
+    own = Config.load(tmp_path / "client.json")
+    other = own.as_keyholder("web1")
+    assert (other.client, other.repository) == ("web1", "ssh://paranoid-backup/web1")
+    assert (other.passphrase_file, other.keys_dir) == ("/etc/kept/web1/passphrase", "/etc/kept/web1/keys")
+    assert (other.base_dir, other.runtime_dir) == ("/own/keyholder/web1", "/own/keyholder/web1/runtime")
+    assert own.keys_dir == ""
+
+
+@pytest.mark.parametrize("missing", [{}, {"keyholder_for": []}, {"keyholder_for": ["web11", "eb1"]}])
+def test_is_a_keyholder_only_of_those_that_are_named(tmp_path: Path, missing: dict[str, object]) -> None:
+    record = {**RECORD, **missing} if missing else {key: RECORD[key] for key in RECORD if "keyholder" not in key}
+    (tmp_path / "client.json").write_text(json.dumps(record))
+    with pytest.raises(Refused, match="this host is no keyholder of web1"):
+        Config.load(tmp_path / "client.json").as_keyholder("web1")
+
+
+def test_says_which_record_is_broken(tmp_path: Path) -> None:
+    path = tmp_path / "client.json"
+    for content in ("", "[]", "{}", '{"client": 1}'):
+        path.write_text(content)
+        with pytest.raises(Refused, match="run the role backup_client again"):
+            Config.load(path)

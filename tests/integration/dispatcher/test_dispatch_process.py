@@ -1,0 +1,361 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The dispatcher as a process: real borgmatic and Borg behind a real unix socket, real signals, real deadlines."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tool import ROOT
+
+LIBRARY = ROOT / "roles/backup_client/files/lib"
+START = (
+    "import sys, pathlib; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv[1]);"
+    "from paranoid_dispatcher.main import main; sys.exit(main(pathlib.Path(sys.argv[2])))"
+)
+BIN = Path(sys.executable).parent
+SESSION = "feedc0de" * 4
+
+needs_borg = pytest.mark.skipif(
+    not all((BIN / name).exists() for name in ("borg", "borgmatic")) or not shutil.which("socat"),
+    reason="borg, borgmatic and socat are not installed",
+)
+
+
+class Client:
+    """A client in a folder: record, borgmatic configuration, tunnel socket with `borg serve` behind it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        for name in ("remote", "base", "runtime", "source"):
+            (path / name).mkdir()
+        (path / "source" / "file").write_text("hello")
+        (path / "passphrase").write_text("secret")
+        (path / "relay").write_text('#!/bin/sh\nexec socat STDIO "UNIX-CONNECT:$PARANOID_BACKUP_SOCKET"\n')
+        (path / "relay").chmod(0o755)
+        self.configure()
+        self.record(borgmatic=str(BIN / "borgmatic"))
+
+    def record(self, **changes: object) -> None:
+        """Write client.json."""
+        record = {
+            "schema": 1,
+            "client": "c1",
+            "transport": "socket",
+            "remote_dir": str(self.path / "remote"),
+            "borgmatic": "",
+            "borg": str(BIN / "borg"),
+            "config": str(self.path / "borgmatic.yaml"),
+            "repository": "ssh://paranoid-backup/c1",
+            "passphrase_file": str(self.path / "passphrase"),
+            "relay": str(self.path / "relay"),
+            "base_dir": str(self.path / "base"),
+            "runtime_dir": str(self.path / "runtime"),
+            "deadline": 60,
+        }
+        (self.path / "client.json").write_text(json.dumps({**record, **changes}))
+
+    def configure(self, *commands: dict[str, Any]) -> None:
+        """Write borgmatic.yaml (JSON is YAML)."""
+        config = {
+            "repositories": [{"path": "ssh://paranoid-backup/c1", "label": "server", "encryption": "repokey-blake2"}],
+            "local_path": str(BIN / "borg"),
+            "ssh_command": str(self.path / "relay"),
+            "encryption_passcommand": f"cat {self.path}/passphrase",
+            "source_directories": [str(self.path / "source")],
+            "commands": list(commands),
+        }
+        (self.path / "borgmatic.yaml").write_text(json.dumps(config))
+
+    def borgmatic(self, script: str) -> None:
+        """Put a shell script in the place of borgmatic."""
+        (self.path / "fake").write_text(f"#!/bin/sh\n{script}\n")
+        (self.path / "fake").chmod(0o755)
+        self.record(borgmatic=str(self.path / "fake"))
+
+    def start(self, verb: str = "backup") -> subprocess.Popen[bytes]:
+        """Start the dispatcher and give it its request."""
+        pipe = subprocess.PIPE
+        argv = [sys.executable, "-I", "-c", START, str(LIBRARY), str(self.path / "client.json")]
+        process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env={"EVIL": "1"})
+        stdin(process).write(json.dumps({"schema": 1, "verb": verb, "session": SESSION}).encode() + b"\n")
+        stdin(process).flush()
+        return process
+
+    @contextlib.contextmanager
+    def tunnel(self) -> Iterator[Path]:
+        """Serve the repository behind the session's socket as long as it is needed."""
+        path = self.path / "remote" / f"{SESSION}.sock"
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.listen()
+        threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
+        yield path
+        listener.close()
+
+    def _serve(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _address = listener.accept()
+                with connection:
+                    self._gate(connection)
+
+    def _gate(self, connection: socket.socket) -> None:
+        # The client names /c1; as on the server, its word does not matter.
+        argv = [sys.executable, "-c", GATE, str(self.path / "repo")]
+        environment = {"PATH": "/usr/bin:/bin", "BORG_BASE_DIR": str(self.path / "server"), "BORG_SELFTEST": "disabled"}
+        ends = connection.fileno()
+        subprocess.run(argv, stdin=ends, stdout=ends, env=environment, check=False)
+
+
+GATE = """
+import sys
+from borg.remote import RepositoryServer
+from borg.helpers import prepare_subprocess_env
+class One(RepositoryServer):
+    def _resolve_path(self, path):
+        return sys.argv[1]
+One([], [], False, None).serve()
+"""
+
+
+def stdin(process: subprocess.Popen[bytes]) -> Any:
+    """Return the pipe that keeps the session open."""
+    return process.stdin
+
+
+def answers(process: subprocess.Popen[bytes], seconds: float = 30) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Wait with standard input open; return hello, result and log."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    with ThreadPoolExecutor() as pool:
+        log_read = pool.submit(process.stderr.read) if process.stderr else None
+        lines = process.stdout.read().splitlines() if process.stdout else []
+    log = log_read.result().decode() if log_read else ""
+    process.wait()
+    timer.cancel()
+    stdin(process).close()
+    assert len(lines) == 2, (lines, log)
+    hello, result = (json.loads(line) for line in lines)
+    assert hello == {"schema": 1, "hello": SESSION}
+    return hello, result, log
+
+
+@pytest.fixture
+def client(tmp_path_factory: pytest.TempPathFactory) -> Client:
+    """A client in a folder with a short name: the path of a socket has at most 107 characters (unix(7))."""
+    return Client(tmp_path_factory.mktemp("c"))
+
+
+def alive(pid_file: Path) -> bool:
+    """Tell whether the process that wrote its number there still runs."""
+    state = Path(f"/proc/{pid_file.read_text().strip()}/stat")
+    return state.exists() and state.read_text().split()[2] != "Z"
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a script has written its file."""
+    until = time.monotonic() + 10
+    while not path.exists() or not path.read_text():
+        assert time.monotonic() < until, f"{path} did not appear"
+        time.sleep(0.05)
+
+
+def gone(pid_file: Path, seconds: float = 5) -> bool:
+    """Tell whether the process ends within so many seconds."""
+    until = time.monotonic() + seconds
+    while alive(pid_file) and time.monotonic() < until:
+        time.sleep(0.1)
+    return not alive(pid_file)
+
+
+@needs_borg
+def test_makes_a_repository_backs_up_and_tells_about_it(client: Client) -> None:
+    client.configure({"before": "action", "when": ["create"], "run": ["echo [hook]"]})
+    results = {}
+    for verb in ("create", "backup", "info"):
+        with client.tunnel() as path:
+            _hello, results[verb], log = answers(client.start(verb))
+            assert results[verb]["status"] == "ok", (results[verb], log)
+            assert not path.exists()
+    archive, info = results["backup"]["archive"], results["info"]["info"]
+    assert archive["nfiles"] >= 1 and archive["original_size"] > 0 and archive["end"].endswith("+00:00")
+    assert info["last_archive"] == {key: archive[key] for key in ("name", "id", "start")}
+    assert info["encryption"] == "repokey-blake2" and len(info["repository_id"]) == 64
+    assert results["info"]["versions"]["borg"].startswith("1.4.")
+    assert results["create"]["archive"] is None and results["create"]["reason"] == ""
+
+
+@needs_borg
+def test_names_the_hook_that_failed(client: Client) -> None:
+    client.configure({"before": "action", "when": ["create"], "run": ["echo the disk is on fire >&2; exit 3"]})
+    with client.tunnel():
+        _hello, result, log = answers(client.start())
+    assert result["status"] == "failed" and result["archive"] is None
+    assert result["reason"].startswith("Error running before action hook") and "exit status 3" in result["reason"]
+    assert "the disk is on fire" in log
+
+
+@needs_borg
+@pytest.mark.parametrize(
+    ("work", "status", "ran"), [("true", "ok", ["before", "after"]), ("exit 3", "failed", ["before", "after", "error"])]
+)
+def test_commands_run_before_after_and_on_an_error(client: Client, work: str, status: str, ran: list[str]) -> None:
+    note = f"echo {{}} >>{client.path}/ran"
+    client.configure(
+        {"before": "action", "when": ["create"], "run": [note.format("before")]},
+        {"before": "action", "when": ["create"], "run": [work]},
+        {"after": "action", "when": ["create"], "states": ["finish", "fail"], "run": [note.format("after")]},
+        {"after": "error", "run": [note.format("error")]},
+    )
+    for verb in ("create", "backup"):
+        with client.tunnel():
+            _hello, result, log = answers(client.start(verb))
+    assert result["status"] == status, (result, log)
+    assert (client.path / "ran").read_text().split() == ran
+
+
+@needs_borg
+def test_a_tunnel_that_leads_nowhere_is_a_failure(client: Client) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(client.path / "remote" / f"{SESSION}.sock"))
+        _hello, result, _log = answers(client.start())
+    assert result["status"] == "failed" and "Connection closed by remote host" in result["reason"], result
+
+
+def test_a_missing_tunnel_is_a_failure(client: Client) -> None:
+    _hello, result, _log = answers(client.start())
+    assert (result["status"], result["archive"]) == ("failed", None) and "is not there" in result["reason"]
+
+
+def test_says_ok_without_an_archive_never(client: Client) -> None:
+    client.borgmatic("echo nothing to see")
+    with client.tunnel():
+        _hello, result, _log = answers(client.start())
+    assert (result["status"], result["reason"]) == ("failed", "borgmatic ended well but printed no result")
+
+
+def test_work_gets_a_clean_environment(client: Client) -> None:
+    client.borgmatic("env >&2; exit 1")
+    with client.tunnel():
+        _hello, _result, log = answers(client.start())
+    assert "EVIL" not in log and "HOME=/root" in log and f"BORG_BASE_DIR={client.path}/base" in log
+
+
+HANGING = "echo $$ >{0}/leader; sh -c 'echo $$ >{0}/member; {1} sleep 60' & wait; sleep 60"
+
+
+@pytest.mark.parametrize(("trap", "within"), [("", 9.0), ('trap "" TERM; sleep 60;', 30.0)])
+def test_ends_everything_when_the_server_is_gone(client: Client, trap: str, within: float) -> None:
+    client.borgmatic(HANGING.format(client.path, trap))
+    with client.tunnel():
+        process = client.start()
+        wait_for(client.path / "member")
+        began = time.monotonic()
+        stdin(process).close()
+        process.wait(timeout=40)
+    assert time.monotonic() - began < within
+    assert gone(client.path / "leader", 0) and gone(client.path / "member", 1)
+    assert b"the server ended the session" in (process.stdout.read() if process.stdout else b"")
+
+
+def test_ends_everything_at_its_own_deadline(client: Client) -> None:
+    client.borgmatic(HANGING.format(client.path, ""))
+    client.record(borgmatic=str(client.path / "fake"), deadline=1)
+    with client.tunnel():
+        _hello, result, _log = answers(client.start())
+    assert result["reason"] == "this host's own deadline of 1 s has passed"
+    assert gone(client.path / "leader", 0) and gone(client.path / "member", 1)
+
+
+def test_ends_everything_on_a_signal(client: Client) -> None:
+    client.borgmatic(HANGING.format(client.path, ""))
+    with client.tunnel():
+        process = client.start()
+        wait_for(client.path / "member")
+        process.send_signal(signal.SIGTERM)
+        _hello, result, _log = answers(process)
+    assert result["reason"] == "ended by signal 15" and gone(client.path / "member", 1)
+
+
+def test_killed_it_takes_its_work_along(client: Client) -> None:
+    client.borgmatic(f"echo $$ >{client.path}/leader; exec sleep 60")
+    with client.tunnel():
+        process = client.start()
+        wait_for(client.path / "leader")
+        process.kill()
+        process.wait()
+    assert gone(client.path / "leader")
+
+
+def test_borg_does_not_outlive_a_killed_borgmatic(client: Client) -> None:
+    client.borgmatic(f"sleep 60 & echo $! >{client.path}/member; kill -9 $$")
+    with client.tunnel():
+        _hello, result, _log = answers(client.start())
+    assert result["status"] == "failed" and gone(client.path / "member", 1)
+
+
+def test_a_second_session_is_refused(client: Client) -> None:
+    client.borgmatic("sleep 3")
+    with client.tunnel():
+        first = client.start()
+        time.sleep(1)
+        _hello, result, _log = answers(client.start())
+        assert result["reason"] == "another session is at work on this host"
+        stdin(first).close()
+        first.wait(timeout=15)
+
+
+def test_much_output_does_not_fill_the_memory(client: Client) -> None:
+    client.borgmatic("head -c 300000000 /dev/zero; echo; head -c 20000000 /dev/zero >&2; exit 1")
+    with client.tunnel():
+        process = client.start()
+        _hello, result, log = answers(process)
+    assert result["status"] == "failed" and len(log) == 20_000_000
+    assert len(json.dumps(result)) < 2000
+
+
+def test_a_log_that_nobody_reads_does_not_stop_the_end(client: Client) -> None:
+    client.borgmatic(f"echo $$ >{client.path}/leader; head -c 20000000 /dev/zero >&2; sleep 60")
+    with client.tunnel():
+        process = client.start()
+        wait_for(client.path / "leader")
+        time.sleep(1)
+        stdin(process).close()
+        process.wait(timeout=25)
+    assert gone(client.path / "leader", 0)
+
+
+def test_open_stays_until_the_server_ends_it(client: Client) -> None:
+    with client.tunnel() as path:
+        process = client.start("open")
+        wait_for(client.path / "base" / "open")
+        assert (client.path / "base" / "open").read_text() == f"{path}\n"
+        stdin(process).close()
+        output = process.stdout.read() if process.stdout else b""
+        process.wait(timeout=10)
+    assert json.loads(output.splitlines()[1])["status"] == "ok"
+    assert not (client.path / "base" / "open").exists() and not path.exists()
+
+
+@pytest.mark.parametrize("request_", [b"\n", b"id\n", b'{"schema": 1, "verb": "sh", "session": "x"}\n', b""])
+def test_a_bad_request_starts_nothing(client: Client, request_: bytes) -> None:
+    client.borgmatic(f"touch {client.path}/started")
+    argv = [sys.executable, "-I", "-c", START, str(LIBRARY), str(client.path / "client.json")]
+    done = subprocess.run(argv, input=request_, capture_output=True, check=False)
+    assert done.returncode == 2 and done.stdout == b"" and done.stderr.startswith(b"dispatch: ")
+    assert done.stderr.count(b"\n") == 1 and not (client.path / "started").exists()

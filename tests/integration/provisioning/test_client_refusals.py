@@ -1,0 +1,90 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role backup_client refuses before it touches a host."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tool import ROOT
+
+SERVERS = {"hosts": {"vault": None}}
+
+
+def play(
+    path: Path, step: str, clients: dict[str, Any], servers: dict[str, Any] = SERVERS, **more: Any
+) -> tuple[int, str]:
+    """Run one task file of the role for these clients; return Ansible's exit code and what it said, in one line."""
+    (path / "hosts.json").write_text(
+        json.dumps(
+            {"backup_servers": servers, "backup_clients": {"hosts": clients, "vars": {"ansible_connection": "local"}}}
+        )
+    )
+    role = {"ansible.builtin.import_role": {"name": "paranoid.backup.backup_client", "tasks_from": step}}
+    tasks = [role, *more.pop("tasks", [])]
+    content = [{"hosts": "backup_clients", "gather_facts": False, "tasks": tasks, "vars": more}]
+    (path / "play.yml").write_text(json.dumps(content))
+    collections = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
+    argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", path / "hosts.json"]
+    done = subprocess.run(
+        [*argv, path / "play.yml"],
+        env={**os.environ, **collections, "HOME": str(path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+def test_two_clients_of_one_name(tmp_path: Path) -> None:
+    """The second would take the first one's place on the server, and the first would never be backed up again."""
+    short = {"backup_client_name": "{{ inventory_hostname_short }}"}
+    clients = {"web1.example.org": short, "web1.example.com": short, "web2": {}}
+    code, said = play(tmp_path, "neighbours", clients)
+    assert (
+        code == 2 and "more than one host of backup_clients has the backup_client_name web1: they would share" in said
+    )
+    code, said = play(tmp_path, "neighbours", {"web1": {}, "other": {"backup_client_name": "web1"}})
+    assert code == 2 and "backup_client_name web1" in said
+    code, said = play(tmp_path, "neighbours", {"web1.example.org": short, "web2.example.com": short, "web3": {}})
+    assert code == 0, said
+
+
+def test_a_server_that_is_its_own_client(tmp_path: Path) -> None:
+    code, said = play(tmp_path, "neighbours", {"vault": {}, "web1": {}})
+    assert code == 2 and "vault is in backup_servers and in backup_clients" in said
+    assert "failed=1" in said and said.count("failed=0") == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"backup_client_name": "web 1"}, "'web 1' cannot name a client"),
+        ({"backup_client_source": ["/srv"]}, "there is no variable backup_client_source: defaults/main.yml"),
+        ({"backup_client_excludes_mine": "/home"}, "backup_client_excludes_mine must be a list"),
+        ({"backup_client_borgmatic_extra": {"compression": "obfuscate,2,zstd"}}, "must not obfuscate"),
+        ({"backup_client_login": "root"}, "backup_client_from must name the addresses of the server"),
+        ({"backup_client_transport": "ssh"}, "the server has no sshd of its own yet: run site.yml for the server"),
+        ({"backup_client_server_public_key": ""}, "backup_client_server_public_key is not set"),
+    ],
+)
+def test_variables_that_do_not_go_together(tmp_path: Path, variables: dict[str, Any], words: str) -> None:
+    good = {"backup_client_server_public_key": "ssh-ed25519 AAAA", "backup_client_sources_web": ["/srv"]}
+    assert play(tmp_path, "validate", {"web1": good})[0] == 0
+    code, said = play(tmp_path, "validate", {"web1": good | variables})
+    assert code == 2 and words in said, said
+
+
+@pytest.mark.parametrize("entry", [{"name": "shop", "password": 471147}, "postgresql://shop:471147@localhost"])
+def test_a_password_is_not_quoted(tmp_path: Path, entry: object) -> None:
+    databases = {"backup_client_postgresql_databases_shop": [{"name": "blog", "password": "secret"}, entry]}
+    code, said = play(tmp_path, "validate", {"web1": databases | {"backup_client_server_public_key": "x"}})
+    assert code == 2 and "a database of web1 is no dictionary, or its password is no text" in said, said
+    assert "471147" not in said and "secret" not in said

@@ -1,0 +1,131 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What differs between platforms: each says all of it, and FreeBSD keeps to its own directories."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tool import ROOT
+
+ROLE = ROOT / "roles/backup_server"
+PLATFORMS = ("Debian", "FreeBSD")
+
+
+def variables(platform: str, role: str = "backup_server") -> dict[str, Any]:
+    loaded = yaml.safe_load((ROOT / f"roles/{role}/vars/{platform}.yml").read_text())
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def ansible_playbook(play: Path) -> subprocess.CompletedProcess[str]:
+    """Run a play without this checkout's settings, at home in its folder."""
+    collections = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
+    argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", play]
+    environment = {**os.environ, **collections, "HOME": str(play.parent)}
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("role", ["backup_server", "backup_borg"])
+def test_each_platform_says_everything(role: str) -> None:
+    debian, freebsd = (variables(platform, role) for platform in PLATFORMS)
+    assert debian.keys() == freebsd.keys()
+    assert {name: type(value) for name, value in debian.items()} == {name: type(v) for name, v in freebsd.items()}
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_what_a_platform_names_is_there(platform: str) -> None:
+    assert (ROLE / f"tasks/service_{platform}.yml").exists()
+    assert (ROLE / "templates" / variables(platform)["__backup_server_service_template"]).exists()
+
+
+def test_freebsd_keeps_to_its_own_directories() -> None:
+    paths = [v for v in variables("FreeBSD").values() if isinstance(v, str) and v.startswith("/")]
+    own = ("/usr/", "/var/db/", "/var/log/", "/var/run/")
+    assert len(paths) > 8 and [path for path in paths if not path.startswith(own)] == []
+
+
+def test_freebsd_gets_a_service_that_its_shell_can_read(tmp_path: Path) -> None:
+    """And a record with its own paths: both rendered by Ansible with the role's own variables."""
+    render = "{{ lookup('ansible.builtin.template', '%s') }}"
+    files = {"service": "paranoid_backup_sshd.rc.j2", "sshd_config": "sshd_config.j2", "record": "server.json.j2"}
+    copies = [
+        {"ansible.builtin.copy": {"content": render % template, "dest": str(tmp_path / name), "mode": "0644"}}
+        for name, template in files.items()
+    ]
+    load = {"ansible.builtin.import_role": {"name": "paranoid.backup.backup_server", "tasks_from": "platform"}}
+    facts = {
+        "ansible_facts": {"os_family": "FreeBSD", "distribution": "FreeBSD"},
+        "__backup_server_read": {},
+        "ansible_managed": "Ansible",
+    }
+    templates = [{"ansible.builtin.include_vars": str(ROLE / "vars/main.yml")}, *copies]
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "vars": facts,
+        "tasks": [load, *templates],
+    }
+    folder = tmp_path / "play"
+    folder.mkdir()
+    (folder / "templates").symlink_to(ROLE / "templates")
+    (folder / "play.yml").write_text(json.dumps([play]))
+    done = ansible_playbook(folder / "play.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    service = (tmp_path / "service").read_text()
+    assert "/usr/local/etc/paranoid-backup/sshd_config" in service and ". /etc/rc.subr" in service
+    subprocess.run(["sh", "-n", tmp_path / "service"], check=True)
+    record = json.loads((tmp_path / "record").read_text())
+    assert (record["state_dir"], record["run_dir"]) == ("/var/db/paranoid-backup", "/var/run/paranoid-backup")
+    assert "HostKey /usr/local/etc/paranoid-backup/ssh/sshd_ed25519" in (tmp_path / "sshd_config").read_text()
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"backup_server_slot": 4}, "there is no variable backup_server_slot: defaults/main.yml"),
+        ({"backup_server_slots": 0}, "backup_server_slots, backup_server_log_keep and the timeouts must be at least 1"),
+        ({"ansible_facts": {"os_family": "RedHat", "distribution": "Fedora"}}, "runs Debian or FreeBSD, not Fedora"),
+    ],
+)
+def test_what_a_server_refuses(tmp_path: Path, variables: dict[str, Any], words: str) -> None:
+    load = {"ansible.builtin.import_role": {"name": "paranoid.backup.backup_server", "tasks_from": "platform"}}
+    facts = {"ansible_facts": {"os_family": "Debian", "distribution": "Debian"}}
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [load]}
+    (tmp_path / "play.yml").write_text(json.dumps([{**play, "vars": {**facts, **variables}}]))
+    done = ansible_playbook(tmp_path / "play.yml")
+    assert done.returncode == 2 and words in " ".join(done.stdout.split()), done.stdout
+
+
+def wheels(tmp_path: Path, **variables: str) -> str:
+    """The archive of wheels that the role backup_borg would install from on Debian 12."""
+    facts = {"distribution_release": "bookworm", "architecture": "x86_64"}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars_files": [str(ROOT / "roles/backup_borg/vars/main.yml")],
+        "vars": {"ansible_facts": facts, "backup_borg_wheelhouse": "", **variables},
+        "tasks": [{"ansible.builtin.debug": {"msg": "wheels: {{ __backup_borg_wheels or 'nowhere' }};"}}],
+    }
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    said = "".join(ansible_playbook(tmp_path / "play.yml").stdout.split())
+    return said.partition("wheels:")[2].partition(";")[0]
+
+
+def test_wheels_that_were_built_are_found(tmp_path: Path) -> None:
+    built = tmp_path / ".local/share/paranoid-backup/wheelhouse/bookworm-x86_64.tar"
+    assert wheels(tmp_path) == "nowhere"
+    built.parent.mkdir(parents=True)
+    built.touch()
+    assert wheels(tmp_path) == str(built)
+    assert wheels(tmp_path, backup_wheelhouse_path=str(tmp_path / "elsewhere")) == "nowhere"
+    assert wheels(tmp_path, backup_borg_wheelhouse="/srv/mine.tar") == "/srv/mine.tar"

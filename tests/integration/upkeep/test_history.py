@@ -1,0 +1,232 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Audit, compaction, freeze and rollback by their modules, on repositories that real sessions made."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    Audit,
+    Compaction,
+    Rollback,
+    Unfreeze,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.schema import STATEMENTS
+from keeper import Keeper
+from session_world import CLIENT, OK, assert_next_session_works, came_to
+
+
+@pytest.fixture
+def attacked(keeper: Keeper) -> Keeper:
+    """Somebody with the key deleted everything, and the next session noticed."""
+    assert keeper.borg("delete", "-a", "*").returncode == 0
+    outcome = keeper.world.session("backup")
+    assert outcome.verdict.code == "alarm" and "stored objects were deleted" in outcome.verdict.reason
+    return keeper
+
+
+def segments(keeper: Keeper) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (keeper.repository / "data").rglob("*") if path.is_file()}
+
+
+def assert_all_restore(keeper: Keeper) -> None:
+    for identifier, content in keeper.contents.items():
+        assert keeper.restored(identifier) == content
+
+
+def test_the_cycle_of_trim_hold_and_compaction(keeper: Keeper) -> None:
+    newest = list(keeper.contents)[-1]
+    assert keeper.module("compact")["waiting"] == "no trim waits for it"
+    assert came_to(keeper.maintain()) == OK
+    held = keeper.module("compact", hold_days=1)
+    assert not held["changed"] and held["waiting"].startswith("what was deleted is held until")
+    keeper.world.write(hold_days=0)
+    assert keeper.module("compact", hold_days=1)["waiting"].startswith("what was deleted is held until")
+    refused = keeper.module("compact")
+    assert refused["failed"] and refused["code"] == "refused" and "limit_ratio" in refused["msg"]
+    refused = keeper.module("compact", limit_ratio=0.9, limit_bytes=600_000)
+    assert refused["code"] == "refused" and "600000 are allowed" in refused["msg"]
+    before = segments(keeper)
+    told = keeper.module("compact", limit_ratio=0.9, check=True)
+    assert told["changed"] and 600_000 < told["freeable"] < told["size"] and segments(keeper) == before
+    done = keeper.module("compact", limit_ratio=0.9)
+    assert done["changed"] and done["size"] - done["size_after"] > 600_000
+    assert done["duration"] > 0 and done["started"] <= done["finished"]
+    (entry,) = keeper.entries("compaction")
+    assert isinstance(entry, Compaction) and entry.size_after == done["size_after"]
+    assert keeper.restored(newest) == keeper.contents[newest]
+    assert keeper.module("compact")["changed"] is False
+
+    added = keeper.backup(7)
+    outcome = keeper.maintain()
+    assert came_to(outcome) == OK and outcome.maintain and outcome.maintain["deleted"] == [newest]
+    assert set(keeper.listed()) == {added}
+    refused = keeper.module("rollback", transaction=0, reason="too far")
+    assert refused["code"] == "refused" and "use a snapshot" in refused["msg"]
+
+
+def test_from_delete_all_to_a_whole_history(attacked: Keeper) -> None:
+    keeper = attacked
+    last = list(keeper.contents)[-1]
+    kept, nonce = keeper.transaction(last), keeper.nonce()
+    before = segments(keeper)
+    for limits in ({}, {"limit_ratio": 1.0}):
+        refused = keeper.module("compact", **limits)
+        assert refused["failed"] and refused["code"] == "frozen", refused
+    assert keeper.maintain().verdict.code == "frozen"
+    assert segments(keeper) == before
+
+    lifted = keeper.module("unfreeze", reason="rolling back", by="alice")
+    assert lifted["changed"] and lifted["frozen"].startswith("ALARM")
+    assert keeper.entries("unfreeze") == [Unfreeze(CLIENT, "rolling back", "alice")]
+    assert not keeper.module("unfreeze", reason="again", by="alice")["changed"]
+    assert keeper.module("compact", limit_ratio=1.0)["waiting"] == "no trim waits for it"
+
+    told = keeper.module("rollback", transaction=kept, reason="stolen key", check=True)
+    assert told["changed"] and not told["evidence"] and segments(keeper) == before
+    done = keeper.module("rollback", transaction=kept, reason="stolen key")
+    assert not done.get("failed"), done
+    assert (done["lost"], done["restored"]) == ([], [])
+    evidence = Path(done["evidence"])
+    assert {path.name: path.read_bytes() for path in (evidence / "data").rglob("*") if path.is_file()} == before
+    assert keeper.nonce() >= nonce
+    assert keeper.entries("rollback") == [Rollback(CLIENT, "stolen key", (), kept)]
+
+    keeper.forget(done["repository_id"])
+    assert_all_restore(keeper)
+    assert keeper.borg("check", "--verify-data").returncode == 0
+    keeper.backup(9)
+    assert keeper.module("audit", full=True)["verdict"] == "clean"
+    assert_all_restore(keeper)
+
+
+def test_the_playbooks_do_all_steps(attacked: Keeper) -> None:
+    keeper = attacked
+    kept = keeper.transaction(list(keeper.contents)[-1])
+    assert "name the client by --limit" in keeper.play("rollback", backup_rollback_transaction=kept).stdout
+    assert "is frozen since" in keeper.play("compact").stdout
+    assert keeper.report().startswith(f"FROZEN: {CLIENT} is frozen since ")
+    why = {"backup_reason": "stolen key", "backup_rollback_transaction": kept}
+    for playbook, more in (("rollback", ["--check"]), ("rollback", []), ("unfreeze", []), ("audit", [])):
+        done = keeper.play(playbook, "--limit", CLIENT, *more, backup_by="alice", **why)
+        assert done.returncode == 0, done.stdout + done.stderr
+    shutil.rmtree(keeper.world.path / "attacker")
+    assert len(keeper.entries("rollback")) == 1
+    assert keeper.entries("unfreeze") == [Unfreeze(CLIENT, "stolen key", "alice")]
+    keeper.backup(8)
+    assert_all_restore(keeper)
+    done = keeper.play("maintain")
+    assert done.returncode == 0 and "changed=1" in done.stdout, done.stdout
+    assert re.search(r": maintain SUCCESS\n1 client maintained, \d archives? deleted\.\n", keeper.report())
+    assert "is held until" in keeper.play("compact").stdout
+    assert f"\nWAITING\n  {CLIENT}: what was deleted is held until " in keeper.report()
+
+
+def test_backups_would_not_go_on_without_forgetting(attacked: Keeper) -> None:
+    keeper = attacked
+    kept = keeper.transaction(list(keeper.contents)[-1])
+    assert not keeper.module("rollback", transaction=kept, reason="stolen key").get("failed")
+    outcome = keeper.world.session("backup")
+    assert outcome.verdict.code == "client_failed" and "newer than" in outcome.verdict.reason
+
+
+def test_a_rollback_to_a_copy_carries_the_nonce_forward(keeper: Keeper, tmp_path: Path) -> None:
+    snapshot = tmp_path / "snapshot"
+    shutil.copytree(keeper.repository, snapshot)
+    early = dict(keeper.contents)
+    late = keeper.backup(5)
+    nonce = keeper.nonce()
+    assert nonce > int((snapshot / "nonce").read_text(), 16)
+    (keeper.repository / "nonce").write_text(f"{0:016x}")  # As an attacker would, to have nonces used twice.
+    done = keeper.module("rollback", snapshot=str(snapshot), reason="the disk was wiped")
+    assert not done.get("failed"), done
+    assert done["lost"] == [late] and keeper.nonce() == nonce
+    assert keeper.known() == set(early)
+    keeper.contents = early
+    keeper.forget(done["repository_id"])
+    keeper.backup(6)
+    assert_all_restore(keeper)
+    assert late not in keeper.listed()
+
+
+def test_what_a_trim_deleted_comes_back_with_a_rollback(keeper: Keeper) -> None:
+    dropped = sorted(list(keeper.contents)[:2])
+    kept = keeper.transaction(list(keeper.contents)[-1])
+    assert came_to(keeper.maintain()) == OK
+    done = keeper.module("rollback", transaction=kept, reason="wrong rules")
+    assert not done.get("failed"), done
+    assert done["restored"] == dropped and keeper.known() == set(keeper.contents)
+    keeper.forget(done["repository_id"])
+    assert_all_restore(keeper)
+    assert keeper.module("compact")["waiting"] == "no trim waits for it"
+
+
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [({"transaction": 10_000}, "has no transaction"), ({"snapshot": "/etc"}, "holds no copy")],
+)
+def test_a_target_that_is_none_changes_nothing(keeper: Keeper, where: dict[str, object], why: str) -> None:
+    before = segments(keeper)
+    refused = keeper.module("rollback", reason="try", **where)
+    assert refused["failed"] and why in refused["msg"], refused
+    assert segments(keeper) == before and keeper.entries("rollback") == []
+
+
+def test_damage_is_told_from_tampering_and_freezes(keeper: Keeper) -> None:
+    assert keeper.module("audit")["verdict"] == "clean"
+    biggest = max((keeper.repository / "data").rglob("*"), key=lambda path: path.stat().st_size)
+    content = bytearray(biggest.read_bytes())
+    content[len(content) // 2] ^= 1
+    biggest.write_bytes(content)
+    found = keeper.module("audit", full=True, check=True)
+    assert found["failed"] and found["verdict"] == "alarm" and not found["changed"]
+    found = keeper.module("audit", full=True)
+    assert found["changed"] and [f"damage: segment {biggest.name}" in one for one in found["findings"]] == [True]
+    last = keeper.entries("audit")[-1]
+    assert isinstance(last, Audit) and last.verdict == "alarm"
+    assert keeper.maintain().verdict.code == "frozen"
+    assert keeper.module("compact")["code"] == "frozen"
+
+
+def test_an_open_session_keeps_everybody_else_out(keeper: Keeper) -> None:
+    keeper.world.dispatch("hang_after_hello")
+    session = keeper.world.start_session("backup")
+    try:
+        lock = keeper.world.run_dir / "locks" / CLIENT
+        while not lock.read_text().startswith("session") or "backup" not in lock.read_text():
+            assert session.poll() is None
+        for module in ("audit", "compact"):
+            assert keeper.module(module)["code"] == "locked"
+    finally:
+        session.kill()
+        session.communicate()
+    assert_next_session_works(keeper.world)
+
+
+def test_a_broken_chain_is_an_alarm_and_nothing_is_deleted(keeper: Keeper) -> None:
+    """Somebody wrote into the ledger; backups go on, and their archives are known as ever."""
+    with closing(sqlite3.connect(keeper.world.path / "state/ledger.sqlite")) as connection:
+        (trigger,) = [statement for statement in STATEMENTS if "TRIGGER entries_stay" in statement]
+        connection.execute("DROP TRIGGER entries_stay")
+        connection.execute("DELETE FROM entries WHERE seq = (SELECT max(seq) FROM entries)")
+        connection.execute(trigger)
+        connection.commit()
+    outcome = keeper.world.session("backup")
+    assert outcome.verdict.code == "alarm" and "was tampered with" in outcome.verdict.reason
+    assert outcome.ledger is None, "nobody shall note the head of a ledger that is not whole"
+    assert outcome.archive and outcome.archive["id"] in keeper.known()
+    assert outcome.frozen == "" and keeper.entries("freeze") == []
+    assert keeper.maintain().verdict.code == "alarm"
+    for module, check in (("compact", False), ("audit", False), ("audit", True)):
+        refused = keeper.module(module, check=check)
+        assert refused["code"] == "alarm" and "was tampered with" in refused["msg"], refused
+    assert len(keeper.listed()) == 4
+    (keeper.world.path / "state/ledger.sqlite.head").unlink()  # A person looked, and says that it is right.
+    assert came_to(keeper.maintain()) == OK

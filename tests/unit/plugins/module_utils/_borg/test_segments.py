@@ -1,0 +1,123 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Readers of segments, index and hints, against Borg's own format and against broken files."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._borg import index as _index
+from ansible_collections.paranoid.backup.plugins.module_utils._borg import segments as _segments
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import Broken, File
+from fake_repository import FakeRepository, entry, key
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+MAGIC = b"BORG_SEG"
+
+
+def segment(directory: Path, content: bytes) -> File:
+    path = directory / "5"
+    path.write_bytes(content)
+    return File(5, len(content), str(path))
+
+
+def walk(file: File, whole: bool = False) -> list[tuple[int, bytes, int, int]]:
+    return list(_segments.entries(file, whole))
+
+
+def test_entries_of_every_kind(tmp_path: Path) -> None:
+    content = MAGIC + entry(0, key(1), b"data") + entry(1, key(2)) + entry(2)
+    expected = [(0, key(1), 8, 45), (1, key(2), 53, 41), (2, b"", 94, 9)]
+    for whole in (False, True):
+        assert walk(segment(tmp_path, content), whole) == expected
+    assert _segments.ends_with_commit(segment(tmp_path, content))
+    assert not _segments.ends_with_commit(segment(tmp_path, content[:-1]))
+    assert not _segments.ends_with_commit(segment(tmp_path, b""))
+
+
+def test_entries_larger_than_a_read(tmp_path: Path) -> None:
+    large = [entry(0, key(number), bytes(200_000)) for number in range(20)]
+    assert [found[1] for found in walk(segment(tmp_path, MAGIC + b"".join(large)), whole=True)] == [
+        key(number) for number in range(20)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "offset", "words"),
+    [
+        (b"", 0, "no segment"),
+        (b"ATTICSEG", 0, "no segment"),
+        (MAGIC + b"x", 8, "ends inside"),
+        (MAGIC + entry(0, key(1), b"data")[:-1], 8, "ends inside"),
+        (MAGIC + entry(0, key(1))[:20], 8, "ends inside"),
+        (MAGIC + entry(2) + entry(7, key(1)), 17, "no entry"),
+        (MAGIC + entry(0, b"short"), 8, "no entry"),
+        (MAGIC + entry(1, key(1), b"data"), 8, "no entry"),
+        (MAGIC + b"\0\0\0\0\xff\xff\xff\xff\0" + bytes(40), 8, "no entry"),
+        (MAGIC + b"\0\0\0\0\0\0\0\0\0" + bytes(40), 8, "no entry"),
+    ],
+)
+def test_broken_segments_say_where(tmp_path: Path, content: bytes, offset: int, words: str) -> None:
+    with pytest.raises(Broken, match=words) as caught:
+        walk(segment(tmp_path, content))
+    assert (caught.value.segment, caught.value.offset) == (5, offset)
+
+
+def test_wrong_checksum_shows_only_where_data_is_read(tmp_path: Path) -> None:
+    content = bytearray(MAGIC + entry(0, key(1), b"data"))
+    content[-1] ^= 1
+    file = segment(tmp_path, bytes(content))
+    assert len(walk(file)) == 1
+    with pytest.raises(Broken, match="wrong checksum"):
+        walk(file, whole=True)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.one_of(st.binary(max_size=80), st.builds(entry, st.integers(0, 3), st.just(key(1))))), st.booleans())
+def test_any_bytes_are_entries_or_broken(tmp_path: Path, parts: list[bytes], whole: bool) -> None:
+    file = segment(tmp_path, MAGIC + b"".join(parts))
+    seen = 8
+    with suppress(Broken):
+        for _, _, offset, size in _segments.entries(file, whole):
+            assert offset == seen
+            seen += size
+            assert seen <= file.size
+
+
+def test_index_and_hints(tmp_path: Path) -> None:
+    repository = FakeRepository(tmp_path / "repo")
+    repository.session([(key(number), b"x") for number in range(3000)])
+    repository.session(deletes=[key(1)])
+    head = _index.index_head(str(repository.path))
+    assert head is not None
+    assert (head.transaction, head.objects) == (repository.last, 3000)
+    assert set(_index.index_places(head)) == {(one, *at[:2]) for one, at in repository.objects.items()}
+    for one in (key(0), key(2), key(2999), bytes(32)):
+        assert _index.index_find(head, one) == repository.objects[one][:2]
+    assert _index.index_find(head, key(1)) is None
+    assert _index.freeable_bytes(str(repository.path), repository.last) == sum(repository.compact.values())
+
+
+@settings(max_examples=200, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.binary(max_size=100))
+def test_any_hints_are_a_number_or_unreadable(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "hints.1").write_bytes(content)
+    try:
+        freeable = _index.freeable_bytes(str(tmp_path), 1)
+    except _index.Unreadable:
+        return
+    assert freeable is not None
+    assert freeable >= 0
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"BORG_IDX", b"BORG_IDX" + b"\xff" * 10, b"BORG_IDX\1\0\0\0\xff\xff\xff\x7f\x20\x08"]
+)
+def test_broken_index(tmp_path: Path, head: bytes) -> None:
+    (tmp_path / "index.4").write_bytes(head)
+    with pytest.raises(_index.Unreadable, match=r"index\.4"):
+        _index.index_head(str(tmp_path))

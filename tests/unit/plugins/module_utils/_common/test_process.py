@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Children die with their parent, also when they are another user's, and start with nothing of the parent's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account, end, pipe, spawn
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+
+ROOT = os.geteuid() == 0
+ME = pwd.getpwuid(os.geteuid()).pw_name
+USERS = [ME, pytest.param("daemon", marks=pytest.mark.skipif(not ROOT, reason="NOT TESTED: only root changes users"))]
+
+PARENT = """
+import asyncio, sys
+from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account, spawn
+async def main():
+    process = await spawn(["/bin/sleep", "60"], account(sys.argv[1]), {})
+    print(process.pid, flush=True)
+    await process.wait()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_a_child_dies_with_its_killed_parent(user: str) -> None:
+    argv = [sys.executable, "-c", PARENT, user]
+    parent = subprocess.Popen(argv, stdout=subprocess.PIPE, env={"PYTHONPATH": ":".join(sys.path)})
+    assert parent.stdout
+    child = Path("/proc") / parent.stdout.readline().decode().strip()
+    assert child.owner() == user
+    parent.kill()
+    parent.communicate()
+    until = time.monotonic() + 3
+    while time.monotonic() < until and _alive(child):
+        time.sleep(0.02)
+    assert not _alive(child)
+
+
+def _alive(process: Path) -> bool:
+    try:
+        return process.joinpath("stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_end_kills_the_whole_group() -> None:
+    async def scene() -> tuple[int | None, Path]:
+        argv = ["/bin/sh", "-c", "sleep 60 & echo $!; wait"]
+        process = await spawn(argv, account(ME), {}, stdout=asyncio.subprocess.PIPE)
+        grandchild = Path("/proc") / (await pipe(process.stdout).readline()).decode().strip()
+        await end(process, 0)
+        return process.returncode, grandchild
+
+    code, grandchild = asyncio.run(scene())
+    assert code == -9
+    time.sleep(0.1)
+    assert not _alive(grandchild)
+
+
+def test_a_child_gets_only_the_given_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "x")
+
+    async def scene() -> str:
+        process = await spawn(["/usr/bin/env"], account(ME), {"A": "1"}, stdout=asyncio.subprocess.PIPE)
+        return str((await process.communicate())[0].decode())
+
+    names = {line.split("=")[0] for line in asyncio.run(scene()).splitlines()}
+    assert names == {"A", "PATH", "LANG", "HOME"}
+
+
+def test_an_account_that_is_not_there() -> None:
+    with pytest.raises(SessionError, match=r"run site\.yml") as caught:
+        account("nobody-here")
+    assert caught.value.code == "not_provisioned"

@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Records are taken only as the role writes them, and what is wrong is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._config import server as _records
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import RecordError, load_client, load_peer
+from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import VERBS
+
+RECORD: dict[str, Any] = {
+    "schema": 1,
+    "client": "web1",
+    "host": "192.0.2.7",
+    "port": 22,
+    "user": "backup",
+    "transport": "socket",
+    "remote_dir": "/run/x",
+    "listen_port": 64064,
+    "repository": "/srv/r",
+    "repository_user": "bk-web1",
+    "known_hosts_file": "/etc/k",
+    "quota": None,
+}
+
+
+def load(directory: Path, text: str) -> Any:
+    """Write the record of web1 and load it."""
+    (directory / "clients").mkdir()
+    (directory / "clients/web1.json").write_text(text)
+    return load_client(str(directory), "web1")
+
+
+def test_a_good_record(tmp_path: Path) -> None:
+    record = load(tmp_path, json.dumps({**RECORD, "idle_timeout": 9, "of_a_later_release": 1}))
+    assert (record.port, record.quota, record.idle_timeout, record.total_timeout) == (22, None, 9, None)
+
+
+def test_a_missing_record(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"client web1 is not provisioned on this server: run site\.yml"):
+        load_client(str(tmp_path), "web1")
+
+
+def test_the_usual_place_is_another_on_freebsd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, other = tmp_path / "etc", tmp_path / "local"
+    monkeypatch.setattr(_records, "_USUAL", str(usual))
+    monkeypatch.setattr(_records, "_ON_FREEBSD", str(other))
+    other.mkdir()
+    load(other, json.dumps(RECORD))
+    assert load_client(str(usual), "web1").host == "192.0.2.7"
+    with pytest.raises(RecordError, match="elsewhere/clients/web1"):
+        load_client(str(tmp_path / "elsewhere"), "web1")
+    usual.mkdir()
+    with pytest.raises(RecordError, match="etc/clients/web1"):
+        load_client(str(usual), "web1")
+
+
+WRONG = [
+    ({"schema": 2}, "not of schema 1"),
+    ({"client": "web2"}, "does not describe client web1"),
+    ({"transport": "carrier pigeon"}, "does not describe client web1"),
+    *[({key: []}, f"{key} is of the wrong type") for key in RECORD if key != "schema"],
+    ({"port": "22"}, "port is of the wrong type"),
+    ({"port": True}, "port is of the wrong type"),
+    ({"port": None}, "port is of the wrong type"),
+    ({"keyholder": 1}, "keyholder is of the wrong type"),
+    ({"idle_timeout": 1.5}, "idle_timeout is of the wrong type"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), WRONG)
+def test_a_wrong_field_is_named(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(RecordError, match=words):
+        load(tmp_path, json.dumps({**RECORD, **changes}))
+
+
+@pytest.mark.parametrize("key", [key for key in RECORD if key not in ("schema", "quota")])
+def test_a_missing_field_is_named(tmp_path: Path, key: str) -> None:
+    with pytest.raises(RecordError, match=f"'{key}'"):
+        load(tmp_path, json.dumps({name: value for name, value in RECORD.items() if name != key}))
+
+
+def test_only_maintain_is_performed_by_the_keyholder(tmp_path: Path) -> None:
+    client = load(tmp_path, json.dumps({**RECORD, "keyholder": "keeper1"}))
+    keyholder = {**RECORD, "client": "keeper1", "host": "192.0.2.8", "transport": "ssh"}
+    (tmp_path / "clients/keeper1.json").write_text(json.dumps(keyholder))
+    found = {verb: load_peer(str(tmp_path), client, verb).client for verb in VERBS}
+    assert found == {**dict.fromkeys(VERBS, "web1"), "maintain": "keeper1"}
+    assert load_peer(str(tmp_path), client, "maintain").host == "192.0.2.8"
+
+
+def test_without_a_keyholder_the_client_maintains_itself(tmp_path: Path) -> None:
+    client = load(tmp_path, json.dumps(RECORD))
+    assert load_peer(str(tmp_path), client, "maintain") is client
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("keeper1", "client keeper1 is not provisioned"),
+        ("web1", "web1 has no valid keyholder"),
+        ("../web1", "web1 has no valid keyholder"),
+        ("", "web1 has no valid keyholder"),
+    ],
+)
+def test_a_keyholder_that_cannot_be_is_named(tmp_path: Path, name: str, words: str) -> None:
+    client = load(tmp_path, json.dumps({**RECORD, "keyholder": name}))
+    with pytest.raises(RecordError, match=words):
+        load_peer(str(tmp_path), client, "maintain")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '"x"', "\x00", json.dumps({**RECORD, "host": "x" * 70_000})])
+def test_rubbish(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        load(tmp_path, text)
+    assert "\n" not in str(caught.value)

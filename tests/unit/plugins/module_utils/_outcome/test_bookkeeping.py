@@ -1,0 +1,77 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the ledger keeps of a session, and what the outcome learns from it."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Freeze, Unfreeze
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import enter
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome, Verdict
+
+CLIENT: Any = SimpleNamespace(client="web1")
+BACKUP = Outcome("web1", "backup", "1" * 32, "r1", Verdict("ok"), "s", "f", 1.5, True)
+FOUND = {"verdict": "alarm", "findings": ["12 objects gone"]}
+ALARM = replace(BACKUP, verdict=Verdict("failed", "alarm", "ALARM: 12 objects gone"), audit=FOUND)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Any:
+    with Ledger.open(str(tmp_path / NAME)):
+        return SimpleNamespace(state_dir=str(tmp_path))
+
+
+def kinds(server: Any) -> list[str]:
+    with Ledger.read(f"{server.state_dir}/{NAME}") as ledger:
+        return [record.kind for record in ledger.entries()]
+
+
+def test_a_session_is_one_entry_and_its_outcome_tells_where_the_ledger_stands(server: Any) -> None:
+    outcome = enter(server, CLIENT, BACKUP)
+    assert kinds(server) == ["session"]
+    with Ledger.read(f"{server.state_dir}/{NAME}") as ledger:
+        head = str(ledger.head())
+    assert head.startswith("1:")
+    assert outcome == replace(BACKUP, ledger={"host": platform.node(), "head": head})
+
+
+def test_an_alarm_freezes_once_and_backups_say_so_until_it_is_lifted(server: Any) -> None:
+    assert enter(server, CLIENT, ALARM).frozen == "ALARM: 12 objects gone"
+    later = enter(server, CLIENT, BACKUP)
+    assert (later.verdict.status, later.frozen) == ("ok", "ALARM: 12 objects gone")
+    enter(server, CLIENT, ALARM)
+    assert kinds(server).count("freeze") == 1
+    with Ledger.open(f"{server.state_dir}/{NAME}") as ledger:
+        ledger.append(Unfreeze("web1", "looked", "alice"))
+    assert enter(server, CLIENT, BACKUP).frozen == ""
+
+
+def test_another_clients_freeze_is_not_ours(server: Any) -> None:
+    with Ledger.open(f"{server.state_dir}/{NAME}") as ledger:
+        ledger.append(Freeze("web2", "gone", ""))
+    assert enter(server, CLIENT, BACKUP).frozen == ""
+
+
+def test_a_create_that_found_a_repository_is_no_session(server: Any) -> None:
+    outcome = replace(BACKUP, verb="create", changed=False)
+    assert enter(server, CLIENT, outcome) == outcome
+    assert kinds(server) == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "reason"),
+    [(Verdict("ok"), "server_error", "not recorded: "), (Verdict("failed", "quota", "full"), "quota", "full; not rec")],
+)
+def test_what_the_ledger_does_not_take_is_a_failure(server: Any, verdict: Verdict, code: str, reason: str) -> None:
+    Path(server.state_dir, NAME).write_bytes(b"not a database" * 100)
+    outcome = enter(server, CLIENT, replace(BACKUP, verdict=verdict))
+    assert (outcome.verdict.status, outcome.verdict.code) == ("failed", code)
+    assert outcome.verdict.reason.startswith(reason)

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a maintenance asks for, from a real ledger, a record and a baseline; and when it must not ask at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline, Directory
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    Archive,
+    Compaction,
+    Entry,
+    Freeze,
+    Session,
+    Trim,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import prepare
+
+START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
+NOW = START + timedelta(days=20)
+IDS = [digit * 64 for digit in "abc"]
+RECORD = replace(
+    ClientRecord("web1", "h", 22, "u", "socket", "/t", 0, "/r", "bk-web1", "/k"),
+    retention={"daily": 1, "minimum": 1},
+    time_zone="UTC",
+    check_seconds=60,
+)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Any:
+    baseline = Baseline(7, (Directory(0, 1, 1, 1000, ""),), 10, 500, 500, "", 1, 0)
+    save_json(str(tmp_path / "web1/baseline.json"), baseline.to_dict())
+    return SimpleNamespace(state_dir=str(tmp_path))
+
+
+@pytest.fixture
+def happened(server: Any) -> Callable[..., None]:
+    """Return a function that enters three archives, one a day, and then what it is given."""
+
+    def enter(*entries: Entry) -> None:
+        archives = [Archive(one, f"web1-{one[0]}") for one in IDS]
+        sessions = [
+            Session("web1", "backup", one.id[:32], "r", "ok", commits=1, manifests=1, archive=one) for one in archives
+        ]
+        times = iter(START + timedelta(days=day) for day in range(20))
+        with Ledger.open(f"{server.state_dir}/{NAME}", lambda: next(times)) as ledger:
+            for entry in (*sessions, *entries):
+                ledger.append(entry)
+
+    return enter
+
+
+def test_all_but_the_last_archive_is_named(server: Any, happened: Callable[..., None]) -> None:
+    happened()
+    errand = prepare(server, RECORD, NOW)
+    assert (sorted(errand.named), errand.known, errand.waiting) == (IDS[:2], (IDS[2],), "")
+    assert (errand.check_seconds, errand.budget.archives, errand.asked_before) == (60, 2, frozenset())
+
+
+def test_nothing_is_named_while_a_trim_waits_for_its_compaction(server: Any, happened: Callable[..., None]) -> None:
+    happened(Trim("web1", "1" * 32, (IDS[0],), (IDS[0],), 44))
+    errand = prepare(server, RECORD, NOW)
+    assert (errand.named, errand.asked_before) == ((), frozenset(IDS[:1]))
+    assert errand.waiting == "the trim of 2026-11-04 waits for its compaction, so 1 archives stay until then"
+
+
+def test_after_the_compaction_the_next_one_is_named(server: Any, happened: Callable[..., None]) -> None:
+    happened(Trim("web1", "1" * 32, (IDS[0],), (IDS[0],), 44), Compaction("web1", 1000, 900, 45))
+    assert prepare(server, RECORD, NOW).named == (IDS[1],)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"retention": None}, "not_provisioned", "has no retention: run site.yml"),
+        ({"retention": {"fortnightly": 3}}, "server_error", "fortnightly"),
+        ({"time_zone": "Mars/Olympus"}, "server_error", "Mars/Olympus"),
+    ],
+)
+def test_a_record_without_rules_is_named(
+    server: Any, happened: Callable[..., None], changes: dict[str, Any], code: str, words: str
+) -> None:
+    happened()
+    with pytest.raises(SessionError, match=words) as caught:
+        prepare(server, replace(RECORD, **changes), NOW)
+    assert caught.value.code == code
+
+
+def test_a_frozen_client_is_refused(server: Any, happened: Callable[..., None]) -> None:
+    happened(Freeze("web1", "12 objects gone", ""))
+    with pytest.raises(SessionError, match=r"web1 is frozen since .*12 objects gone") as caught:
+        prepare(server, RECORD, NOW)
+    assert caught.value.code == "frozen"
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "was never audited: run audit.yml"), ("[]", "cannot be read")])
+def test_without_a_baseline_nothing_is_asked(
+    server: Any, happened: Callable[..., None], content: str | None, words: str
+) -> None:
+    happened()
+    path = Path(server.state_dir, "web1/baseline.json")
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    with pytest.raises(SessionError, match=words):
+        prepare(server, RECORD, NOW)

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One row per code that a verdict can have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import CODES, GateSummary
+from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import Result
+from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Evidence, judge
+
+CLIENT = ClientRecord("web1", "192.0.2.7", 22, "backup", "socket", "/run/x", 64064, "/srv/r", "bk-web1", "/etc/k")
+WROTE = GateSummary(connections=1, commits=1, manifests=1)
+OK = Result(True, "", {"name": "a"}, None, None, {})
+GOOD = Evidence(hello=True, result=OK, gate=WROTE, ssh_code=0)
+LOST = "Connection to 192.0.2.7 closed by remote host.\n"
+
+
+def test_good() -> None:
+    assert judge("backup", CLIENT, GOOD).status == "ok"
+
+
+ROWS: list[tuple[str, dict[str, Any], str]] = [
+    ("quota", {"gate": GateSummary(trouble="quota", detail="1 of 1")}, "at its quota"),
+    ("disk_full", {"gate": GateSummary(trouble="disk_full")}, "disk is full"),
+    ("client_failed", {"gate": GateSummary(trouble="protocol")}, "not Borg's protocol"),
+    ("server_error", {"gate": GateSummary(trouble="error", detail="boom")}, "the gate failed: boom"),
+    ("server_error", {"gate": GateSummary(trouble="new")}, "the gate failed: new"),
+    *[
+        (f"{name}_timeout", {"deadline": f"{name}_timeout", "seconds": 7}, "7 s")
+        for name in ("connect", "idle", "total", "close")
+    ],
+    ("bad_result", {"protocol": "rubbish"}, "no usable result: rubbish"),
+    ("no_dispatcher", {"protocol": "rubbish", "hello": False}, "not as the dispatcher: rubbish"),
+    ("no_dispatcher", {"hello": False, "ssh_code": 127, "last_words": "not found"}, "(not found)"),
+    ("no_dispatcher", {"hello": False, "ssh_code": 255, "ssh_log": " \n"}, "(exit code 255)"),
+    (
+        "unreachable",
+        {"hello": False, "ssh_code": 255, "ssh_log": "ssh: connect to host x port 22: Connection refused"},
+        "cannot be reached",
+    ),
+    ("connection_lost", {"result": None, "ssh_code": 255, "ssh_log": LOST}, "closed by remote host"),
+    ("connection_lost", {"result": None, "ssh_code": 255, "last_words": "oh"}, "dispatcher was killed (oh)"),
+    ("client_failed", {"result": None, "ssh_code": 1, "last_words": "oh"}, "exit code 1 (oh)"),
+    ("client_failed", {"result": replace(OK, ok=False, reason="why")}, "web1: why"),
+    ("client_failed", {"result": replace(OK, ok=False)}, "it gave no reason"),
+    ("refused", {"result": replace(OK, ok=False), "gate": GateSummary(refused=("append: delete",))}, "append: delete"),
+    ("refused", {"gate": replace(WROTE, refused=("append: delete",))}, "append: delete"),
+    ("no_archive", {"result": replace(OK, archive=None)}, "named no archive"),
+    ("no_archive", {"gate": GateSummary(connections=1)}, "saw no archive"),
+    ("no_archive", {"gate": GateSummary(commits=1)}, "saw no archive"),
+]
+
+
+@pytest.mark.parametrize(("code", "changes", "words"), ROWS)
+def test_fault(code: str, changes: dict[str, Any], words: str) -> None:
+    verdict = judge("backup", CLIENT, replace(GOOD, **changes))
+    assert (verdict.status, verdict.code) == ("failed", code)
+    assert words in verdict.reason
+    assert code in CODES
+
+
+def test_info_needs_the_tunnel() -> None:
+    assert judge("info", CLIENT, replace(GOOD, gate=GateSummary())).code == "tunnel_refused"
+    assert judge("info", CLIENT, replace(GOOD, gate=GateSummary(connections=1))).status == "ok"
+
+
+def test_open_may_be_refused_and_is_still_ok() -> None:
+    assert judge("open", CLIENT, replace(GOOD, gate=GateSummary(refused=("read: put",)))).status == "ok"

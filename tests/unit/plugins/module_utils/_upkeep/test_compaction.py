@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When a compaction is due, and how much it may free."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline, Directory
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import AuditVerdict
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Freeze, Trim
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import compaction as _compaction
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.compaction import Limits, Prospect, look_ahead
+
+TRIMMED = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
+LATER = TRIMMED + timedelta(days=30)
+
+
+class Held:
+    """A client that is held: a real ledger, a baseline, and an audit that says what the test wants."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self.name, self.freeable = ledger, "web1", 400
+        self.client = SimpleNamespace(hold_days=14)
+        self.verdict = AuditVerdict("clean", ())
+
+    def baseline(self) -> Baseline:
+        return Baseline(7, (Directory(0, 1, 1, 600, ""), Directory(1, 2, 2, 400, "")), 10, 5, 5, "", 1, self.freeable)
+
+
+@pytest.fixture
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    with Ledger.open(str(tmp_path / NAME), lambda: TRIMMED) as ledger:
+        made = Held(ledger)
+        monkeypatch.setattr(_compaction, "inspect", lambda held, check: held.verdict)
+        yield made
+
+
+@pytest.fixture
+def trimmed(held: Any) -> Any:
+    held.ledger.append(Trim("web1", "1" * 32, ("a" * 64,), ("a" * 64,), 44))
+    return held
+
+
+def test_without_a_trim_nothing_is_due(held: Any) -> None:
+    assert look_ahead(held, Limits(), LATER) == Prospect(1000, 400, "no trim waits for it")
+
+
+@pytest.mark.parametrize(("days", "until"), [(0, "2026-11-15"), (20, "2026-11-21"), (3, "2026-11-15")])
+def test_the_longer_hold_counts(trimmed: Any, days: int, until: str) -> None:
+    ahead = look_ahead(trimmed, Limits(hold_days=days), TRIMMED + timedelta(days=10))
+    assert ahead.waiting == f"what was deleted is held until {until}T03:00+00:00"
+
+
+def test_after_the_hold_it_is_due(trimmed: Any) -> None:
+    end = TRIMMED + timedelta(days=14)
+    assert look_ahead(trimmed, Limits(), end - timedelta(seconds=1)).waiting
+    assert look_ahead(trimmed, Limits(), end) == Prospect(1000, 400)
+
+
+@pytest.mark.parametrize(
+    ("limits", "allowed"),
+    [(Limits(ratio=0.4), None), (Limits(ratio=0.39), 390), (Limits(bytes=400), None), (Limits(bytes=399), 399),
+     (Limits(bytes=900), None), (Limits(bytes=900, ratio=0.1), 100)],
+)  # fmt: skip
+def test_the_smaller_limit_counts(trimmed: Any, limits: Limits, allowed: int | None) -> None:
+    if allowed is None:
+        assert look_ahead(trimmed, limits, LATER).waiting == ""
+        return
+    with pytest.raises(SessionError, match=f"would free 400 of 1000 bytes, {allowed} are allowed") as caught:
+        look_ahead(trimmed, limits, LATER)
+    assert caught.value.code == "refused"
+
+
+def test_a_size_that_nobody_knows_is_no_size(trimmed: Any) -> None:
+    trimmed.freeable = None
+    with pytest.raises(SessionError, match="back it up first"):
+        look_ahead(trimmed, Limits(), LATER)
+
+
+def test_a_frozen_client_is_refused(trimmed: Any) -> None:
+    trimmed.ledger.append(Freeze("web1", "gone", ""))
+    with pytest.raises(SessionError) as caught:
+        look_ahead(trimmed, Limits(), LATER)
+    assert caught.value.code == "frozen"
+
+
+def test_an_alarm_of_its_own_audit_ends_it(trimmed: Any) -> None:
+    trimmed.verdict = AuditVerdict("alarm", ("12 objects gone",))
+    with pytest.raises(SessionError, match="12 objects gone") as caught:
+        look_ahead(trimmed, Limits(), LATER)
+    assert caught.value.code == "alarm"

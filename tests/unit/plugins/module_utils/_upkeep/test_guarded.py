@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An audit outside a session: what it says in check mode, and that it leaves nothing behind there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import examine, keep_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import inspect
+from fake_repository import FakeRepository, key
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> FakeRepository:
+    made = FakeRepository(tmp_path / "repo")
+    made.session([(key(1), b"x" * 100)])
+    return made
+
+
+@pytest.fixture
+def held(tmp_path: Path, repository: FakeRepository) -> Any:
+    """A client that is held, audited once."""
+    server: Any = SimpleNamespace(state_dir=str(tmp_path / "state"))
+    client: Any = SimpleNamespace(client="web1", repository=str(repository.path), compression="")
+    save_json(str(tmp_path / "state/web1/repository.json"), {"schema": 1, "id": "ab" * 32})
+    keep_baseline(server, client, examine(server, client, "create")[1])
+    with Ledger.open(str(tmp_path / "state" / NAME)) as ledger:
+        yield SimpleNamespace(server=server, client=client, ledger=ledger, name="web1")
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_baseline_that_cannot_be_read_is_an_alarm(held: Any, tmp_path: Path, check: bool) -> None:
+    (tmp_path / "state/web1/baseline.json").write_text("{")
+    found = inspect(held, check=check)
+    assert found.verdict == "alarm"
+    assert "baseline.json cannot be read, so nothing can be compared" in found.findings[0]
+    assert [record.kind for record in held.ledger.entries()] == ([] if check else ["audit", "freeze"])
+
+
+def test_check_mode_compares_and_writes_nothing(held: Any, tmp_path: Path, repository: FakeRepository) -> None:
+    repository.session([(key(2), b"x")], deletes=[key(1)])
+    before = (tmp_path / "state/web1/baseline.json").read_bytes()
+    assert inspect(held, check=True).findings == inspect(held, check=True).findings != ()
+    assert (tmp_path / "state/web1/baseline.json").read_bytes() == before
+    assert held.ledger.entries() == []

@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mail of a run: subject, headers, both bodies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from email import message_from_bytes, policy
+from pathlib import Path
+from string import Template
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.message import message, subject
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Run
+from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
+from report_samples import HOSTILE
+
+
+@pytest.fixture
+def settings() -> Settings:
+    words = Template("$TITLE|$STATUS|$SUCCEEDED|$FAILED|$SKIPPED|$TOTAL|$RUNTIME|$RUN_ID|$$")
+    return Settings(Path("/nowhere"), "t", words, "backup@example.org", ("a@example.org", "b@example.org"), False, None)
+
+
+def test_subject(run: Run, settings: Settings) -> None:
+    assert subject(run, settings) == "backup|SUCCESS|2|0|0|2|2 min 10 s|20261121T063000Z-1a2b3c4d|$"
+
+
+def test_message(run: Run, settings: Settings) -> None:
+    raw = message(run, settings, "text \u2013 ümlaut\n" + "x" * 2000, "<p>html</p>").as_bytes()
+    assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
+    assert raw.isascii()
+    mail = message_from_bytes(raw, policy=policy.default)
+    assert mail["From"] == "backup@example.org"
+    assert mail["To"] == "a@example.org, b@example.org"
+    assert mail["Date"].datetime.isoformat() == "2026-11-21T06:32:10+00:00"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["Message-ID"]
+    assert mail.get_content_type() == "multipart/alternative"
+    plain, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert plain and plain.get_content().splitlines() == ["text \u2013 ümlaut", "x" * 2000]
+    assert html and html.get_content().strip() == "<p>html</p>"
+
+
+def test_no_header_can_be_injected(run: Run, settings: Settings) -> None:
+    hostile = replace(run, title=HOSTILE)
+    raw = message(hostile, replace(settings, subject=Template("$TITLE\nBcc: x@example.org")), "t", "h").as_bytes()
+    mail = message_from_bytes(raw, policy=policy.default)
+    assert mail["Bcc"] is None
+    assert "victim@example.org" in mail["Subject"]
+    assert mail["Subject"].isprintable()

@@ -1,0 +1,165 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a report takes from an event of Ansible, whatever the event holds."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import Session
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_events import (
+    client_from,
+    failure_before,
+    work_of,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from report_samples import ANYTHING
+
+
+def task(
+    action: str = "paranoid.backup.session", args: object = None, delegate_to: str | None = None
+) -> SimpleNamespace:
+    args = {"verb": "backup"} if args is None else args
+    return SimpleNamespace(action=action, args=args, delegate_to=delegate_to, get_name=lambda: "A task")
+
+
+def result(raw: object, **changes: Any) -> SimpleNamespace:
+    return SimpleNamespace(host=SimpleNamespace(get_name=lambda: "web01"), task=task(**changes), result=raw)
+
+
+def seen(event: State, raw: object, **changes: Any) -> tuple[Client, Session]:
+    client = client_from(event, result(raw, **changes))
+    assert client.session
+    return client, client.session
+
+
+def told(event: State, raw: object, **changes: Any) -> tuple[State, str, str]:
+    client, session = seen(event, raw, **changes)
+    return client.state, session.code, session.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, Work.BACKUP), ({"args": {"verb": "maintain"}}, Work.MAINTAIN), ({"args": {"verb": "info"}}, None),
+        ({"args": {}}, None), ({"args": "{{ all }}"}, None), ({"args": {"verb": "{{ verb }}"}}, None),
+        ({"args": {"verb": ["backup"]}}, None), ({"action": "ansible.builtin.command"}, None),
+        ({"action": "paranoid.backup.compact"}, Work.COMPACT), ({"action": "paranoid.backup.audit"}, Work.AUDIT),
+        ({"action": "paranoid.backup.rollback"}, None), ({"action": "paranoid.backup.unfreeze"}, None),
+    ],
+)  # fmt: skip
+def test_what_belongs_in_a_report(changes: dict[str, Any], expected: Work | None) -> None:
+    assert work_of(task(**changes)) is expected
+
+
+def test_a_short_name_that_resolves_to_the_task_is_one() -> None:
+    for name in ("session", "compact"):
+        short = task(action=name)
+        short.resolved_action = f"paranoid.backup.{name}"
+        assert work_of(short) is (Work.BACKUP if name == "session" else Work.COMPACT)
+
+
+@given(
+    st.sampled_from([State.OK, State.FAILED, State.SKIPPED, State.UNREACHABLE]),
+    st.sampled_from(["session", "compact", "audit"]),
+    st.dictionaries(st.text(), ANYTHING) | ANYTHING,
+)
+def test_no_result_raises_and_none_is_ok_by_accident(event: State, name: str, raw: object) -> None:
+    client, session = seen(event, raw, action=f"paranoid.backup.{name}")
+    assert client.state is not State.OK
+    assert session.reason
+
+
+def test_only_ok_is_ok() -> None:
+    assert told(State.OK, {"status": "ok"}) == (State.OK, "", "")
+    assert told(State.OK, {"status": "failed", "code": "quota", "reason": "full"}) == (State.FAILED, "quota", "full")
+    assert told(State.OK, {"status": "skipped", "code": "fail_fast", "reason": "x"}) == (
+        State.SKIPPED,
+        "fail_fast",
+        "x",
+    )
+    assert told(State.OK, {"status": "OK"})[0] is State.FAILED
+    assert told(State.FAILED, {"status": "ok", "msg": "boom"}) == (State.FAILED, "server_error", "boom")
+
+
+def test_an_alarm_is_a_failure() -> None:
+    audit = {"verdict": "alarm", "findings": ["gone"]}
+    assert told(State.OK, {"status": "ok", "audit": audit}) == (State.FAILED, "", "the audit raised an alarm")
+
+
+def test_a_maintenance_names_what_went() -> None:
+    ids = ["1" * 64, "2" * 64]
+    plan = {"drop": [{"id": ids[0], "name": "old"}], "keep": [{"id": ids[1], "name": "new", "reasons": ["last 1"]}]}
+    told = {"named": ids[:1], "deleted": ids[:1], "missing": ids[1:], "unknown": [{"id": "3" * 64, "name": "x"}]}
+    raw = {"status": "ok", "maintain": {**told, "plan": plan, "kept": 30, "check": "ok", "waiting": ""}}
+    client, session = seen(State.OK, raw, args={"verb": "maintain"})
+    found = session.maintain
+    assert found
+    assert (client.state, client.work, found.named, found.kept, found.check) == (State.OK, Work.MAINTAIN, 1, 30, "ok")
+    assert [(one.id, one.name) for one in (*found.deleted, *found.missing, *found.unknown)] == [
+        (ids[0], "old"), (ids[1], "new"), ("3" * 64, "x"),
+    ]  # fmt: skip
+
+
+def test_a_maintenance_that_does_not_say_what_it_did_is_a_failure() -> None:
+    said = told(State.OK, {"status": "ok"}, args={"verb": "maintain"})
+    assert said == (State.FAILED, "bad_result", "the task ended without a result that can be read")
+
+
+def test_a_compaction() -> None:
+    action = "paranoid.backup.compact"
+    done, session = seen(State.OK, {"size": 9, "freeable": 4, "size_after": 5, "waiting": ""}, action=action)
+    assert (done.state, done.work) == (State.OK, Work.COMPACT)
+    assert session.compaction and session.compaction.size_after == 5
+    assert told(State.OK, {"size": 9, "freeable": "4"}, action=action)[:2] == (State.FAILED, "bad_result")
+    failed, session = seen(State.FAILED, {"msg": "ALARM: gone", "code": "alarm"}, action=action)
+    assert (failed.alarm, session.reason) == (True, "ALARM: gone")
+    frozen, _session = seen(State.FAILED, {"msg": "web01 is frozen", "code": "frozen"}, action=action)
+    assert (frozen.frozen, frozen.alarm) == (True, False)
+
+
+def test_an_audit() -> None:
+    action = "paranoid.backup.audit"
+    assert told(State.OK, {"verdict": "clean", "findings": []}, action=action) == (State.OK, "", "")
+    assert told(State.OK, {"verdict": "fine"}, action=action)[0] is State.FAILED
+    raw = {"msg": "ALARM: x", "code": "alarm", "verdict": "alarm", "findings": ["12 objects gone"]}
+    found, session = seen(State.FAILED, raw, action=action)
+    assert found.alarm and session.audit and session.audit.findings == ("12 objects gone",)
+    timed = {"verdict": "clean", "findings": [], "duration": 0.2, "started": "2026-11-21T06:30:00Z"}
+    _client, session = seen(State.OK, timed, action=action)
+    assert (session.duration, session.started) == (0.2, "2026-11-21T06:30:00Z")
+
+
+def test_of_a_loop_the_last_round_counts() -> None:
+    rounds = {"results": [{"status": "failed", "reason": "x"}, {"status": "ok"}], "msg": "All items completed"}
+    assert told(State.OK, rounds)[0] is State.OK
+
+
+def test_reasons_for_results_without_one() -> None:
+    assert told(State.FAILED, {"msg": "missing required arguments: client"})[2] == "missing required arguments: client"
+    assert told(State.FAILED, {"module_stderr": "sh: python3: not found\nx"})[2] == "sh: python3: not found x"
+    assert told(State.FAILED, {}) == (State.FAILED, "bad_result", "the task ended without a result that can be read")
+    assert told(State.OK, {"censored": "x"})[2] == "no_log hides the result: remove it from the task"
+    assert told(State.SKIPPED, {"false_condition": False})[2] == 'the condition "False" is false'
+    assert told(State.SKIPPED, {}) == (State.SKIPPED, "", "skipped")
+
+
+def test_who_is_to_blame_for_no_connection() -> None:
+    here = told(State.UNREACHABLE, {"msg": "timed out"})
+    there = told(State.UNREACHABLE, {"msg": "timed out"}, delegate_to="backup01")
+    assert here == (State.UNREACHABLE, "unreachable", "Ansible cannot reach this host: timed out")
+    assert there[1:] == (
+        "server_error",
+        "Ansible cannot reach backup01, the server that would run the session: timed out",
+    )
+
+
+def test_failure_in_another_task() -> None:
+    client = failure_before(State.FAILED, result({"msg": "no disk"}))
+    assert (client.name, client.state) == ("web01", State.FAILED)
+    assert client.session and client.session.reason == 'in the task "A task": no disk'
