@@ -34,8 +34,8 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("; ".join(checked.error_messages))
         outcome = perform(Order(check=self._task.check_mode, **checked.validated_parameters))
         result |= outcome.to_dict() | {"changed": outcome.changed}
-        if outcome.verdict.status == "failed":
-            result |= {"failed": True, "msg": outcome.verdict.reason}
+        if outcome.conclusion.status == "failed":
+            result |= {"failed": True, "msg": outcome.conclusion.reason}
         return result
 
     def _is_here(self) -> bool:

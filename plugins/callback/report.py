@@ -153,7 +153,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import text
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run import ansible_events as event
-from ansible_collections.paranoid.backup.plugins.plugin_utils._run.early_exit import CutOff
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.early_exit import EarlyExit
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.observer import (
     REPORTED,
     RUN_ID,
@@ -204,7 +204,7 @@ class CallbackModule(CallbackBase):
         self._playbook = path
         self._play: Any = None
         self._observer: Observer | None = None
-        self._cut_off: CutOff | None = None
+        self._cut_off: EarlyExit | None = None
         self._failed: dict[str, Client] = {}
         self._exit_code = 0
 
@@ -282,7 +282,7 @@ class CallbackModule(CallbackBase):
                 raise CannotBeginError(self._refusal)
             check = bool(context.CLIARGS.get("check"))
             self._observer = Observer(self._settings, os.environ[RUN_ID], self._playbook, check)
-            self._cut_off = CutOff(self._end_early)
+            self._cut_off = EarlyExit(self._end_early)
             return self._observer
         except CannotBeginError as error:
             self._say(f"paranoid.backup.report: {error}. Nothing was started.", bad=True)

@@ -89,7 +89,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import refuse_broken
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import inspect
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import audit_and_record
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import Stopwatch, at_work, spec
 
 
@@ -102,7 +102,7 @@ def main() -> None:
     wanted, watch = module.params, Stopwatch()
     with at_work(module, "an audit", watch) as held:
         before = held.ledger.freeze_state(held.name)
-        found = inspect(held, full=wanted["full"], check=module.check_mode)
+        found = audit_and_record(held, full=wanted["full"], check=module.check_mode)
         if found.verdict != ALARM:
             refuse_broken(held.ledger, utc_now())
     result: dict[str, Any] = {"verdict": found.verdict, "findings": list(found.findings), **watch.told()}

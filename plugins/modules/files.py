@@ -96,7 +96,7 @@ import re
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._provision.file_tree import TreeError, Wanted, put_right
+from ansible_collections.paranoid.backup.plugins.module_utils._provision.file_tree import Desired, TreeError, ensure
 
 SUBOPTIONS = {
     "path": {"type": "path", "required": True},
@@ -110,20 +110,20 @@ SUBOPTIONS = {
 }
 
 
-def wanted(entry: dict[str, Any], owner: str, group: str) -> Wanted:
+def wanted(entry: dict[str, Any], owner: str, group: str) -> Desired:
     """Read one entry of the list."""
     path, state = entry["path"], entry["state"]
     if not path.startswith("/"):
         raise TreeError(f"{path}: a path must be absolute")
     if state == "absent":
-        return Wanted(path, state)
+        return Desired(path, state)
     if (entry["content"] is None) == (state == "file"):
         raise TreeError(f"{path}: a file must have a content, and nothing else can")
     if not re.fullmatch("[0-7]{3,4}", entry["mode"] or ""):
         raise TreeError(f"{path}: its mode must be octal digits in quotes")
     owner, group = entry["owner"] or owner, entry["group"] or group
     content = (entry["content"] or "").encode()
-    return Wanted(path, state, owner, group, int(entry["mode"], 8), content, entry["validate"], entry["only"])
+    return Desired(path, state, owner, group, int(entry["mode"], 8), content, entry["validate"], entry["only"])
 
 
 def main() -> None:
@@ -144,7 +144,7 @@ def main() -> None:
     owner, group = module.params["owner"], module.params["group"] or grp.getgrgid(0).gr_name
     try:
         tree = [wanted(entry, owner, group) for entry in module.params["files"]]
-        changes = put_right(tree, module.check_mode, refusal)
+        changes = ensure(tree, module.check_mode, refusal)
     except TreeError as error:
         module.fail_json(msg=str(error), invocation={})
     shown = {"diff": [diff for change in changes for diff in change.diffs()]} if module._diff else {}

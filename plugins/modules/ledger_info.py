@@ -168,7 +168,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     KINDS,
     Freeze,
     LedgerError,
-    Record,
+    LedgerRow,
     Session,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import ClientState, Ledger
@@ -218,7 +218,7 @@ def told_chain(report: ChainReport) -> dict[str, Any]:
     return {name: told[name] for name in ("ok", "first_bad", "problem", "checked")}
 
 
-def told_entry(record: Record) -> dict[str, Any]:
+def told_entry(record: LedgerRow) -> dict[str, Any]:
     """Return one entry, its kind's fields beside its place in the chain."""
     place = {"seq": record.seq, "time": record.time.isoformat(), "kind": record.kind, "hash": record.hash}
     return {**asdict(record.entry), **place}
@@ -238,7 +238,7 @@ def told_state(state: ClientState, now: datetime) -> dict[str, Any]:
     }
 
 
-def told_time(record: Record | None) -> str | None:
+def told_time(record: LedgerRow | None) -> str | None:
     """Return the time of ``record`` in ISO 8601."""
     return record.time.isoformat() if record else None
 

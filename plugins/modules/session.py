@@ -223,8 +223,8 @@ def main() -> None:
     """Hold the session and hand its outcome to Ansible."""
     module = AnsibleModule(argument_spec=SESSION_SPEC, supports_check_mode=True)
     outcome = perform(Order(check=module.check_mode, **module.params))
-    if outcome.verdict.status == "failed":
-        module.fail_json(msg=outcome.verdict.reason, **outcome.to_dict())
+    if outcome.conclusion.status == "failed":
+        module.fail_json(msg=outcome.conclusion.reason, **outcome.to_dict())
     module.exit_json(changed=outcome.changed, **outcome.to_dict())
 
 

@@ -109,7 +109,7 @@ class Keeper:
         content = bytes([number]) * 10 + os.urandom(size)
         (self.world.own / "source/file").write_bytes(content)
         outcome = self.world.session("backup")
-        assert came_to(outcome) == OK, (outcome.verdict, outcome.log_tail)
+        assert came_to(outcome) == OK, (outcome.conclusion, outcome.log_tail)
         assert outcome.archive
         self.contents[outcome.archive["id"]] = content
         return str(outcome.archive["id"])

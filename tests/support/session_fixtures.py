@@ -70,7 +70,7 @@ def template(ground: Path, home: Path) -> Path:
     world.build()
     outcome = world.session("create")
     sshd.stop()
-    assert outcome.verdict.status == "ok", (outcome.verdict, outcome.log_tail)
+    assert outcome.conclusion.status == "ok", (outcome.conclusion, outcome.log_tail)
     return path
 
 

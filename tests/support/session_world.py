@@ -274,16 +274,16 @@ class World:
 
 def came_to(outcome: Outcome) -> tuple[str, str, str]:
     """Return status, code and reason of a session."""
-    return (outcome.verdict.status, outcome.verdict.code, outcome.verdict.reason)
+    return (outcome.conclusion.status, outcome.conclusion.code, outcome.conclusion.reason)
 
 
 def failed(world: World, verb: str = "backup", **options: object) -> tuple[str, str]:
     """Hold a session that must fail and leave nothing behind; return its code and reason."""
     outcome = world.session(verb, **options)
-    assert outcome.verdict.status == "failed"
-    assert outcome.verdict.reason.isprintable() and not outcome.changed
+    assert outcome.conclusion.status == "failed"
+    assert outcome.conclusion.reason.isprintable() and not outcome.changed
     assert world.leftovers() == []
-    return outcome.verdict.code, outcome.verdict.reason
+    return outcome.conclusion.code, outcome.conclusion.reason
 
 
 def assert_next_session_works(world: World) -> None:

@@ -18,15 +18,15 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental
     audit,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import repository_id
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
 
 _LIMIT = 16 * 1024 * 1024
 
 
-def examine(
-    server: ServerRecord, client: ClientRecord, policy: str, budget: Optional[Budget] = None
+def audit_since_baseline(
+    server: ServerConfig, client: ClientConfig, policy: str, budget: Optional[Budget] = None
 ) -> tuple[AuditVerdict, Optional[Baseline]]:
     """Audit what was done under ``policy`` since the last audit; the caller holds the client's lock.
 
@@ -43,18 +43,18 @@ def examine(
     return audit(client.repository, old, policy, budget, client.compression)
 
 
-def keep_baseline(server: ServerRecord, client: ClientRecord, baseline: Optional[Baseline]) -> None:
+def save_baseline(server: ServerConfig, client: ClientConfig, baseline: Optional[Baseline]) -> None:
     """Have the next audit compare with ``baseline``, or with the same as this one where there is none."""
     if baseline is not None:
         save_json(baseline_path(server, client), baseline.to_dict())
 
 
-def baseline_path(server: ServerRecord, client: ClientRecord) -> str:
+def baseline_path(server: ServerConfig, client: ClientConfig) -> str:
     """Return where the client's baseline is kept, out of reach of the repository's own user."""
     return os.path.join(server.state_dir, client.client, "baseline.json")
 
 
-def last_baseline(server: ServerRecord, client: ClientRecord) -> Baseline:
+def last_baseline(server: ServerConfig, client: ClientConfig) -> Baseline:
     """Return what the last audit left; SessionError when there was none, or it cannot be read."""
     path = baseline_path(server, client)
     try:

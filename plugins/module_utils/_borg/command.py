@@ -11,17 +11,17 @@ import tempfile
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account, pipe, spawn
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import decode, one_line
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
 
 _SAID_LIMIT = 300  # characters of what Borg said
 
 
-def run_borg(server: ServerRecord, client: ClientRecord, *words: str) -> tuple[int, str]:
+def run_borg(server: ServerConfig, client: ClientConfig, *words: str) -> tuple[int, str]:
     """Run Borg on the repository with nothing of our environment; return exit code and last line."""
     return asyncio.run(_run_borg(server, client, words))
 
 
-async def _run_borg(server: ServerRecord, client: ClientRecord, words: tuple[str, ...]) -> tuple[int, str]:
+async def _run_borg(server: ServerConfig, client: ClientConfig, words: tuple[str, ...]) -> tuple[int, str]:
     user = account(client.repository_user)
     with tempfile.TemporaryDirectory(prefix="upkeep-", dir=server.run_dir) as base:
         if os.geteuid() == 0:

@@ -11,16 +11,16 @@ import os
 import stat
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import regular_only, save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
 
 _CONFIG_LIMIT = 64 * 1024
 
 
-def check_place(server: ServerRecord, client: ClientRecord) -> None:
+def check_place(server: ServerConfig, client: ClientConfig) -> None:
     """Raise SessionError unless the client's repository directory is mounted, real and its own."""
     if server.require_mount and not os.path.ismount(server.repository_root):
         raise SessionError("not_mounted", f"nothing is mounted at {server.repository_root}: mount the dataset")
@@ -29,7 +29,7 @@ def check_place(server: ServerRecord, client: ClientRecord) -> None:
         _check_directory(path, uid)
 
 
-def check_repository(server: ServerRecord, client: ClientRecord) -> str:
+def check_repository(server: ServerConfig, client: ClientConfig) -> str:
     """Return the id of the client's repository when it is the one that provisioning recorded."""
     expected = recorded_id(server, client)
     if expected is None:
@@ -73,7 +73,7 @@ def repository_id(repository: str) -> str | None:
     return found if valid_id(found) else None
 
 
-def recorded_id(server: ServerRecord, client: ClientRecord) -> str | None:
+def recorded_id(server: ServerConfig, client: ClientConfig) -> str | None:
     """Return the id that verb ``create`` recorded, None before it did."""
     try:
         with open(_record_path(server, client), encoding="utf-8") as handle:
@@ -86,7 +86,7 @@ def recorded_id(server: ServerRecord, client: ClientRecord) -> str | None:
     return found if isinstance(found, str) and valid_id(found) else None
 
 
-def record_repository(server: ServerRecord, client: ClientRecord, now: str) -> None:
+def record_repository(server: ServerConfig, client: ClientConfig, now: str) -> None:
     """Record the id of the repository that was just made; the file appears whole or not at all."""
     found = repository_id(client.repository)
     if found is None:
@@ -94,7 +94,7 @@ def record_repository(server: ServerRecord, client: ClientRecord, now: str) -> N
     save_json(_record_path(server, client), {"schema": 1, "id": found, "created": now})
 
 
-def _record_path(server: ServerRecord, client: ClientRecord) -> str:
+def _record_path(server: ServerConfig, client: ClientConfig) -> str:
     return os.path.join(server.state_dir, client.client, "repository.json")
 
 

@@ -15,7 +15,7 @@ from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 
 _PR_SET_PDEATHSIG = 1  # Linux prctl(2)
 _PROC_PDEATHSIG_CTL = 11  # FreeBSD procctl(2)

@@ -17,15 +17,15 @@ SCHEMA = 1
 # Where the role writes them, on Debian and on FreeBSD.
 _USUAL, _ON_FREEBSD = "/etc/paranoid-backup", "/usr/local/etc/paranoid-backup"
 _LIMIT = 64 * 1024
-_Record = TypeVar("_Record", "ServerRecord", "ClientRecord")
+_Config = TypeVar("_Config", "ServerConfig", "ClientConfig")
 
 
-class RecordError(Exception):
+class ConfigError(Exception):
     """A record is missing or not what the role would have written; the message is one line."""
 
 
 @dataclass(frozen=True)
-class ServerRecord:
+class ServerConfig:
     """``server.json``. Timeouts are seconds; ``slots`` bounds the sessions of all runs together."""
 
     slots: int
@@ -49,7 +49,7 @@ class ServerRecord:
 
 
 @dataclass(frozen=True)
-class ClientRecord:
+class ClientConfig:
     """``clients/<client>.json``. ``quota`` and ``trim_max_bytes`` are bytes; timeouts, where set, replace the server's.
 
     ``keyholder`` is the client that performs ``maintain`` in this one's stead;
@@ -82,27 +82,27 @@ class ClientRecord:
     keyholder: str | None = None
 
 
-def load_server(config_dir: str) -> ServerRecord:
+def load_server(config_dir: str) -> ServerConfig:
     """Read ``<config_dir>/server.json``; RecordError when this machine is not a provisioned server."""
     path = os.path.join(_found(config_dir), "server.json")
-    return _load(ServerRecord, path, "this machine is not a provisioned server")
+    return _load(ServerConfig, path, "this machine is not a provisioned server")
 
 
-def load_client(config_dir: str, client: str) -> ClientRecord:
+def load_client(config_dir: str, client: str) -> ClientConfig:
     """Read ``<config_dir>/clients/<client>.json``; the caller has validated the name."""
     path = os.path.join(_found(config_dir), "clients", client + ".json")
-    record = _load(ClientRecord, path, f"client {client} is not provisioned on this server")
+    record = _load(ClientConfig, path, f"client {client} is not provisioned on this server")
     if record.client != client or record.transport not in ("socket", "ssh"):
-        raise RecordError(f"{path} does not describe client {client}: run site.yml for it again")
+        raise ConfigError(f"{path} does not describe client {client}: run site.yml for it again")
     return record
 
 
-def load_peer(config_dir: str, client: ClientRecord, verb: str) -> ClientRecord:
+def load_peer(config_dir: str, client: ClientConfig, verb: str) -> ClientConfig:
     """Return the record of the host that performs ``verb`` for ``client``: its own, or its keyholder's."""
     if verb != "maintain" or client.keyholder is None:
         return client
     if not valid_client_name(client.keyholder) or client.keyholder == client.client:
-        raise RecordError(f"{client.client} has no valid keyholder: run site.yml for it again")
+        raise ConfigError(f"{client.client} has no valid keyholder: run site.yml for it again")
     return load_client(config_dir, client.keyholder)
 
 
@@ -112,29 +112,29 @@ def _found(config_dir: str) -> str:
     return _ON_FREEBSD if elsewhere else config_dir
 
 
-def _load(kind: type[_Record], path: str, absent: str) -> _Record:
+def _load(kind: type[_Config], path: str, absent: str) -> _Config:
     try:
         with open(path, "rb") as handle:
             content = json.loads(handle.read(_LIMIT))
     except FileNotFoundError:
-        raise RecordError(f"{absent}: run site.yml for it (no {path})") from None
+        raise ConfigError(f"{absent}: run site.yml for it (no {path})") from None
     except (OSError, ValueError) as error:
-        raise RecordError(f"cannot read {path}: {error}") from None
+        raise ConfigError(f"cannot read {path}: {error}") from None
     return _build(kind, path, content)
 
 
-def _build(kind: type[_Record], path: str, content: Any) -> _Record:
+def _build(kind: type[_Config], path: str, content: Any) -> _Config:
     if not isinstance(content, Mapping) or content.get("schema") != SCHEMA:
-        raise RecordError(f"{path} is not of schema {SCHEMA}: run site.yml again")
+        raise ConfigError(f"{path} is not of schema {SCHEMA}: run site.yml again")
     present = [field for field in fields(kind) if field.name in content]
     values = {field.name: content[field.name] for field in present}
     wrong = [field.name for field in present if not _fits(values[field.name], str(field.type))]
     if wrong:
-        raise RecordError(f"{path}: {wrong[0]} is of the wrong type: run site.yml again")
+        raise ConfigError(f"{path}: {wrong[0]} is of the wrong type: run site.yml again")
     try:
         return kind(**values)
     except TypeError as error:
-        raise RecordError(f"{path}: {error}: run site.yml again") from None
+        raise ConfigError(f"{path}: {error}: run site.yml again") from None
 
 
 def _fits(value: object, annotation: str) -> bool:

@@ -155,7 +155,7 @@ _KIND_OF = {entry_type: kind for kind, entry_type in KINDS.items()}
 
 
 @dataclass(frozen=True)
-class Record:
+class LedgerRow:
     """An entry at its place in the chain; ``time`` is the server's clock at the append, UTC."""
 
     seq: int
@@ -230,7 +230,7 @@ def session_entry(result: Mapping[str, Any]) -> Session:
     return session
 
 
-def known_archive(record: Record, alarmed: AbstractSet[str] = frozenset()) -> Optional[KnownArchive]:
+def known_archive(record: LedgerRow, alarmed: AbstractSet[str] = frozenset()) -> Optional[KnownArchive]:
     """Return the archive that a session's record brought, None when it brought none.
 
     ``alarmed`` holds the sessions (32 hex) that a later audit called an alarm.

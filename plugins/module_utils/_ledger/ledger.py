@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Optional, Union
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ServerConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import schema as sql
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import (
     EMPTY,
@@ -39,7 +40,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     Entry,
     KnownArchive,
     LedgerError,
-    Record,
+    LedgerRow,
     Rollback,
     Trim,
     decode,
@@ -57,9 +58,9 @@ class ClientState:
     """What the ledger knows of a client now; ``freeze`` is the entry that froze it, None when it is not frozen."""
 
     client: str
-    last_session: Optional[Record]
-    last_success: Optional[Record]
-    freeze: Optional[Record]
+    last_session: Optional[LedgerRow]
+    last_success: Optional[LedgerRow]
+    freeze: Optional[LedgerRow]
 
 
 class Ledger:
@@ -145,7 +146,7 @@ class Ledger:
 
     def entries(
         self, kind: str = "", client: str = "", since: Optional[datetime] = None, limit: int = 1000
-    ) -> list[Record]:
+    ) -> list[LedgerRow]:
         """Return the newest ``limit`` entries that match, oldest first; ``since`` is an aware time."""
         where: list[tuple[str, _Value]] = []
         if kind:
@@ -156,15 +157,15 @@ class Ledger:
             where.append(("time >= ?", since.astimezone(timezone.utc).isoformat(timespec="microseconds")))
         return self._select(where, limit)
 
-    def sessions(self, run_id: str, limit: int = 100_000) -> list[Record]:
+    def sessions(self, run_id: str, limit: int = 100_000) -> list[LedgerRow]:
         """Return the sessions of one run in the order in which they ended."""
         return self._select([("run_id = ?", run_id)], limit)
 
-    def newest(self, client: str, kind: str) -> Optional[Record]:
+    def newest(self, client: str, kind: str) -> Optional[LedgerRow]:
         """Return the newest entry of this kind for ``client``, or None."""
         return next(iter(self._records(sql.NEWEST, (client, kind))), None)
 
-    def last_success(self, client: str) -> Optional[Record]:
+    def last_success(self, client: str) -> Optional[LedgerRow]:
         """Return the newest session whose archive arrived and whose audit raised no alarm, or None."""
         return next(iter(self._records(sql.SUCCESS, (client,))), None)
 
@@ -173,7 +174,7 @@ class Ledger:
         with explained(self.path):
             return self._connection.execute(sql.SIZES, (client, limit)).fetchall()[::-1]
 
-    def freeze_state(self, client: str) -> Optional[Record]:
+    def freeze_state(self, client: str) -> Optional[LedgerRow]:
         """Return the entry that froze this client's repository, or None when it is not frozen."""
         freeze = self.newest(client, "freeze")
         lifted = self.newest(client, "unfreeze")
@@ -256,17 +257,22 @@ class Ledger:
         audits = [record.entry for record in self._records(sql.ALARMS, (client, "audit"))]
         return {entry.session for entry in audits if isinstance(entry, Audit)}
 
-    def _select(self, where: list[tuple[str, _Value]], limit: int) -> list[Record]:
+    def _select(self, where: list[tuple[str, _Value]], limit: int) -> list[LedgerRow]:
         condition = " AND ".join(clause for clause, value in where) or "true"
         query = f"{sql.LINK} WHERE {condition} ORDER BY seq DESC LIMIT ?"
         return self._records(query, (*(value for clause, value in where), limit))[::-1]
 
-    def _records(self, query: str, values: tuple[_Value, ...]) -> list[Record]:
+    def _records(self, query: str, values: tuple[_Value, ...]) -> list[LedgerRow]:
         with explained(self.path):
             return [_record(self.path, row) for row in self._connection.execute(query, values).fetchall()]
 
 
-def recover(source: str, target: str) -> Head:
+def open_ledger(server: ServerConfig) -> Ledger:
+    """Open the server's ledger."""
+    return Ledger.open(os.path.join(server.state_dir, NAME))
+
+
+def recover_ledger(source: str, target: str) -> Head:
     """Copy every entry of a damaged ledger up to the first that is not whole into a new one; return its head."""
     with explained(source), closing(connect(source)) as damaged, Ledger.open(target) as whole:
         if whole.head() != EMPTY:
@@ -290,10 +296,10 @@ def _whole_links(connection: sqlite3.Connection) -> Iterator[Link]:
         return
 
 
-def _record(path: str, row: tuple[Any, ...]) -> Record:
+def _record(path: str, row: tuple[Any, ...]) -> LedgerRow:
     link = Link(*row)
     try:
         entry = decode(link.kind, link.client, link.body)
-        return Record(link.seq, datetime.fromisoformat(link.time), link.kind, link.client, link.hash, entry)
+        return LedgerRow(link.seq, datetime.fromisoformat(link.time), link.kind, link.client, link.hash, entry)
     except ValueError as error:
         raise LedgerError(f"ledger {path}: entry {link.seq} cannot be read: {error}") from None

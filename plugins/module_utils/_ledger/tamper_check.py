@@ -30,7 +30,7 @@ class _Seen:
     whole: datetime
 
 
-def broken_chain(ledger: Ledger, now: datetime) -> str:
+def chain_problem(ledger: Ledger, now: datetime) -> str:
     """Return what is wrong with the chain as one sentence, empty when it goes on from the head that was seen last.
 
     The first look of a day reads every entry, the others those that are new.

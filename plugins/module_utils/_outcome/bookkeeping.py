@@ -11,28 +11,27 @@ from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM, AuditVerdict
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import keep_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import save_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     Audit,
     Entry,
     Freeze,
     LedgerError,
     RepositoryCreated,
+    Trim,
     session_entry,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import broken_chain
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import forget
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome, Verdict
-from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import open_ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import trim_entry
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, open_ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import clear_intent
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
 
 
-def enter(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> Outcome:
+def record_session(server: ServerConfig, client: ClientConfig, outcome: Outcome) -> Outcome:
     """Put the session into the ledger and return its outcome, which is a failure when the ledger took it not."""
     try:
         return _recorded(server, client, outcome)
@@ -40,8 +39,8 @@ def enter(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> Outco
         return _not_recorded(outcome, error)
 
 
-def conclude(
-    server: ServerRecord, client: ClientRecord, outcome: Outcome, found: AuditVerdict, baseline: Optional[Baseline]
+def record_and_advance(
+    server: ServerConfig, client: ClientConfig, outcome: Outcome, found: AuditVerdict, baseline: Optional[Baseline]
 ) -> Outcome:
     """Put a session that was audited into the ledger, and only then let the next audit begin from here.
 
@@ -52,15 +51,15 @@ def conclude(
     outcome = replace(outcome, audit=told, stored=found.changes.stored)
     if found.verdict == ALARM:
         touched = f"ALARM: the history of {client.client} was touched, it is frozen now: {'; '.join(found.findings)}"
-        outcome = replace(outcome, verdict=Verdict("failed", "alarm", one_line(touched, 500)))
+        outcome = replace(outcome, conclusion=Conclusion("failed", "alarm", one_line(touched, 500)))
     try:
         outcome = _recorded(server, client, outcome)
     except LedgerError as error:
         outcome = _not_recorded(outcome, error)
         if found.verdict == ALARM or trim_entry(outcome) is not None:
             return outcome
-    keep_baseline(server, client, baseline)
-    forget(server, client)
+    save_baseline(server, client, baseline)
+    clear_intent(server, client)
     return outcome
 
 
@@ -79,7 +78,7 @@ def alarm_line(client: str, found: AuditVerdict) -> str:
     )
 
 
-def _recorded(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> Outcome:
+def _recorded(server: ServerConfig, client: ClientConfig, outcome: Outcome) -> Outcome:
     entries = _entries(server, client, outcome)
     if not entries:
         return outcome
@@ -88,24 +87,24 @@ def _recorded(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> O
             ledger.append(entry)
         touched = outcome.audit is not None and outcome.audit["verdict"] == ALARM
         if touched and ledger.freeze_state(client.client) is None:
-            ledger.append(Freeze(client.client, outcome.verdict.reason, outcome.session))
+            ledger.append(Freeze(client.client, outcome.conclusion.reason, outcome.session))
         state = ledger.freeze_state(client.client)
-        problem = broken_chain(ledger, utc_now())
+        problem = chain_problem(ledger, utc_now())
         head = {"host": platform.node(), "head": str(ledger.head())}
     outcome = replace(outcome, frozen=state.entry.reason if state and isinstance(state.entry, Freeze) else "")
     if not problem:
         return replace(outcome, ledger=head)
-    doubt = "; ".join(part for part in (f"ALARM: {problem}", outcome.verdict.reason) if part)
-    return replace(outcome, verdict=Verdict("failed", "alarm", one_line(doubt, 500)))
+    doubt = "; ".join(part for part in (f"ALARM: {problem}", outcome.conclusion.reason) if part)
+    return replace(outcome, conclusion=Conclusion("failed", "alarm", one_line(doubt, 500)))
 
 
 def _not_recorded(outcome: Outcome, error: LedgerError) -> Outcome:
-    reason = "; ".join(part for part in (outcome.verdict.reason, f"not recorded: {error}") if part)
-    return replace(outcome, verdict=Verdict("failed", outcome.verdict.code or "server_error", reason))
+    reason = "; ".join(part for part in (outcome.conclusion.reason, f"not recorded: {error}") if part)
+    return replace(outcome, conclusion=Conclusion("failed", outcome.conclusion.code or "server_error", reason))
 
 
-def _entries(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> list[Entry]:
-    if outcome.verb == "create" and outcome.verdict.status == "ok":
+def _entries(server: ServerConfig, client: ClientConfig, outcome: Outcome) -> list[Entry]:
+    if outcome.verb == "create" and outcome.conclusion.status == "ok":
         if not outcome.changed:
             return []  # No session was held: the repository is there.
         made = place.recorded_id(server, client) or ""
@@ -118,3 +117,15 @@ def _entries(server: ServerRecord, client: ClientRecord, outcome: Outcome) -> li
     if trim is not None:
         entries.append(trim)
     return entries
+
+
+def trim_entry(outcome: Outcome) -> Trim | None:
+    """Return what the ledger keeps of a session that deleted archives, None when it deleted nothing.
+
+    One that could delete and committed may have deleted, whatever its client told and its gate lived to count.
+    """
+    maintain = outcome.maintain
+    if maintain is None or not (maintain["deleted"] or (maintain["named"] and outcome.gate.transaction is not None)):
+        return None
+    named, deleted = tuple(maintain["named"]), tuple(maintain["deleted"])
+    return Trim(outcome.client, outcome.session, named, deleted, outcome.gate.transaction)

@@ -12,36 +12,34 @@ from typing import Optional
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM, AuditVerdict, rebase
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import (
+    audit_since_baseline,
     baseline_path,
-    examine,
-    keep_baseline,
     load_baseline,
+    save_baseline,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.stale_locks import free_locks
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Compaction, LedgerError
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import conclude, record_audit
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import Underway, noted
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import (
-    GateSummary,
-    Outcome,
-    SessionError,
-    Verdict,
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, open_ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import (
+    record_and_advance,
+    record_audit,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import open_ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import Intent, read_intent
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, GateSummary, Outcome
 
 _CUT_OFF = "the server was cut off in the middle of this session"
 
 
-def settle(server: ServerRecord, client: ClientRecord) -> None:
+def recover(server: ServerConfig, client: ClientConfig) -> None:
     """Free the repository, and judge what was cut off as what it was; the caller holds the client's lock."""
     free_locks(client.repository, server.host_id)
-    compaction, session = _before(server, client), noted(server, client)
+    compaction, session = _before(server, client), read_intent(server, client)
     if compaction is None and session is None:
         return
     place.check_repository(server, client)
@@ -55,13 +53,13 @@ def settle(server: ServerRecord, client: ClientRecord) -> None:
         _conclude_session(server, client, session)
 
 
-def begin_compaction(server: ServerRecord, client: ClientRecord, before: Baseline) -> None:
+def begin_compaction(server: ServerConfig, client: ClientConfig, before: Baseline) -> None:
     """Note that segments are about to be rewritten, and what they held before."""
     save_json(_note(server, client), before.to_dict())
 
 
 def conclude_compaction(
-    server: ServerRecord, client: ClientRecord, ledger: Ledger, before: Baseline
+    server: ServerConfig, client: ClientConfig, ledger: Ledger, before: Baseline
 ) -> tuple[AuditVerdict, Optional[Compaction]]:
     """Check what a compaction left and enter it, if it did anything; without an alarm the next audit begins there.
 
@@ -81,41 +79,41 @@ def conclude_compaction(
     if found.verdict == ALARM:
         record_audit(ledger, client.client, found, after)
     else:
-        keep_baseline(server, client, after)
+        save_baseline(server, client, after)
     forget_compaction(server, client)
     return found, entry
 
 
-def forget_compaction(server: ServerRecord, client: ClientRecord) -> None:
+def forget_compaction(server: ServerConfig, client: ClientConfig) -> None:
     """Remove the note of a compaction, where there is one."""
     with suppress(FileNotFoundError):
         os.unlink(_note(server, client))
 
 
-def _conclude_session(server: ServerRecord, client: ClientRecord, session: Underway) -> None:
+def _conclude_session(server: ServerConfig, client: ClientConfig, session: Intent) -> None:
     before = None
     with suppress(ValueError):  # One that cannot be read is an alarm below.
         before = load_baseline(baseline_path(server, client))
-    found, baseline = examine(server, client, session.policy, session.budget)
+    found, baseline = audit_since_baseline(server, client, session.policy, session.budget)
     moved = baseline is not None and (before is None or baseline.transaction > before.transaction)
     outcome = Outcome(
         client.client,
         session.verb,
         session.session,
         session.run_id,
-        Verdict("failed", "server_error", _CUT_OFF),
+        Conclusion("failed", "server_error", _CUT_OFF),
         session.started,
         stamp(),
         0.0,
         maintain={"named": session.named, "deleted": ()},
         gate=GateSummary(transaction=baseline.transaction if baseline and moved else None),
     )
-    outcome = conclude(server, client, outcome, found, baseline)
-    if noted(server, client) is not None and found.verdict != ALARM:
-        raise SessionError("server_error", f"what the last maintenance deleted is {outcome.verdict.reason}")
+    outcome = record_and_advance(server, client, outcome, found, baseline)
+    if read_intent(server, client) is not None and found.verdict != ALARM:
+        raise SessionError("server_error", f"what the last maintenance deleted is {outcome.conclusion.reason}")
 
 
-def _before(server: ServerRecord, client: ClientRecord) -> Optional[Baseline]:
+def _before(server: ServerConfig, client: ClientConfig) -> Optional[Baseline]:
     """Return what a compaction that was cut off began with, None when none was."""
     try:
         return load_baseline(_note(server, client))
@@ -123,5 +121,5 @@ def _before(server: ServerRecord, client: ClientRecord) -> Optional[Baseline]:
         raise SessionError("server_error", f"{_note(server, client)} cannot be read: {error}") from None
 
 
-def _note(server: ServerRecord, client: ClientRecord) -> str:
+def _note(server: ServerConfig, client: ClientConfig) -> str:
     return os.path.join(server.state_dir, client.client, "compacting.json")

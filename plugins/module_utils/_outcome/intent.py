@@ -12,15 +12,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import Budget
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
 
 _SCHEMA = 1
 
 
 @dataclass(frozen=True)
-class Underway:
+class Intent:
     """One session: ``budget`` is what it may delete, ``named`` the archives (ids) that it is asked to."""
 
     session: str
@@ -32,12 +32,12 @@ class Underway:
     named: tuple[str, ...] = ()
 
 
-def note(server: ServerRecord, client: ClientRecord, session: Underway) -> None:
+def write_intent(server: ServerConfig, client: ClientConfig, session: Intent) -> None:
     """Write down what begins now; it is on disk when this returns."""
     save_json(_path(server, client), {"schema": _SCHEMA, **asdict(session)})
 
 
-def noted(server: ServerRecord, client: ClientRecord) -> Optional[Underway]:
+def read_intent(server: ServerConfig, client: ClientConfig) -> Optional[Intent]:
     """Return the session that was cut off, None when the last one was not."""
     path = _path(server, client)
     try:
@@ -46,18 +46,18 @@ def noted(server: ServerRecord, client: ClientRecord) -> Optional[Underway]:
         if content.pop("schema") != _SCHEMA:
             raise ValueError("it is of another release")
         content.update(budget=Budget(**content["budget"]), named=tuple(content["named"]))
-        return Underway(**content)
+        return Intent(**content)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SessionError("server_error", f"{path} cannot be read: {error}; audit, then remove it") from None
 
 
-def forget(server: ServerRecord, client: ClientRecord) -> None:
+def clear_intent(server: ServerConfig, client: ClientConfig) -> None:
     """Remove the note, where there is one: ledger and baseline know of the session now."""
     with suppress(FileNotFoundError):
         os.unlink(_path(server, client))
 
 
-def _path(server: ServerRecord, client: ClientRecord) -> str:
+def _path(server: ServerConfig, client: ClientConfig) -> str:
     return os.path.join(server.state_dir, client.client, "underway.json")

@@ -8,47 +8,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-CODES = (
-    "not_provisioned",
-    "locked",
-    "no_slot",
-    "not_mounted",
-    "repository_missing",
-    "wrong_repository",
-    "unknown_host",
-    "unreachable",
-    "host_key_changed",
-    "key_refused",
-    "tunnel_refused",
-    "no_dispatcher",
-    "connection_lost",
-    "connect_timeout",
-    "idle_timeout",
-    "total_timeout",
-    "close_timeout",
-    "bad_result",
-    "client_failed",
-    "no_archive",
-    "quota",
-    "disk_full",
-    "refused",
-    "alarm",
-    "frozen",
-    "check_failed",
-    "archives_missing",
-    "fail_fast",
-    "server_error",
-)
-
-
-class SessionError(Exception):
-    """The session cannot go on. ``code`` is one of CODES, the message is one line for a person."""
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
 
 @dataclass(frozen=True)
 class GateSummary:
@@ -71,7 +30,7 @@ class GateSummary:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Conclusion:
     """``status`` is ok, failed or skipped; ``code`` is empty when ok, else one of CODES."""
 
     status: str
@@ -87,7 +46,7 @@ class Outcome:
     verb: str
     session: str
     run_id: str
-    verdict: Verdict
+    conclusion: Conclusion
     started: str
     finished: str
     duration: float
@@ -112,9 +71,9 @@ class Outcome:
             "verb": self.verb,
             "session": self.session,
             "run_id": self.run_id,
-            "status": self.verdict.status,
-            "code": self.verdict.code,
-            "reason": self.verdict.reason,
+            "status": self.conclusion.status,
+            "code": self.conclusion.code,
+            "reason": self.conclusion.reason,
             "archive": self.archive,
             "info": self.info,
             "maintain": self.maintain,

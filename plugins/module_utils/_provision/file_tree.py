@@ -23,7 +23,7 @@ class TreeError(Exception):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Desired:
     """How a path is to be; ``only`` empties a directory of what nobody wants."""
 
     path: str
@@ -37,7 +37,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Found:
+class Actual:
     """What there is at a path."""
 
     state: str  # as above, or link or other
@@ -52,8 +52,8 @@ class Change:
     """One path that is not, or was not, as it is wanted."""
 
     path: str
-    before: Found
-    after: Found
+    before: Actual
+    after: Actual
 
     def diffs(self) -> list[dict[str, Any]]:
         """Return it in the form that Ansible prints: what it is, and what is in it."""
@@ -73,14 +73,14 @@ class Change:
         return told
 
 
-def _attributes(path: str, found: Found) -> dict[str, str]:
+def _attributes(path: str, found: Actual) -> dict[str, str]:
     if found.state == "absent":
         return {"path": path, "state": "absent"}
     mode = f"{found.mode:04o}"
     return {"path": path, "state": found.state, "owner": found.owner, "group": found.group, "mode": mode}
 
 
-def put_right(tree: Sequence[Wanted], check: bool, refusal: Validator) -> list[Change]:
+def ensure(tree: Sequence[Desired], check: bool, refusal: Validator) -> list[Change]:
     """Make everything as it is wanted, in the given order, and return what was not; with ``check`` change nothing.
 
     ``refusal`` runs the command that checks a file, and returns its complaint. Who could write to the directories that
@@ -90,7 +90,7 @@ def put_right(tree: Sequence[Wanted], check: bool, refusal: Validator) -> list[C
     return [change for change in changes if change.diffs()]
 
 
-def _changed(wanted: Wanted, check: bool, refusal: Validator) -> Change:
+def _changed(wanted: Desired, check: bool, refusal: Validator) -> Change:
     try:
         change = Change(wanted.path, look(wanted), _goal(wanted))
         if change.diffs() and not check:
@@ -100,17 +100,17 @@ def _changed(wanted: Wanted, check: bool, refusal: Validator) -> Change:
     return change
 
 
-def _with_surplus(tree: Sequence[Wanted]) -> Iterator[Wanted]:
+def _with_surplus(tree: Sequence[Desired]) -> Iterator[Desired]:
     """Last of all name what nobody wants: whoever still uses it can do so until the new is there."""
     yield from tree
     paths = {wanted.path for wanted in tree}
     for directory in [wanted.path for wanted in tree if wanted.only and os.path.isdir(wanted.path)]:
         # Python's caches stay: nothing reads them without their module.
         there = (os.path.join(directory, name) for name in sorted(os.listdir(directory)) if name != "__pycache__")
-        yield from (Wanted(path, "absent") for path in there if path not in paths)
+        yield from (Desired(path, "absent") for path in there if path not in paths)
 
 
-def look(wanted: Wanted) -> Found:
+def look(wanted: Desired) -> Actual:
     """Find out what there is; a link to a directory is as good as a directory."""
     follow = wanted.state == "directory"
     try:
@@ -120,8 +120,8 @@ def look(wanted: Wanted) -> Found:
             with open(wanted.path, "rb") as handle:
                 content = handle.read()
     except (FileNotFoundError, NotADirectoryError):
-        return Found("absent")
-    return Found(
+        return Actual("absent")
+    return Actual(
         _kind(status.st_mode), _user(status.st_uid), _group(status.st_gid), stat.S_IMODE(status.st_mode), content
     )
 
@@ -147,13 +147,13 @@ def _group(gid: int) -> str:
         return str(gid)
 
 
-def _goal(wanted: Wanted) -> Found:
+def _goal(wanted: Desired) -> Actual:
     if wanted.state == "absent":
-        return Found("absent")
-    return Found(wanted.state, wanted.owner, wanted.group, wanted.mode, wanted.content)
+        return Actual("absent")
+    return Actual(wanted.state, wanted.owner, wanted.group, wanted.mode, wanted.content)
 
 
-def _make(wanted: Wanted, found: Found, refusal: Validator) -> None:
+def _make(wanted: Desired, found: Actual, refusal: Validator) -> None:
     if wanted.state == "file":
         _write(wanted, refusal)
     elif wanted.state == "directory":
@@ -175,7 +175,7 @@ def _make_parents(path: str) -> None:
         os.chmod(path, 0o755)
 
 
-def _write(wanted: Wanted, refusal: Validator) -> None:
+def _write(wanted: Desired, refusal: Validator) -> None:
     """Have the whole file appear at once, with its owner and mode; nobody else reads it before."""
     directory, name = os.path.split(wanted.path)
     fresh = os.path.join(directory, f".{name}.{secrets.token_hex(4)}.new")
@@ -195,7 +195,7 @@ def _write(wanted: Wanted, refusal: Validator) -> None:
             raise
 
 
-def _give(path: str | int, wanted: Wanted) -> None:
+def _give(path: str | int, wanted: Desired) -> None:
     try:
         os.chown(path, pwd.getpwnam(wanted.owner).pw_uid, grp.getgrnam(wanted.group).gr_gid)
     except KeyError as error:

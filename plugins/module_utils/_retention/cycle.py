@@ -5,30 +5,23 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from typing import Optional
 
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     Compaction,
     Freeze,
-    Record,
+    LedgerRow,
     Rollback,
     Session,
     Trim,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import broken_chain
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
 
 _ALL = 100_000
 _HOLDING = ("trim", "freeze", "rollback")
-
-
-def open_ledger(server: ServerRecord) -> Ledger:
-    """Open the server's ledger."""
-    return Ledger.open(os.path.join(server.state_dir, NAME))
 
 
 def refuse_frozen(ledger: Ledger, client: str) -> None:
@@ -42,19 +35,19 @@ def refuse_frozen(ledger: Ledger, client: str) -> None:
 
 def refuse_broken(ledger: Ledger, now: datetime) -> None:
     """Raise SessionError ``alarm`` when the ledger is not what it was: nothing is deleted by what it says."""
-    problem = broken_chain(ledger, now)
+    problem = chain_problem(ledger, now)
     if problem:
         raise SessionError("alarm", f"ALARM: {problem}"[:500])
 
 
-def course(ledger: Ledger, client: str, *kinds: str) -> list[Record]:
+def current_entries(ledger: Ledger, client: str, *kinds: str) -> list[LedgerRow]:
     """Return the entries of these kinds that made the present repository what it is, without what rollbacks undid.
 
     Numbers of transactions come again after a rollback; one of an entry that is left is of the present course.
     """
     created = ledger.newest(client, "repository")
     found = [record for kind in (*kinds, "rollback") for record in ledger.entries(kind, client, limit=_ALL)]
-    left: list[Record] = []
+    left: list[LedgerRow] = []
     for record in sorted(found, key=lambda record: record.seq):
         if isinstance(record.entry, Rollback):
             left = [one for one in left if not _is_undone(one, record.entry.transaction)]
@@ -63,9 +56,9 @@ def course(ledger: Ledger, client: str, *kinds: str) -> list[Record]:
     return left
 
 
-def waiting_trim(ledger: Ledger, client: str) -> Optional[Record]:
+def waiting_trim(ledger: Ledger, client: str) -> Optional[LedgerRow]:
     """Return the newest trim that no compaction has followed and no rollback undone, None when there is none."""
-    newest = next(reversed(course(ledger, client, "trim", "compaction")), None)
+    newest = next(reversed(current_entries(ledger, client, "trim", "compaction")), None)
     return newest if newest and isinstance(newest.entry, Trim) else None
 
 
@@ -77,10 +70,10 @@ def hold_ends(ledger: Ledger, client: str, days: int) -> Optional[datetime]:
 
 def asked_before(ledger: Ledger, client: str) -> frozenset[str]:
     """Return the ids that trims of this client named: one that is gone went because the server said so."""
-    trims = [record.entry for record in course(ledger, client, "trim")]
+    trims = [record.entry for record in current_entries(ledger, client, "trim")]
     return frozenset(identifier for entry in trims if isinstance(entry, Trim) for identifier in entry.requested)
 
 
-def _is_undone(record: Record, back_to: Optional[int]) -> bool:
+def _is_undone(record: LedgerRow, back_to: Optional[int]) -> bool:
     then = record.entry.transaction if isinstance(record.entry, (Session, Trim, Compaction)) else None
     return back_to is not None and then is not None and then > back_to

@@ -6,25 +6,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import last_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_id
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     KnownArchive,
     LedgerError,
-    Record,
-    Trim,
+    LedgerRow,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome, SessionError, Verdict
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import open_ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
     asked_before,
-    open_ledger,
     refuse_broken,
     refuse_frozen,
     waiting_trim,
@@ -35,7 +34,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._retention.rules i
     parse_zone,
     plan,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Evidence
 
 NAMED_LIMIT = 1500  # archives of one trim; with its answer it must fit into one entry of the ledger
 _KNOWN_LIMIT = 13_000  # archives of one request, which is at most 1 MiB
@@ -44,7 +42,7 @@ _LEAST_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Errand:
+class TrimPlan:
     """What one maintenance asks for. ``archives`` are all that the ledger knows, ``drop`` those of them that are named.
 
     ``strangers`` are ids that the ledger does not know and a person named. ``waiting`` says which earlier trim still
@@ -82,7 +80,7 @@ class Errand:
         return tuple(word for name, value in limits.items() for word in (name, str(value)))
 
 
-def prepare(server: ServerRecord, client: ClientRecord, now: datetime, unknown: Sequence[str] = ()) -> Errand:
+def plan_trim(server: ServerConfig, client: ClientConfig, now: datetime, unknown: Sequence[str] = ()) -> TrimPlan:
     """Decide what to ask for at ``now``: what the rules let go, and ``unknown``, ids of archives that a person lets go.
 
     SessionError when the client is frozen, its record has no valid rules, or the ledger knows one of ``unknown``.
@@ -101,17 +99,17 @@ def prepare(server: ServerRecord, client: ClientRecord, now: datetime, unknown: 
     if len(archives) > _KNOWN_LIMIT:
         raise SessionError("server_error", f"{client.client} has more than {_KNOWN_LIMIT} archives: keep fewer")
     decided = plan(archives, rules, now, zone)
-    strangers = _strangers(unknown, archives)
+    strangers = _unknown_archives(unknown, archives)
     if waiting:
         why = _waiting(waiting, len(decided.drop) + len(strangers))
-        return Errand(archives, decided.keep, (), asked, Budget(), client.check_seconds, why)
+        return TrimPlan(archives, decided.keep, (), asked, Budget(), client.check_seconds, why)
     drop = decided.drop[: NAMED_LIMIT - len(strangers)]
     budget = trim_budget(client, last_baseline(server, client), drop, len(strangers), len(archives) + len(strangers))
-    return Errand(archives, decided.keep, drop, asked, budget, client.check_seconds, strangers=strangers)
+    return TrimPlan(archives, decided.keep, drop, asked, budget, client.check_seconds, strangers=strangers)
 
 
 def trim_budget(
-    client: ClientRecord, baseline: Baseline, drop: Sequence[KnownArchive], strangers: int, archives: int
+    client: ClientConfig, baseline: Baseline, drop: Sequence[KnownArchive], strangers: int, archives: int
 ) -> Budget:
     """Return what deleting ``drop`` and ``strangers`` of all ``archives`` may take, unless the record says it.
 
@@ -131,71 +129,7 @@ def trim_budget(
     )
 
 
-def advised(verdict: Verdict) -> Verdict:
-    """Return the verdict over a maintenance that failed, with the place where a person finds what to do now."""
-    if verdict.code != "refused":
-        return verdict
-    return replace(verdict, reason=f"{verdict.reason}; see 'refused' in docs/retention.md")
-
-
-def judge_maintenance(client: str, performer: str, errand: Errand, seen: Evidence) -> Verdict:
-    """Return the verdict over a maintenance of ``client`` that went well so far, from what ``performer`` (the client,
-    or its keyholder) told and the gate saw.
-    """
-    told = seen.result.maintain if seen.result else None
-    if told is None:
-        return Verdict("failed", "bad_result", f"{performer} said ok, but not what it did")
-    deleted, missing, named = set(told["deleted"]), set(told["missing"]), set(errand.named)
-    if not deleted <= named:
-        strange = len(deleted - named)
-        return Verdict("failed", "bad_result", f"{performer} says it deleted {strange} archives that nobody named")
-    if deleted and not (seen.gate.delete and seen.gate.commits):
-        reason = f"{performer} says it deleted {len(deleted)} archives, but the server saw nothing being deleted"
-        return Verdict("failed", "bad_result", reason)
-    lost = (missing & {archive.id for archive in errand.archives}) - errand.asked_before
-    if lost:
-        reason = f"{client} misses {len(lost)} archives that nobody deleted: run a full audit, then look for a snapshot"
-        return Verdict("failed", "archives_missing", reason)
-    left = named - deleted - missing
-    if left:
-        return Verdict("failed", "client_failed", f"{performer} did not delete {len(left)} of {len(named)} archives")
-    if told["check"] == "failed":
-        return Verdict("failed", "check_failed", f"borg check found errors in {client}'s repository: run a full audit")
-    return Verdict("ok")
-
-
-def told(errand: Errand, seen: Evidence | None = None) -> dict[str, Any]:
-    """Return the field ``maintain`` of the session's result; without ``seen`` it is a plan."""
-    answer = (seen.result.maintain if seen and seen.result else None) or {}
-    named, known = set(errand.named), {archive.id for archive in errand.archives}
-    proven = named.intersection(answer.get("deleted", ())) if seen and seen.gate.delete and seen.gate.commits else set()
-    absent = known.intersection(answer.get("missing", ()))
-    deleted = proven | (absent & errand.asked_before)
-    return {
-        "named": list(errand.named),
-        "deleted": sorted(deleted),
-        "missing": sorted(absent - errand.asked_before),
-        "kept": len(known - deleted),
-        "unknown": [archive for archive in answer.get("unknown", ()) if archive["id"] not in known],
-        "check": answer.get("check", "skipped"),
-        "waiting": errand.waiting,
-        "plan": _plan(errand),
-    }
-
-
-def trim_entry(outcome: Outcome) -> Trim | None:
-    """Return what the ledger keeps of a session that deleted archives, None when it deleted nothing.
-
-    One that could delete and committed may have deleted, whatever its client told and its gate lived to count.
-    """
-    maintain = outcome.maintain
-    if maintain is None or not (maintain["deleted"] or (maintain["named"] and outcome.gate.transaction is not None)):
-        return None
-    named, deleted = tuple(maintain["named"]), tuple(maintain["deleted"])
-    return Trim(outcome.client, outcome.session, named, deleted, outcome.gate.transaction)
-
-
-def _strangers(unknown: Sequence[str], archives: Sequence[KnownArchive]) -> tuple[str, ...]:
+def _unknown_archives(unknown: Sequence[str], archives: Sequence[KnownArchive]) -> tuple[str, ...]:
     known = {archive.id for archive in archives}
     for one in unknown:
         if not valid_id(one):
@@ -209,16 +143,6 @@ def _strangers(unknown: Sequence[str], archives: Sequence[KnownArchive]) -> tupl
     return tuple(dict.fromkeys(unknown))
 
 
-def _waiting(trim: Record, going: int) -> str:
+def _waiting(trim: LedgerRow, going: int) -> str:
     day = trim.time.date().isoformat()
     return f"the trim of {day} waits for its compaction, so {going} archives stay until then"
-
-
-def _plan(errand: Errand) -> dict[str, Any]:
-    names = {archive.id: archive.name for archive in errand.archives}
-    keep = [{"id": one, "name": names[one], "reasons": list(reasons)} for one, reasons in errand.keep.items()]
-    drop = [
-        {"id": archive.id, "name": archive.name, "arrival": archive.arrival.isoformat(timespec="seconds")}
-        for archive in errand.drop
-    ]
-    return {"drop": drop, "keep": keep}

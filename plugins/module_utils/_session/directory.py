@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
 
 _LOG_LIMIT = 64 * 1024
 
 
-def make_session_dir(server: ServerRecord, client: ClientRecord, uid: int, gid: int) -> tuple[str, str]:
+def make_session_dir(server: ServerConfig, client: ClientConfig, uid: int, gid: int) -> tuple[str, str]:
     """Make the session's directory, which only the login user's group may pass, and ssh's log in it."""
     sessions = os.path.join(server.run_dir, "sessions")
     doors = os.path.join(server.run_dir, "doors")
@@ -35,7 +35,7 @@ def make_session_dir(server: ServerRecord, client: ClientRecord, uid: int, gid: 
     return directory, ssh_log
 
 
-def session_socket(server: ServerRecord, peer: ClientRecord, directory: str, login_group: int) -> tuple[str, int]:
+def session_socket(server: ServerConfig, peer: ClientConfig, directory: str, login_group: int) -> tuple[str, int]:
     """Return where the session socket is and which group may connect: ssh itself, or the peer's door."""
     if peer.transport == "ssh":
         user = account(peer.repository_user)

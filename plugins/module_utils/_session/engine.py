@@ -15,31 +15,29 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import Budget
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import examine
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import audit_since_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp, utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock, port_lock, slot
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account, spawn
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import (
-    ClientRecord,
-    RecordError,
-    ServerRecord,
+    ClientConfig,
+    ConfigError,
+    ServerConfig,
     load_client,
     load_peer,
     load_server,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import conclude, enter
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import settle
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import Underway, note
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome, SessionError, Verdict
-from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import (
-    Errand,
-    advised,
-    judge_maintenance,
-    prepare,
-    told,
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import (
+    record_and_advance,
+    record_session,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import recover
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import Intent, write_intent
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import TrimPlan, plan_trim
 from ansible_collections.paranoid.backup.plugins.module_utils._session import ssh
 from ansible_collections.paranoid.backup.plugins.module_utils._session.conversation import Conversation, Deadlines
 from ansible_collections.paranoid.backup.plugins.module_utils._session.directory import (
@@ -51,7 +49,12 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session.directory
 from ansible_collections.paranoid.backup.plugins.module_utils._session.gates import GateOrder, Gates
 from ansible_collections.paranoid.backup.plugins.module_utils._session.log import SessionLog, rotate
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import request_line
-from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Evidence, judge
+from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import (
+    advised,
+    judge_maintenance,
+    told,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Evidence, decide
 
 POLICIES = {"create": "create", "backup": "append", "info": "read", "open": "read", "maintain": "trim"}
 _RUN_ID = re.compile(r"[A-Za-z0-9._-]{0,64}", re.ASCII)
@@ -76,13 +79,13 @@ class Order:
 
 def perform(order: Order) -> Outcome:
     """Hold one session and return its outcome; whatever goes wrong is in it, nothing is raised for it."""
-    blank = Outcome(order.client, order.verb, secrets.token_hex(16), order.run_id, Verdict("ok"), stamp(), "", 0.0)
+    blank = Outcome(order.client, order.verb, secrets.token_hex(16), order.run_id, Conclusion("ok"), stamp(), "", 0.0)
     try:
         session = _Session(order, blank)
     except SessionError as error:
-        return replace(blank, finished=stamp(), verdict=Verdict("failed", error.code, error.reason))
-    except RecordError as error:
-        return replace(blank, finished=stamp(), verdict=Verdict("failed", "not_provisioned", str(error)))
+        return replace(blank, finished=stamp(), conclusion=Conclusion("failed", error.code, error.reason))
+    except ConfigError as error:
+        return replace(blank, finished=stamp(), conclusion=Conclusion("failed", "not_provisioned", str(error)))
     return session.perform()
 
 
@@ -93,14 +96,14 @@ class _Session:
         self._order = order
         self._blank = blank
         self._began = time.monotonic()
-        self._errand: Errand | None = None
+        self._errand: TrimPlan | None = None
         if not valid_client_name(order.client) or not _RUN_ID.fullmatch(order.run_id):
             raise SessionError("not_provisioned", "the name of the client or of the run is not a valid name")
-        self._server: ServerRecord = load_server(order.config_dir)
+        self._server: ServerConfig = load_server(order.config_dir)
         try:
-            self._client: ClientRecord = load_client(order.config_dir, order.client)
-            self._peer: ClientRecord = load_peer(order.config_dir, self._client, order.verb)
-        except RecordError:
+            self._client: ClientConfig = load_client(order.config_dir, order.client)
+            self._peer: ClientConfig = load_peer(order.config_dir, self._client, order.verb)
+        except ConfigError:
             self._raise_flag()
             raise
 
@@ -110,8 +113,8 @@ class _Session:
         if not outcome.finished:  # It came to nothing that had to be audited.
             outcome = self._ended(outcome)
             if not self._order.check:
-                outcome = enter(self._server, self._client, outcome)
-        if outcome.verdict.status == "failed":
+                outcome = record_session(self._server, self._client, outcome)
+        if outcome.conclusion.status == "failed":
             self._raise_flag()
         return outcome
 
@@ -119,10 +122,10 @@ class _Session:
         try:
             return self._guarded()
         except SessionError as error:
-            verdict = Verdict("failed", error.code, error.reason)
+            verdict = Conclusion("failed", error.code, error.reason)
         except OSError as error:
-            verdict = Verdict("failed", "server_error", f"the server cannot work: {error}")
-        return replace(self._blank, verdict=verdict)
+            verdict = Conclusion("failed", "server_error", f"the server cannot work: {error}")
+        return replace(self._blank, conclusion=verdict)
 
     def _guarded(self) -> Outcome:
         order, run_dir = self._order, self._server.run_dir
@@ -136,7 +139,7 @@ class _Session:
             held.enter_context(slot(run_dir, self._server.slots, self._deadlines().total))
             if order.fail_fast and os.path.exists(self._flag()):
                 reason = "not started: an earlier client of this run failed, and the run stops at the first failure"
-                return replace(self._blank, verdict=Verdict("skipped", "fail_fast", reason))
+                return replace(self._blank, conclusion=Conclusion("skipped", "fail_fast", reason))
             return self._locked()
 
     def _locked(self) -> Outcome:
@@ -151,9 +154,9 @@ class _Session:
             return self._logged(repository_id=None)
         repository_id = place.check_repository(self._server, self._client)
         if not order.check:
-            settle(self._server, self._client)
+            recover(self._server, self._client)
         if order.verb == "maintain":
-            self._errand = prepare(self._server, self._client, utc_now(), order.delete_unknown)
+            self._errand = plan_trim(self._server, self._client, utc_now(), order.delete_unknown)
             if order.check:
                 return replace(self._blank, changed=bool(self._errand.named), maintain=told(self._errand))
         return self._logged(repository_id)
@@ -166,10 +169,10 @@ class _Session:
         if self._peer is not self._client:
             log.say(f"server: {self._performer()} performs it")
         if repository_id is not None and not self._order.check:
-            note(self._server, self._client, self._underway())
+            write_intent(self._server, self._client, self._underway())
         try:
             seen = asyncio.run(self._converse(verb, repository_id, log))
-            verdict = judge(verb, replace(self._peer, client=self._performer()), seen)
+            verdict = decide(verb, replace(self._peer, client=self._performer()), seen)
             if self._errand and verdict.status == "ok":
                 verdict = judge_maintenance(self._client.client, self._performer(), self._errand, seen)
             elif self._errand:
@@ -185,16 +188,16 @@ class _Session:
         if self._order.check:
             return outcome
         budget = self._errand.budget if self._errand else None
-        found, baseline = examine(self._server, self._client, POLICIES[self._order.verb], budget)
-        return conclude(self._server, self._client, outcome, found, baseline)
+        found, baseline = audit_since_baseline(self._server, self._client, POLICIES[self._order.verb], budget)
+        return record_and_advance(self._server, self._client, outcome, found, baseline)
 
     def _ended(self, outcome: Outcome) -> Outcome:
         return replace(outcome, finished=stamp(), duration=round(time.monotonic() - self._began, 3))
 
-    def _underway(self) -> Underway:
+    def _underway(self) -> Intent:
         blank, errand = self._blank, self._errand
         budget, named = (errand.budget, errand.named) if errand else (Budget(), ())
-        return Underway(blank.session, blank.verb, blank.run_id, blank.started, POLICIES[blank.verb], budget, named)
+        return Intent(blank.session, blank.verb, blank.run_id, blank.started, POLICIES[blank.verb], budget, named)
 
     async def _converse(self, verb: str, repository_id: str | None, log: SessionLog) -> Evidence:
         talk = Conversation(verb, self._blank.session, self._deadlines(), log)
@@ -221,13 +224,13 @@ class _Session:
             seen = await talk.hold(process, gates, request)
             return replace(seen, ssh_log=beginning(ssh_log))
 
-    def _outcome(self, verdict: Verdict, seen: Evidence, log: SessionLog) -> Outcome:
+    def _outcome(self, verdict: Conclusion, seen: Evidence, log: SessionLog) -> Outcome:
         if self._order.verb == "create" and verdict.status == "ok":
             place.record_repository(self._server, self._client, stamp())
         result = seen.result
         return replace(
             self._blank,
-            verdict=verdict,
+            conclusion=verdict,
             changed=self._changed(verdict, seen),
             archive=result.archive if result and verdict.status == "ok" else None,
             info=result.info if result else None,
@@ -237,7 +240,7 @@ class _Session:
             log_tail=log.tail,
         )
 
-    def _changed(self, verdict: Verdict, seen: Evidence) -> bool:
+    def _changed(self, verdict: Conclusion, seen: Evidence) -> bool:
         if self._order.verb == "maintain":
             return seen.gate.delete > 0
         return self._order.verb in ("create", "backup") and not self._order.check and verdict.status == "ok"

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import (
     account,
     end,
@@ -23,8 +24,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.process im
     spawn,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary, SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary
 from ansible_collections.paranoid.backup.plugins.module_utils._session.log import SessionLog
 
 _LINE_LIMIT = 64 * 1024
@@ -51,7 +52,7 @@ class Gates:
     """Owns the session socket and the gates behind it; ``summary`` is what they saw so far."""
 
     def __init__(
-        self, server: ServerRecord, client: ClientRecord, order: GateOrder, log: SessionLog, touch: Callable[[], None]
+        self, server: ServerConfig, client: ClientConfig, order: GateOrder, log: SessionLog, touch: Callable[[], None]
     ) -> None:
         self._server = server
         self._client = client

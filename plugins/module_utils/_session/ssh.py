@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
 
 # ssh_config(5). Nothing is taken from a configuration file, an agent or the user.
 _FIXED = {
@@ -56,7 +56,7 @@ _SAYINGS = (
 )
 
 
-def command(server: ServerRecord, client: ClientRecord, session: str, gate: str, log: str, patience: int) -> list[str]:
+def command(server: ServerConfig, client: ClientConfig, session: str, gate: str, log: str, patience: int) -> list[str]:
     """Return argv of the one ssh that carries the session; ``gate`` is the session socket, ``log`` takes its words."""
     options = {
         **_FIXED,
@@ -71,14 +71,14 @@ def command(server: ServerRecord, client: ClientRecord, session: str, gate: str,
     return [server.ssh_command, "-F", "none", "-T", "-x", "-a", "-E", log, *settings, "-R", forward, *where]
 
 
-def forwarding(server: ServerRecord, client: ClientRecord, session: str, gate: str) -> str:
+def forwarding(server: ServerConfig, client: ClientConfig, session: str, gate: str) -> str:
     """Return the argument of ``ssh -R`` for the client's transport."""
     if client.transport == "ssh":
         return f"127.0.0.1:{client.listen_port}:127.0.0.1:{server.sshd_port}"
     return f"{client.remote_dir}/{session}.sock:{gate}"
 
 
-def explain(log: str, client: ClientRecord) -> tuple[str, str]:
+def explain(log: str, client: ClientConfig) -> tuple[str, str]:
     """Return (code, reason) for an ssh that gave up before the dispatcher spoke; ``log`` is ssh's, not the client's."""
     for pattern, code, reason in _SAYINGS:
         if re.search(pattern, log):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary, Verdict
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, GateSummary
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import Result
 from ansible_collections.paranoid.backup.plugins.module_utils._session.ssh import explain, last_line
 
@@ -43,25 +43,25 @@ class Evidence:
     gate: GateSummary = field(default_factory=GateSummary)
 
 
-def judge(verb: str, client: ClientRecord, seen: Evidence) -> Verdict:
+def decide(verb: str, client: ClientConfig, seen: Evidence) -> Conclusion:
     """Return the verdict over a session of ``verb`` with ``client``."""
     return (
         _gate_stopped_it(client, seen)
         or _too_late(client, seen)
-        or _rubbish(client, seen)
+        or _protocol_violation(client, seen)
         or _never_started(client, seen)
         or _no_result(client, seen)
-        or _own_words(client, seen)
-        or _proof(verb, client, seen)
-        or Verdict("ok")
+        or _client_failure(client, seen)
+        or _missing_proof(verb, client, seen)
+        or Conclusion("ok")
     )
 
 
-def _failed(code: str, reason: str) -> Verdict:
-    return Verdict("failed", code, reason)
+def _failed(code: str, reason: str) -> Conclusion:
+    return Conclusion("failed", code, reason)
 
 
-def _gate_stopped_it(client: ClientRecord, seen: Evidence) -> Verdict | None:
+def _gate_stopped_it(client: ClientConfig, seen: Evidence) -> Conclusion | None:
     trouble = seen.gate.trouble
     if trouble is None:
         return None
@@ -70,14 +70,14 @@ def _gate_stopped_it(client: ClientRecord, seen: Evidence) -> Verdict | None:
     return _failed(_GATE_CODES.get(trouble, "server_error"), reason)
 
 
-def _too_late(client: ClientRecord, seen: Evidence) -> Verdict | None:
+def _too_late(client: ClientConfig, seen: Evidence) -> Conclusion | None:
     if not seen.deadline:
         return None
     sentence = _TOO_LATE[seen.deadline].format(client=client.client, seconds=round(seen.seconds))
     return _failed(seen.deadline, sentence)
 
 
-def _rubbish(client: ClientRecord, seen: Evidence) -> Verdict | None:
+def _protocol_violation(client: ClientConfig, seen: Evidence) -> Conclusion | None:
     if not seen.protocol:
         return None
     if not seen.hello:
@@ -85,7 +85,7 @@ def _rubbish(client: ClientRecord, seen: Evidence) -> Verdict | None:
     return _failed("bad_result", f"{client.client} gave no usable result: {seen.protocol}")
 
 
-def _never_started(client: ClientRecord, seen: Evidence) -> Verdict | None:
+def _never_started(client: ClientConfig, seen: Evidence) -> Conclusion | None:
     if seen.hello:
         return None
     if seen.ssh_code == 255 and seen.ssh_log.strip():
@@ -94,7 +94,7 @@ def _never_started(client: ClientRecord, seen: Evidence) -> Verdict | None:
     return _failed("no_dispatcher", f"the dispatcher of {client.client} did not start ({said}): run site.yml for it")
 
 
-def _no_result(client: ClientRecord, seen: Evidence) -> Verdict | None:
+def _no_result(client: ClientConfig, seen: Evidence) -> Conclusion | None:
     if seen.result is not None:
         return None
     if seen.ssh_code == 255:  # Also when a signal killed the dispatcher; ssh(1) then says nothing.
@@ -105,7 +105,7 @@ def _no_result(client: ClientRecord, seen: Evidence) -> Verdict | None:
     return _failed("client_failed", f"{client.client} ended without a result, exit code {seen.ssh_code} ({said})")
 
 
-def _own_words(client: ClientRecord, seen: Evidence) -> Verdict | None:
+def _client_failure(client: ClientConfig, seen: Evidence) -> Conclusion | None:
     if seen.result is None or seen.result.ok:
         return None
     said = seen.result.reason or seen.last_words or "it gave no reason"
@@ -114,7 +114,7 @@ def _own_words(client: ClientRecord, seen: Evidence) -> Verdict | None:
     return _failed("client_failed", f"{client.client}: {said}")
 
 
-def _proof(verb: str, client: ClientRecord, seen: Evidence) -> Verdict | None:
+def _missing_proof(verb: str, client: ClientConfig, seen: Evidence) -> Conclusion | None:
     if verb == "backup" and (seen.result is None or seen.result.archive is None):
         return _failed("no_archive", f"{client.client} said ok, but named no archive")
     if verb == "backup" and not (seen.gate.commits and seen.gate.manifests):

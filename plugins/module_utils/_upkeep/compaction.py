@@ -11,20 +11,20 @@ from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Compaction
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import (
     begin_compaction,
     conclude_compaction,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
     hold_ends,
     refuse_broken,
     refuse_frozen,
     waiting_trim,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import Upkeep, inspect
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import Upkeep, audit_and_record
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def look_ahead(held: Upkeep, limits: Limits, now: datetime, check: bool = False)
     """Audit, and return what a compaction would free; SessionError when it must not be done at all."""
     refuse_broken(held.ledger, now)
     refuse_frozen(held.ledger, held.name)
-    found = inspect(held, check=check)
+    found = audit_and_record(held, check=check)
     if found.verdict == ALARM:
         raise SessionError("alarm", alarm_line(held.name, found))
     baseline = held.baseline()

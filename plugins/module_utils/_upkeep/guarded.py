@@ -12,32 +12,35 @@ from dataclasses import dataclass
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.full import full_audit
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM, CLEAN, AuditVerdict
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import examine, keep_baseline, last_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import (
+    audit_since_baseline,
+    last_baseline,
+    save_baseline,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.stale_locks import free_locks
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import (
-    ClientRecord,
-    RecordError,
-    ServerRecord,
+    ClientConfig,
+    ConfigError,
+    ServerConfig,
     load_client,
     load_server,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerError
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, open_ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import record_audit
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import settle
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import open_ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import recover
 
 
 @dataclass(frozen=True)
 class Upkeep:
     """One client while nobody else works on its repository."""
 
-    server: ServerRecord
-    client: ClientRecord
+    server: ServerConfig
+    client: ClientConfig
     ledger: Ledger
 
     @property
@@ -64,11 +67,11 @@ def upkeep(config_dir: str, client: str, purpose: str, settled: bool = True) -> 
             place.end_swap(record.repository)
             place.check_place(server, record)
             if settled:
-                settle(server, record)
+                recover(server, record)
             else:
                 free_locks(record.repository, server.host_id)
             yield Upkeep(server, record, ledger)
-    except RecordError as error:
+    except ConfigError as error:
         raise SessionError("not_provisioned", str(error)) from None
     except LedgerError as error:
         raise SessionError("server_error", str(error)) from None
@@ -76,13 +79,13 @@ def upkeep(config_dir: str, client: str, purpose: str, settled: bool = True) -> 
         raise SessionError("server_error", f"the server cannot work: {error}") from None
 
 
-def inspect(held: Upkeep, full: bool = False, check: bool = False) -> AuditVerdict:
+def audit_and_record(held: Upkeep, full: bool = False, check: bool = False) -> AuditVerdict:
     """Audit outside a session, as after one that could only append; record it, and freeze on an alarm.
 
     With ``check`` nothing is written: neither baseline nor ledger.
     """
     place.check_repository(held.server, held.client)
-    found, baseline = examine(held.server, held.client, "append")
+    found, baseline = audit_since_baseline(held.server, held.client, "append")
     if full:
         whole = full_audit(held.client.repository)
         found = AuditVerdict(
@@ -92,5 +95,5 @@ def inspect(held: Upkeep, full: bool = False, check: bool = False) -> AuditVerdi
         )
     if not check:
         record_audit(held.ledger, held.name, found, baseline)
-        keep_baseline(held.server, held.client, baseline)
+        save_baseline(held.server, held.client, baseline)
     return found

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import Upkeep, upkeep
 
 # The documentation of these is plugins/doc_fragments/upkeep.py.

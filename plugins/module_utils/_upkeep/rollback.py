@@ -20,8 +20,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.segment_listing import free_nonce
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import (
     baseline_path,
-    keep_baseline,
     load_baseline,
+    save_baseline,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg
@@ -32,6 +32,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments imp
     ends_with_commit,
     files,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     Archive,
@@ -42,9 +43,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import forget_compaction
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import forget
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import course
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import clear_intent
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import current_entries
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import Upkeep
 
 _EXPENDABLE = re.compile(r"(hints|index|integrity)\.\d+\Z")
@@ -61,7 +61,7 @@ class Target:
 
 def target_transaction(held: Upkeep, transaction: int) -> Target:
     """Return the target for a transaction of the repository itself; SessionError when it cannot be reached."""
-    for record in course(held.ledger, held.name, "compaction"):
+    for record in current_entries(held.ledger, held.name, "compaction"):
         if not isinstance(record.entry, Compaction) or (record.entry.transaction or 0) <= transaction:
             continue
         day = record.time.date().isoformat()
@@ -89,7 +89,7 @@ def consequences(held: Upkeep, target: Target, reason: str) -> Rollback:
     """Return the ledger's entry: which archives are lost, and which deleted ones come back."""
     limit = target.transaction
     lost = [a.id for a in held.ledger.archives(held.name) if a.transaction is None or a.transaction > limit]
-    past = [record.entry for record in course(held.ledger, held.name, "trim", "session")]
+    past = [record.entry for record in current_entries(held.ledger, held.name, "trim", "session")]
     undone = {
         identifier
         for entry in past
@@ -128,8 +128,8 @@ def roll_back(held: Upkeep, target: Target, entry: Rollback, moment: str) -> str
     if found.verdict == ALARM or baseline is None:
         raise SessionError("alarm", alarm_line(held.name, found))
     held.ledger.append(entry)
-    keep_baseline(held.server, held.client, baseline)
-    forget(held.server, held.client)
+    save_baseline(held.server, held.client, baseline)
+    clear_intent(held.server, held.client)
     forget_compaction(held.server, held.client)
     return evidence
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import CODES
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import parse_head
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import CODES
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import UNKNOWN_LIMIT
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record import sanitize as untrusted
 

@@ -16,7 +16,7 @@ _FRAME = re.compile(
 _PREFIX = re.compile(r"(?:server: failed |server: |\S+\.yaml: )")
 
 
-def news(lines: Iterable[str], reason: str) -> tuple[str, ...]:
+def new_lines(lines: Iterable[str], reason: str) -> tuple[str, ...]:
     """Return the lines, in their order, that say what neither the reason nor an earlier line has said."""
     said = " ".join(reason.split())
     seen: set[str] = set()

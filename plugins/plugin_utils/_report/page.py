@@ -13,7 +13,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model impo
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import ArchiveName, Ledger, Session
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report import formatting as words
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline import headline, what
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.log_excerpt import news
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.log_excerpt import new_lines
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.tables import Table, label, tables
 
 # A mail must stay one that can be sent and read, also when all of some thousand clients fail: the table names each.
@@ -147,7 +147,7 @@ def _trouble(client: Client, several: bool, with_log: bool) -> Trouble:
         reason="see the alarm above" if client.alarm else reason,
         refused=session.gate.refused if session else (),
         log=session.log if session else "",
-        log_tail=news(session.log_tail, reason) if session and with_log else (),
+        log_tail=new_lines(session.log_tail, reason) if session and with_log else (),
     )
 
 

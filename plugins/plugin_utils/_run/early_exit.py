@@ -14,7 +14,7 @@ from types import FrameType
 _ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
-class CutOff:
+class EarlyExit:
     """Calls ``tell`` with one sentence when the process ends before ``over`` was called.
 
     A signal to end becomes an interrupt: on that Ansible ends its workers, unwinds and exits as usual. On the other

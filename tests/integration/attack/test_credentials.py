@@ -17,8 +17,9 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Archive, Session
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.rules import parse_rules, plan
-from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import Errand, told
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import TrimPlan
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import Result
+from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import told
 from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Evidence
 from history import assert_history_stays
 from hostile import Closed, Refusal
@@ -91,7 +92,7 @@ def test_archives_that_nobody_saw_arrive_count_for_nothing(borg: Borg, tmp_path:
     assert decided.drop == ()
     everything = [{"id": archive["id"], "name": name} for name, archive in found.items()]
     answer = Result(True, "", None, None, {"unknown": everything, "check": "ok"}, {})
-    shown = told(Errand(tuple(known), decided.keep, decided.drop, frozenset(), Budget(), 0), Evidence(result=answer))
+    shown = told(TrimPlan(tuple(known), decided.keep, decided.drop, frozenset(), Budget(), 0), Evidence(result=answer))
     assert [archive["name"] for archive in shown["unknown"]] == [f"more{number}" for number in range(5)]
     assert_history_stays(borg)
 

@@ -50,9 +50,9 @@ def test_fault_has_its_name_and_leaves_nothing(
     if "close_timeout" in deadlines:
         world.write(**deadlines)
         outcome = world.session("backup")
-    assert (outcome.verdict.status, outcome.verdict.code) == ("failed", code), outcome.verdict.reason
-    assert words in outcome.verdict.reason
-    assert outcome.verdict.reason.isprintable() and len(outcome.verdict.reason) < 1000
+    assert (outcome.conclusion.status, outcome.conclusion.code) == ("failed", code), outcome.conclusion.reason
+    assert words in outcome.conclusion.reason
+    assert outcome.conclusion.reason.isprintable() and len(outcome.conclusion.reason) < 1000
     assert outcome.archive is None and not outcome.changed
     assert world.leftovers() == []
     assert_next_session_works(world)
@@ -61,8 +61,8 @@ def test_fault_has_its_name_and_leaves_nothing(
 def test_a_reason_cannot_act_on_a_terminal(world: World) -> None:
     world.dispatch("escapes_in_reason")
     outcome = world.session("backup")
-    assert outcome.verdict.code == "client_failed"
-    assert outcome.verdict.reason == (
+    assert outcome.conclusion.code == "client_failed"
+    assert outcome.conclusion.reason == (
         r"web1: \x1b]0;owned\x07\x1b[2J\x1b[32mok <script>alert(1)</script>\u202etxt.exe\x00\ud800"
     )
 
@@ -78,7 +78,7 @@ def test_a_log_cannot_act_on_a_terminal(world: World) -> None:
 def test_an_endless_log_line_is_cut(world: World) -> None:
     world.dispatch("one_endless_log_line")
     outcome = world.session("backup")
-    assert outcome.verdict.reason == "web1: talked too long"
+    assert outcome.conclusion.reason == "web1: talked too long"
     assert max(len(line) for line in Path(outcome.log).read_text().splitlines()) <= 4096
 
 

@@ -138,8 +138,8 @@ def test_second_session_on_one_client(world: World) -> None:
     first = world.start_session()
     assert wait_until(lambda: len(world.server_processes()) == 1)
     outcome = world.session("info")
-    assert outcome.verdict.code == "locked"
-    assert "another session of web1 is under way (session " in outcome.verdict.reason
+    assert outcome.conclusion.code == "locked"
+    assert "another session of web1 is under way (session " in outcome.conclusion.reason
     assert first.poll() is None and len(world.server_processes()) == 1
     first.kill()
     world.result(first)
@@ -151,7 +151,7 @@ def test_a_host_with_one_port_serves_one_session(world: World) -> None:
     world.write(transport="ssh", total_timeout=1)
     with port_lock(str(world.run_dir), CLIENT, "session 12345678, for web2", 0):
         outcome = world.session("backup")
-    assert outcome.verdict.code == "locked" and "session 12345678, for web2" in outcome.verdict.reason
+    assert outcome.conclusion.code == "locked" and "session 12345678, for web2" in outcome.conclusion.reason
     world.write(transport="socket", total_timeout=30)
     assert_next_session_works(world)
 
@@ -211,7 +211,7 @@ def test_fail_fast_skips_those_after_the_first_failure(world: World) -> None:
     assert failed(world, run_id="run-1", fail_fast=True)[0] == "no_dispatcher"
     world.dispatch("honest")
     skipped = world.session("backup", run_id="run-1", fail_fast=True)
-    assert (skipped.verdict.status, skipped.verdict.code, skipped.changed) == ("skipped", "fail_fast", False)
+    assert (skipped.conclusion.status, skipped.conclusion.code, skipped.changed) == ("skipped", "fail_fast", False)
     assert skipped.log == ""
     assert came_to(world.session("info", run_id="run-2", fail_fast=True)) == OK
     assert came_to(world.session("info", run_id="run-1")) == OK
@@ -219,4 +219,4 @@ def test_fail_fast_skips_those_after_the_first_failure(world: World) -> None:
 
 def test_fail_fast_counts_a_client_that_is_not_provisioned(world: World) -> None:
     assert failed(world, client="web2", run_id="run-1")[0] == "not_provisioned"
-    assert world.session("backup", run_id="run-1", fail_fast=True).verdict.status == "skipped"
+    assert world.session("backup", run_id="run-1", fail_fast=True).conclusion.status == "skipped"

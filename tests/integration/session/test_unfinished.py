@@ -28,7 +28,7 @@ def test_create_after_a_create_that_was_killed(bare: World, seen: str) -> None:
 def test_what_is_in_the_way_is_named(bare: World) -> None:
     (bare.repository / "lost+found").mkdir()
     outcome = bare.session("create")
-    assert outcome.verdict.code == "server_error"
-    assert "no repository can be made beside 'lost+found': move it out of" in outcome.verdict.reason
+    assert outcome.conclusion.code == "server_error"
+    assert "no repository can be made beside 'lost+found': move it out of" in outcome.conclusion.reason
     (bare.repository / "lost+found").rmdir()
     assert came_to(bare.session("create")) == OK

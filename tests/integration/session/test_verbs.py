@@ -109,7 +109,7 @@ def test_open_ends_also_when_the_client_does_not(world: World) -> None:
     world.dispatch("hang_after_hello")
     world.write(close_timeout=1)
     outcome = world.session("open", open_for=1)
-    assert outcome.verdict.code == "close_timeout"
+    assert outcome.conclusion.code == "close_timeout"
     assert outcome.duration < 6
 
 

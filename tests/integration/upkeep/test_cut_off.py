@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     Audit,
@@ -24,7 +25,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import bookkeeping as _aftermath
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import begin_compaction
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._session import engine as _session
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import compaction as _compaction
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import rollback as _rollback
@@ -67,10 +67,10 @@ def state(keeper: Keeper) -> set[str]:
 
 @pytest.mark.parametrize("verb", ["info", "maintain", "backup"])
 def test_after_a_backup_nothing_is_an_alarm(keeper: Keeper, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
-    cut_off(keeper, monkeypatch, "backup", _session, "examine")
+    cut_off(keeper, monkeypatch, "backup", _session, "audit_since_baseline")
     assert "underway.json" in state(keeper)
     outcome = keeper.world.session(verb)
-    assert came_to(outcome) == OK, (outcome.verdict, outcome.log_tail)
+    assert came_to(outcome) == OK, (outcome.conclusion, outcome.log_tail)
     cut = last_session(keeper)
     assert (cut.verb, cut.status, cut.code) == ("backup", "failed", "server_error")
     assert "cut off in the middle" in cut.reason and cut.transaction is not None
@@ -78,7 +78,7 @@ def test_after_a_backup_nothing_is_an_alarm(keeper: Keeper, monkeypatch: pytest.
     assert keeper.module("audit", full=True)["verdict"] == "clean"
 
 
-@pytest.mark.parametrize("place", ["examine", "conclude"])
+@pytest.mark.parametrize("place", ["audit_since_baseline", "record_and_advance"])
 def test_a_maintenance_is_recorded_and_goes_on(keeper: Keeper, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     dropped = list(keeper.contents)[:2]
     cut_off(keeper, monkeypatch, "maintain", _session, place)
@@ -89,16 +89,16 @@ def test_a_maintenance_is_recorded_and_goes_on(keeper: Keeper, monkeypatch: pyte
     assert isinstance(audit, Audit) and audit.verdict == "expected" and audit.session == trim.session
     assert keeper.module("compact")["waiting"].startswith("what was deleted is held until"), "the hold has begun"
     outcome = keeper.maintain()
-    assert came_to(outcome) == OK, (outcome.verdict, outcome.log_tail)
+    assert came_to(outcome) == OK, (outcome.conclusion, outcome.log_tail)
     assert outcome.maintain and outcome.maintain["deleted"] == sorted(dropped)
     assert keeper.known() == set(keeper.listed()) and added in keeper.known()
 
 
-@pytest.mark.parametrize("place", ["conclude", "keep_baseline"])
+@pytest.mark.parametrize("place", ["record_and_advance", "save_baseline"])
 def test_an_alarm_is_not_forgotten(keeper: Keeper, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """Neither before nor after the ledger knows of it."""
     assert keeper.borg("delete", "-a", "*").returncode == 0
-    cut_off(keeper, monkeypatch, "backup", _session if place == "conclude" else _aftermath, place)
+    cut_off(keeper, monkeypatch, "backup", _session if place == "record_and_advance" else _aftermath, place)
     outcome = keeper.world.session("backup")
     assert "stored objects were deleted" in outcome.frozen
     assert last_session(keeper).code == "alarm"
@@ -115,7 +115,7 @@ def test_an_alarm_that_the_ledger_did_not_take_comes_again(keeper: Keeper, monke
         patch.setattr(_aftermath, "_recorded", full)
         for _ in range(2):  # Backups go on.
             outcome = keeper.world.session("backup")
-            assert outcome.verdict.code == "alarm" and "not recorded: no space left" in outcome.verdict.reason
+            assert outcome.conclusion.code == "alarm" and "not recorded: no space left" in outcome.conclusion.reason
             assert outcome.gate.commits
     assert "stored objects were deleted" in keeper.world.session("backup").frozen
 
@@ -190,7 +190,7 @@ def test_a_lock_of_somebody_else_stays(keeper: Keeper) -> None:
     lock.touch()
     give(keeper)
     outcome = keeper.world.session("backup")
-    assert outcome.verdict.code == "client_failed" and "lock" in outcome.verdict.reason
+    assert outcome.conclusion.code == "client_failed" and "lock" in outcome.conclusion.reason
     assert lock.exists()
     shutil.rmtree(lock.parent)
 
@@ -212,7 +212,7 @@ def roll_back_to(keeper: Keeper, snapshot: Path) -> None:
         _rollback.roll_back(held, target, _rollback.consequences(held, target, "try"), "cut")
 
 
-@pytest.mark.parametrize("step", ["_carry", "_replace", "run_borg", "keep_baseline"])
+@pytest.mark.parametrize("step", ["_carry", "_replace", "run_borg", "save_baseline"])
 def test_a_rollback_to_a_copy_can_be_done_again(
     keeper: Keeper, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str
 ) -> None:
@@ -224,7 +224,7 @@ def test_a_rollback_to_a_copy_can_be_done_again(
         patch.setattr(_rollback, step, only_moved_aside if step == "_replace" else no_power)
         roll_back_to(keeper, snapshot)
     if step == "_replace":
-        assert keeper.world.session("backup").verdict.code == "repository_missing"
+        assert keeper.world.session("backup").conclusion.code == "repository_missing"
     else:
         assert keeper.nonce() >= nonce, "a backup that comes now begins with no older one"
     done = keeper.module("rollback", snapshot=str(snapshot), reason="again")
@@ -246,7 +246,7 @@ def test_a_copy_takes_the_place_of_what_cannot_be_put_in_order(keeper: Keeper, t
     with upkeep(keeper.config_dir, CLIENT, "a test") as held:
         begin_compaction(held.server, held.client, held.baseline())
     (keeper.repository / "config").write_text((keeper.repository / "config").read_text().replace("version = 1", ""))
-    assert keeper.world.session("backup").verdict.code == "check_failed"
+    assert keeper.world.session("backup").conclusion.code == "check_failed"
     refused = keeper.module("rollback", transaction=keeper.transaction(next(iter(keeper.contents))), reason="try")
     assert refused["code"] == "check_failed"
     done = keeper.module("rollback", snapshot=str(snapshot), reason="damaged")

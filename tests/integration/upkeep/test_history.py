@@ -28,7 +28,7 @@ def attacked(keeper: Keeper) -> Keeper:
     """Somebody with the key deleted everything, and the next session noticed."""
     assert keeper.borg("delete", "-a", "*").returncode == 0
     outcome = keeper.world.session("backup")
-    assert outcome.verdict.code == "alarm" and "stored objects were deleted" in outcome.verdict.reason
+    assert outcome.conclusion.code == "alarm" and "stored objects were deleted" in outcome.conclusion.reason
     return keeper
 
 
@@ -80,7 +80,7 @@ def test_from_delete_all_to_a_whole_history(attacked: Keeper) -> None:
     for limits in ({}, {"limit_ratio": 1.0}):
         refused = keeper.module("compact", **limits)
         assert refused["failed"] and refused["code"] == "frozen", refused
-    assert keeper.maintain().verdict.code == "frozen"
+    assert keeper.maintain().conclusion.code == "frozen"
     assert segments(keeper) == before
 
     lifted = keeper.module("unfreeze", reason="rolling back", by="alice")
@@ -134,7 +134,7 @@ def test_backups_would_not_go_on_without_forgetting(attacked: Keeper) -> None:
     kept = keeper.transaction(list(keeper.contents)[-1])
     assert not keeper.module("rollback", transaction=kept, reason="stolen key").get("failed")
     outcome = keeper.world.session("backup")
-    assert outcome.verdict.code == "client_failed" and "newer than" in outcome.verdict.reason
+    assert outcome.conclusion.code == "client_failed" and "newer than" in outcome.conclusion.reason
 
 
 def test_a_rollback_to_a_copy_carries_the_nonce_forward(keeper: Keeper, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_damage_is_told_from_tampering_and_freezes(keeper: Keeper) -> None:
     assert found["changed"] and [f"damage: segment {biggest.name}" in one for one in found["findings"]] == [True]
     last = keeper.entries("audit")[-1]
     assert isinstance(last, Audit) and last.verdict == "alarm"
-    assert keeper.maintain().verdict.code == "frozen"
+    assert keeper.maintain().conclusion.code == "frozen"
     assert keeper.module("compact")["code"] == "frozen"
 
 
@@ -219,11 +219,11 @@ def test_a_broken_chain_is_an_alarm_and_nothing_is_deleted(keeper: Keeper) -> No
         connection.execute(trigger)
         connection.commit()
     outcome = keeper.world.session("backup")
-    assert outcome.verdict.code == "alarm" and "was tampered with" in outcome.verdict.reason
+    assert outcome.conclusion.code == "alarm" and "was tampered with" in outcome.conclusion.reason
     assert outcome.ledger is None, "nobody shall note the head of a ledger that is not whole"
     assert outcome.archive and outcome.archive["id"] in keeper.known()
     assert outcome.frozen == "" and keeper.entries("freeze") == []
-    assert keeper.maintain().verdict.code == "alarm"
+    assert keeper.maintain().conclusion.code == "alarm"
     for module, check in (("compact", False), ("audit", False), ("audit", True)):
         refused = keeper.module(module, check=check)
         assert refused["code"] == "alarm" and "was tampered with" in refused["msg"], refused

@@ -30,7 +30,7 @@ def test_exactly_the_named_archives_go_while_the_client_is_off(keeper: Keeper, k
     keyholder.give()
     oldest, older, newest = keeper.contents
     outcome = keeper.maintain()
-    assert came_to(outcome) == OK, (outcome.verdict, outcome.log_tail)
+    assert came_to(outcome) == OK, (outcome.conclusion, outcome.log_tail)
     assert (outcome.client, outcome.changed) == (CLIENT, True)
     assert outcome.maintain and outcome.maintain["deleted"] == sorted([oldest, older])
     assert (outcome.maintain["check"], outcome.maintain["missing"], outcome.maintain["unknown"]) == ("ok", [], [])
@@ -46,16 +46,16 @@ def test_exactly_the_named_archives_go_while_the_client_is_off(keeper: Keeper, k
 def test_everything_else_still_goes_to_the_client(keeper: Keeper, keyholder: Keyholder) -> None:
     keyholder.give()
     for verb in ("backup", "info", "open"):
-        assert keeper.world.session(verb).verdict.code == "unreachable"
+        assert keeper.world.session(verb).conclusion.code == "unreachable"
 
 
 def test_a_missing_passphrase_is_named(keeper: Keeper, keyholder: Keyholder) -> None:
     outcome = keeper.maintain()
-    assert outcome.verdict.code == "client_failed"
+    assert outcome.conclusion.code == "client_failed"
     wanted = (
         f"{NAME} (keyholder of {CLIENT}): {keyholder.kept}/passphrase is missing: put the passphrase of {CLIENT} there"
     )
-    assert outcome.verdict.reason.startswith(wanted), outcome.verdict
+    assert outcome.conclusion.reason.startswith(wanted), outcome.conclusion
     assert set(keeper.listed()) == set(keeper.contents)
 
 
@@ -63,22 +63,25 @@ def test_a_host_that_is_no_keyholder_does_nothing(keeper: Keeper, keyholder: Key
     keyholder.give()
     keyholder.write(keyholder_for=["web2"])
     outcome = keeper.maintain()
-    assert outcome.verdict.code == "no_dispatcher", outcome.verdict
-    assert f"this host is no keyholder of {CLIENT}" in outcome.verdict.reason
+    assert outcome.conclusion.code == "no_dispatcher", outcome.conclusion
+    assert f"this host is no keyholder of {CLIENT}" in outcome.conclusion.reason
     assert set(keeper.listed()) == set(keeper.contents)
 
 
 def test_a_keyholder_that_the_server_does_not_know_is_named(keeper: Keeper, keyholder: Keyholder) -> None:
     (keeper.world.path / f"etc/clients/{NAME}.json").unlink()
     outcome = keeper.maintain(check=True)
-    assert outcome.verdict.code == "not_provisioned" and f"client {NAME} is not provisioned" in outcome.verdict.reason
+    assert (
+        outcome.conclusion.code == "not_provisioned"
+        and f"client {NAME} is not provisioned" in outcome.conclusion.reason
+    )
 
 
 def test_more_than_the_budget_is_refused_here_too(keeper: Keeper, keyholder: Keyholder) -> None:
     keyholder.give()
     keeper.world.write(trim_max_objects=3)
     outcome = keeper.maintain()
-    assert outcome.verdict.code == "refused" and "deleting more than 3 objects" in outcome.verdict.reason
+    assert outcome.conclusion.code == "refused" and "deleting more than 3 objects" in outcome.conclusion.reason
     assert set(keeper.listed()) == keeper.known() == set(keeper.contents)
 
 
@@ -91,8 +94,8 @@ def test_after_a_rollback_the_keyholder_forgets_too(keeper: Keeper, keyholder: K
     done = keeper.module("rollback", transaction=before, reason="a test")
     assert not done["failed"], done
     outcome = keeper.maintain()
-    assert outcome.verdict.code == "client_failed" and "newer than repository" in outcome.verdict.reason, (
-        outcome.verdict
+    assert outcome.conclusion.code == "client_failed" and "newer than repository" in outcome.conclusion.reason, (
+        outcome.conclusion
     )
     keyholder.forget(done["repository_id"])
     assert came_to(keeper.maintain()) == OK

@@ -15,7 +15,7 @@ from session_world import CLIENT, OK, came_to
 def test_exactly_the_named_archives_go(keeper: Keeper) -> None:
     oldest, older, newest = keeper.contents
     outcome = keeper.maintain()
-    assert came_to(outcome) == OK, (outcome.verdict, outcome.log_tail, outcome.gate)
+    assert came_to(outcome) == OK, (outcome.conclusion, outcome.log_tail, outcome.gate)
     assert outcome.changed and outcome.maintain
     assert outcome.maintain["named"] == [oldest, older]
     assert outcome.maintain["deleted"] == sorted([oldest, older])
@@ -57,7 +57,7 @@ def test_what_the_ledger_does_not_know_is_shown_and_stays(keeper: Keeper) -> Non
     keeper.borg("create", "::stray{{x}}", str(keeper.world.own / "source"))
     keeper.world.session("backup")
     outcome = keeper.maintain()
-    assert came_to(outcome) == OK, (outcome.verdict, outcome.log_tail)
+    assert came_to(outcome) == OK, (outcome.conclusion, outcome.log_tail)
     assert outcome.maintain
     assert [archive["name"] for archive in outcome.maintain["unknown"]] == ["stray{x}"]
     assert "stray{x}" in keeper.listed().values()
@@ -69,12 +69,12 @@ def test_what_the_ledger_does_not_know_goes_when_a_person_names_it(keeper: Keepe
     (stray,) = set(keeper.listed()) - keeper.known()
     keeper.world.write(retention={"daily": -1, "minimum": 4})
     for wrong, words in ((newest, f"the ledger knows archive {newest}"), ("../x", "64 hex digits each, not '../x'")):
-        refused = keeper.maintain(delete_unknown=[stray, wrong]).verdict
+        refused = keeper.maintain(delete_unknown=[stray, wrong]).conclusion
         assert refused.code == "refused" and words in refused.reason
     plan = keeper.maintain(delete_unknown=[stray], check=True)
     assert plan.changed and plan.maintain and plan.maintain["named"] == [stray] and stray in keeper.listed()
     outcome = keeper.maintain(delete_unknown=[stray, "0" * 64])
-    assert came_to(outcome) == OK, (outcome.verdict, outcome.log_tail)
+    assert came_to(outcome) == OK, (outcome.conclusion, outcome.log_tail)
     assert outcome.maintain and outcome.maintain["deleted"] == [stray] and outcome.maintain["unknown"] == []
     assert outcome.audit and outcome.audit["verdict"] == "expected"
     assert set(keeper.listed()) == keeper.known() and newest in keeper.known()
@@ -89,7 +89,7 @@ def test_an_archive_that_nobody_deleted_is_missed(keeper: Keeper) -> None:
     (keeper.world.path / "state" / CLIENT / "baseline.json").unlink()
     assert came_to(keeper.world.session("backup")) == OK
     outcome = keeper.maintain()
-    assert outcome.verdict.code == "archives_missing", (outcome.verdict, outcome.log_tail)
+    assert outcome.conclusion.code == "archives_missing", (outcome.conclusion, outcome.log_tail)
     assert outcome.maintain and outcome.maintain["missing"] == [next(iter(keeper.contents))]
 
 
@@ -100,7 +100,7 @@ def test_an_archive_may_take_along_what_came_with_it(keeper: Keeper, monkeypatch
     keeper.backup(3, size=20_000_000)
     keeper.backup(4)
     outcome = keeper.maintain()
-    assert came_to(outcome) == OK, outcome.verdict
+    assert came_to(outcome) == OK, outcome.conclusion
     assert outcome.maintain and len(outcome.maintain["deleted"]) == 4
     assert outcome.audit and outcome.audit["verdict"] == "expected"
 
@@ -108,9 +108,9 @@ def test_an_archive_may_take_along_what_came_with_it(keeper: Keeper, monkeypatch
 def test_more_than_the_budget_is_refused_and_everything_stays(keeper: Keeper) -> None:
     keeper.world.write(trim_max_objects=3)
     outcome = keeper.maintain()
-    assert outcome.verdict.code == "refused", outcome.verdict
-    assert "deleting more than 3 objects" in outcome.verdict.reason
-    assert outcome.verdict.reason.endswith("; see 'refused' in docs/retention.md")
+    assert outcome.conclusion.code == "refused", outcome.conclusion
+    assert "deleting more than 3 objects" in outcome.conclusion.reason
+    assert outcome.conclusion.reason.endswith("; see 'refused' in docs/retention.md")
     assert outcome.audit and outcome.audit["verdict"] == "clean"
     assert set(keeper.listed()) == keeper.known() == set(keeper.contents)
     keeper.world.write(trim_max_objects=None)
@@ -122,20 +122,20 @@ def test_a_frozen_client_is_not_maintained(keeper: Keeper) -> None:
     with keeper.ledger() as ledger:
         ledger.append(Freeze(CLIENT, "somebody was here"))
     outcome = keeper.maintain()
-    assert outcome.verdict.code == "frozen" and "somebody was here" in outcome.verdict.reason
+    assert outcome.conclusion.code == "frozen" and "somebody was here" in outcome.conclusion.reason
     assert set(keeper.listed()) == set(keeper.contents)
 
 
 def test_a_record_without_retention_deletes_nothing(keeper: Keeper) -> None:
     keeper.world.write(retention=None)
     outcome = keeper.maintain()
-    assert outcome.verdict.code == "not_provisioned" and "no retention" in outcome.verdict.reason
+    assert outcome.conclusion.code == "not_provisioned" and "no retention" in outcome.conclusion.reason
 
 
 def test_rules_that_make_no_sense_are_named(keeper: Keeper) -> None:
     keeper.world.write(retention={"dayly": 3})
     outcome = keeper.maintain()
-    assert outcome.verdict.code == "server_error" and "dayly" in outcome.verdict.reason
+    assert outcome.conclusion.code == "server_error" and "dayly" in outcome.conclusion.reason
 
 
 ONE_BY_ONE = """
@@ -152,7 +152,7 @@ work.Work.borg = split
 def test_the_budget_is_for_one_connection(keeper: Keeper) -> None:
     keeper.serve(ONE_BY_ONE)
     outcome = keeper.maintain()
-    assert outcome.verdict.code == "refused" and "deleting what is already stored" in outcome.verdict.reason
+    assert outcome.conclusion.code == "refused" and "deleting what is already stored" in outcome.conclusion.reason
     assert len(keeper.listed()) == 2
 
 
@@ -172,7 +172,7 @@ verbs.VERBS["maintain"] = everything
 def test_a_client_that_boasts_of_more_than_was_named_is_not_believed(keeper: Keeper) -> None:
     keeper.serve(MORE_THAN_NAMED.format('told["maintain"]["deleted"]'))
     outcome = keeper.maintain()
-    assert outcome.verdict.code == "bad_result" and "1 archives that nobody named" in outcome.verdict.reason
+    assert outcome.conclusion.code == "bad_result" and "1 archives that nobody named" in outcome.conclusion.reason
     assert len(keeper.known()) == 1
 
 
@@ -185,7 +185,9 @@ def test_what_a_client_deletes_in_secret_is_missed_and_comes_back(keeper: Keeper
     assert keeper.listed() == {} and keeper.known() == {newest}
     keeper.serve()
     outcome = keeper.maintain()
-    assert outcome.verdict.code == "archives_missing" and outcome.maintain and outcome.maintain["missing"] == [newest]
+    assert (
+        outcome.conclusion.code == "archives_missing" and outcome.maintain and outcome.maintain["missing"] == [newest]
+    )
     done = keeper.module("rollback", transaction=kept, reason="it lied")
     assert not done["failed"], done
     keeper.forget(done["repository_id"])

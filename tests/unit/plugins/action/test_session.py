@@ -13,7 +13,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.paranoid.backup.plugins.action import session
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome, Verdict
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
 from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import Order
 
 MODULE = {"status": "ok", "from": "the module"}
@@ -23,7 +23,7 @@ class Action:
     """The action with an engine and a module of the test's own; ``orders`` and ``modules`` are what they were asked."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.verdict, self.changed = Verdict("ok"), True
+        self.verdict, self.changed = Conclusion("ok"), True
         self.orders: list[Order] = []
         self.modules: list[dict[str, Any]] = []
         self._patch = monkeypatch
@@ -81,14 +81,14 @@ def test_check_mode_reaches_the_order(action: Action) -> None:
 
 
 def test_a_failed_outcome_fails_the_task_with_its_reason(action: Action) -> None:
-    action.verdict, action.changed = Verdict("failed", "quota", "web1 is at its quota"), False
+    action.verdict, action.changed = Conclusion("failed", "quota", "web1 is at its quota"), False
     result = action.run(BACKUP)
     assert (result["failed"], result["msg"], result["changed"]) == (True, "web1 is at its quota", False)
     assert (result["code"], result["reason"]) == ("quota", "web1 is at its quota")
 
 
 def test_a_skipped_outcome_is_no_failure(action: Action) -> None:
-    action.verdict = Verdict("skipped", "fail_fast", "not started")
+    action.verdict = Conclusion("skipped", "fail_fast", "not started")
     assert "failed" not in action.run(BACKUP)
 
 

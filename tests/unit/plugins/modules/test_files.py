@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.paranoid.backup.plugins.module_utils._provision.file_tree import TreeError, Wanted
+from ansible_collections.paranoid.backup.plugins.module_utils._provision.file_tree import Desired, TreeError
 from ansible_collections.paranoid.backup.plugins.modules import files
 from module_call import call
 
@@ -24,10 +24,10 @@ NOTHING = {"content": None, "mode": None, "owner": None, "group": None, "validat
 
 
 def test_an_entry_names_an_owner_or_gets_the_one_of_all() -> None:
-    assert files.wanted({**NOTHING, **FILE}, "o", "g") == Wanted("/f", "file", "o", "g", 0o640, b"x\n")
+    assert files.wanted({**NOTHING, **FILE}, "o", "g") == Desired("/f", "file", "o", "g", 0o640, b"x\n")
     named = files.wanted({**NOTHING, **FILE, "owner": "me", "group": "us"}, "o", "g")
     assert (named.owner, named.group) == ("me", "us")
-    assert files.wanted({**NOTHING, **FILE, "state": "absent"}, "o", "g") == Wanted("/f", "absent")
+    assert files.wanted({**NOTHING, **FILE, "state": "absent"}, "o", "g") == Desired("/f", "absent")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome, Verdict
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
 from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import Order
 from ansible_collections.paranoid.backup.plugins.module_utils._session.options import SESSION_SPEC
 from ansible_collections.paranoid.backup.plugins.modules import session
@@ -19,7 +19,7 @@ from module_call import call
 class Engine:
     """Stands in for the engine: notes the order and returns the outcome that the test wants."""
 
-    def __init__(self, verdict: Verdict, changed: bool) -> None:
+    def __init__(self, verdict: Conclusion, changed: bool) -> None:
         self.verdict, self.changed = verdict, changed
         self.orders: list[Order] = []
 
@@ -32,7 +32,7 @@ class Engine:
 def told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that calls the module with an engine, and returns the result and the orders."""
 
-    def tell(verdict: Verdict, changed: bool = False, **options: Any) -> tuple[dict[str, Any], list[Order]]:
+    def tell(verdict: Conclusion, changed: bool = False, **options: Any) -> tuple[dict[str, Any], list[Order]]:
         engine = Engine(verdict, changed)
         monkeypatch.setattr(session, "perform", engine.perform)
         return call(session, {"client": "web1", "verb": "backup", **options}, capsys, monkeypatch), engine.orders
@@ -47,27 +47,27 @@ def test_every_option_reaches_the_order(told: Any) -> None:
         "delete_unknown": ["0" * 64],
     }  # fmt: skip
     assert wanted.keys() == SESSION_SPEC.keys()
-    _result, orders = told(Verdict("ok"), **wanted)
+    _result, orders = told(Conclusion("ok"), **wanted)
     assert orders == [Order(check=False, **wanted)]
 
 
 def test_what_is_not_set_is_the_engines_default(told: Any) -> None:
-    assert told(Verdict("ok"))[1] == [Order("web1", "backup")]
+    assert told(Conclusion("ok"))[1] == [Order("web1", "backup")]
 
 
 def test_check_mode_reaches_the_order(told: Any) -> None:
-    assert told(Verdict("ok"), _ansible_check_mode=True)[1] == [Order("web1", "backup", check=True)]
+    assert told(Conclusion("ok"), _ansible_check_mode=True)[1] == [Order("web1", "backup", check=True)]
 
 
 @pytest.mark.parametrize(("status", "changed"), [("ok", True), ("ok", False), ("skipped", False)])
 def test_an_outcome_is_the_result(told: Any, status: str, changed: bool) -> None:
-    result, _orders = told(Verdict(status), changed)
+    result, _orders = told(Conclusion(status), changed)
     assert (result["status"], result["changed"], result.get("failed", False)) == (status, changed, False)
     assert (result["client"], result["session"], result["duration"]) == ("web1", "1" * 32, 1.5)
 
 
 def test_a_failed_outcome_fails_the_task_with_its_reason(told: Any) -> None:
-    result, _orders = told(Verdict("failed", "quota", "web1 is at its quota"))
+    result, _orders = told(Conclusion("failed", "quota", "web1 is at its quota"))
     assert (result["failed"], result["msg"]) == (True, "web1 is at its quota")
     assert (result["code"], result["reason"]) == ("quota", "web1 is at its quota")
 
@@ -77,7 +77,7 @@ def test_a_failed_outcome_fails_the_task_with_its_reason(told: Any) -> None:
     [({"verb": "destroy"}, "value of verb must be one of"), ({"open_for": "x"}, "open_for"), ({"more": 1}, "more")],
 )
 def test_bad_options_are_named_and_reach_no_engine(told: Any, options: dict[str, Any], words: str) -> None:
-    result, orders = told(Verdict("ok"), **options)
+    result, orders = told(Conclusion("ok"), **options)
     assert result["failed"] and words in result["msg"]
     assert orders == []
 
@@ -92,5 +92,5 @@ def test_without_records_the_real_engine_says_what_to_do(
 
 
 def test_each_value_that_is_returned_is_documented() -> None:
-    outcome = Outcome("c", "v", "s", "r", Verdict("ok"), "s", "f", 0.0)
+    outcome = Outcome("c", "v", "s", "r", Conclusion("ok"), "s", "f", 0.0)
     assert yaml.safe_load(session.RETURN).keys() == outcome.to_dict().keys()

@@ -16,7 +16,7 @@ import yaml
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.doc_fragments.upkeep import ModuleDocFragment
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import AuditVerdict
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import module as _upkeep_module
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.compaction import Prospect
 from ansible_collections.paranoid.backup.plugins.modules import audit, compact, rollback, unfreeze
@@ -81,7 +81,7 @@ def test_an_audit_tells_how_long_it_took(
 ) -> None:
     work_long(monkeypatch)
     found = AuditVerdict(verdict, ())
-    monkeypatch.setattr(audit, "inspect", lambda *_held, **_wanted: found)
+    monkeypatch.setattr(audit, "audit_and_record", lambda *_held, **_wanted: found)
     monkeypatch.setattr(audit, "refuse_broken", lambda *_ledger: None)
     told = call(audit, {"client": "web1"}, capsys, monkeypatch)
     assert (told["verdict"], *(told[key] for key in sorted(TIMED))) == (verdict, 40, MIDNIGHT, MIDNIGHT)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import repository_id
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 
 ID = "0123456789abcdef" * 4
 

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock, port_lock, slot
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
 
 HOLD = """
 import sys, time

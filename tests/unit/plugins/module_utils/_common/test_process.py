@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account, end, pipe, spawn
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
 
 ROOT = os.geteuid() == 0
 ME = pwd.getpwuid(os.geteuid()).pw_name

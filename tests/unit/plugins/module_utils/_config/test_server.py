@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._config import server as _records
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import RecordError, load_client, load_peer
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ConfigError, load_client, load_peer
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import VERBS
 
 RECORD: dict[str, Any] = {
@@ -43,7 +43,7 @@ def test_a_good_record(tmp_path: Path) -> None:
 
 
 def test_a_missing_record(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match=r"client web1 is not provisioned on this server: run site\.yml"):
+    with pytest.raises(ConfigError, match=r"client web1 is not provisioned on this server: run site\.yml"):
         load_client(str(tmp_path), "web1")
 
 
@@ -54,10 +54,10 @@ def test_the_usual_place_is_another_on_freebsd(tmp_path: Path, monkeypatch: pyte
     other.mkdir()
     load(other, json.dumps(RECORD))
     assert load_client(str(usual), "web1").host == "192.0.2.7"
-    with pytest.raises(RecordError, match="elsewhere/clients/web1"):
+    with pytest.raises(ConfigError, match="elsewhere/clients/web1"):
         load_client(str(tmp_path / "elsewhere"), "web1")
     usual.mkdir()
-    with pytest.raises(RecordError, match="etc/clients/web1"):
+    with pytest.raises(ConfigError, match="etc/clients/web1"):
         load_client(str(usual), "web1")
 
 
@@ -76,13 +76,13 @@ WRONG = [
 
 @pytest.mark.parametrize(("changes", "words"), WRONG)
 def test_a_wrong_field_is_named(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(RecordError, match=words):
+    with pytest.raises(ConfigError, match=words):
         load(tmp_path, json.dumps({**RECORD, **changes}))
 
 
 @pytest.mark.parametrize("key", [key for key in RECORD if key not in ("schema", "quota")])
 def test_a_missing_field_is_named(tmp_path: Path, key: str) -> None:
-    with pytest.raises(RecordError, match=f"'{key}'"):
+    with pytest.raises(ConfigError, match=f"'{key}'"):
         load(tmp_path, json.dumps({name: value for name, value in RECORD.items() if name != key}))
 
 
@@ -111,12 +111,12 @@ def test_without_a_keyholder_the_client_maintains_itself(tmp_path: Path) -> None
 )
 def test_a_keyholder_that_cannot_be_is_named(tmp_path: Path, name: str, words: str) -> None:
     client = load(tmp_path, json.dumps({**RECORD, "keyholder": name}))
-    with pytest.raises(RecordError, match=words):
+    with pytest.raises(ConfigError, match=words):
         load_peer(str(tmp_path), client, "maintain")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '"x"', "\x00", json.dumps({**RECORD, "host": "x" * 70_000})])
 def test_rubbish(tmp_path: Path, text: str) -> None:
-    with pytest.raises(RecordError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load(tmp_path, text)
     assert "\n" not in str(caught.value)

@@ -30,7 +30,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     Unfreeze,
     session_entry,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, recover
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, recover_ledger
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 
@@ -395,9 +395,9 @@ class TestCopies:
         heads = [ledger.append(backup(number)) for number in range(1, 6)]
         tamper(path, "UPDATE entries SET client = 'x' WHERE seq = 4")
         target = str(tmp_path / "whole")
-        assert recover(path, target) == heads[2]
+        assert recover_ledger(path, target) == heads[2]
         with Ledger.open(target) as whole:
             assert whole.verify(heads[2]).ok
             assert whole.append(backup(4)).seq == 4
         with pytest.raises(LedgerError, match="has entries already"):
-            recover(path, target)
+            recover_ledger(path, target)

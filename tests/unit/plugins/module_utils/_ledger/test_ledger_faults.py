@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, Head, parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Freeze, LedgerError
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, recover
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, recover_ledger
 from waiting import wait_until
 
 FORK = multiprocessing.get_context("fork")
@@ -138,7 +138,7 @@ def test_copies_while_writers_run(tmp_path: Path) -> None:
             before = heads(told)
             plain, whole, copied = (str(tmp_path / f"{name}{number}") for name in ("plain", "whole", "copied"))
             subprocess.run(["cp", path, plain], check=True)
-            recovered = recover(plain, whole)
+            recovered = recover_ledger(plain, whole)
             with Ledger.read(whole) as copy, Ledger.read(path) as source:
                 assert copy.verify().ok
                 assert source.verify(recovered, full=False).ok
@@ -231,14 +231,14 @@ def test_recovery_of_another_file_says_so(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"not a database, " * 1000)
     with pytest.raises(LedgerError, match="it is damaged"):
-        recover(str(source), str(tmp_path / "target"))
+        recover_ledger(str(source), str(tmp_path / "target"))
 
 
 def test_recovery_of_an_empty_ledger_says_so(tmp_path: Path) -> None:
     source = tmp_path / "source"
     Ledger.open(str(source)).close()
     with pytest.raises(LedgerError, match="nothing whole"):
-        recover(str(source), str(tmp_path / "target"))
+        recover_ledger(str(source), str(tmp_path / "target"))
 
 
 @pytest.mark.parametrize("name", ["absent.sqlite", "absent/ledger.sqlite"])

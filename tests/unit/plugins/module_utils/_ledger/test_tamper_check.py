@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Freeze
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.schema import STATEMENTS
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import broken_chain
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
 
 NOW = datetime(2026, 11, 21, 6, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
     with Ledger.open(str(path)) as ledger:
         for number in range(5):
             ledger.append(Freeze("web1", f"reason {number}"))
-        assert broken_chain(ledger, NOW) == ""
+        assert chain_problem(ledger, NOW) == ""
     return path
 
 
@@ -52,39 +52,39 @@ def tamper(path: Path, *statements: str) -> None:
 def test_what_grows_is_whole(ledger: Ledger) -> None:
     for hours in (1, 2, 30, 31):
         ledger.append(Freeze("web2", "more"))
-        assert broken_chain(ledger, NOW + timedelta(hours=hours)) == ""
+        assert chain_problem(ledger, NOW + timedelta(hours=hours)) == ""
 
 
 @pytest.mark.parametrize("now", [LATER, NOW - timedelta(hours=1)], ids=["a day later", "a clock that went back"])
 def test_the_whole_chain_is_read_once_a_day(path: Path, ledger: Ledger, now: datetime) -> None:
     tamper(path, "UPDATE entries SET body = replace(body, 'reason 1', 'nothing') WHERE seq = 2")
-    assert broken_chain(ledger, NOW + timedelta(hours=1)) == "", "that nobody reads now"
-    assert "entry 2 was altered" in broken_chain(ledger, now)
-    assert "entry 2 was altered" in broken_chain(ledger, now), "and it stays so"
+    assert chain_problem(ledger, NOW + timedelta(hours=1)) == "", "that nobody reads now"
+    assert "entry 2 was altered" in chain_problem(ledger, now)
+    assert "entry 2 was altered" in chain_problem(ledger, now), "and it stays so"
 
 
 def test_a_ledger_that_was_cut_off_is_noticed_at_once(path: Path, ledger: Ledger) -> None:
     tamper(path, "DELETE FROM entries WHERE seq = 5")
-    assert "entry 5 is missing: the ledger was cut off at 4" in broken_chain(ledger, NOW)
+    assert "entry 5 is missing: the ledger was cut off at 4" in chain_problem(ledger, NOW)
     ledger.append(Freeze("web1", "another one"))
-    assert "entry 5 is not the one that was noted" in broken_chain(ledger, NOW)
+    assert "entry 5 is not the one that was noted" in chain_problem(ledger, NOW)
 
 
 def test_a_new_ledger_in_its_place_is_noticed_at_once(path: Path) -> None:
     path.unlink()
     with Ledger.open(str(path)) as fresh:
-        assert "was cut off at 0" in broken_chain(fresh, NOW)
+        assert "was cut off at 0" in chain_problem(fresh, NOW)
         Path(f"{path}.head").unlink()  # A person says that it is right.
-        assert broken_chain(fresh, NOW) == ""
+        assert chain_problem(fresh, NOW) == ""
 
 
 def test_triggers_that_are_gone_are_noticed_at_once(path: Path, ledger: Ledger) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TRIGGER entries_stay")
-    assert "its tables or triggers were altered" in broken_chain(ledger, NOW)
+    assert "its tables or triggers were altered" in chain_problem(ledger, NOW)
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"head": "5", "whole": "2026-11-21"}', "[]"])
 def test_a_note_that_cannot_be_read_is_no_excuse(path: Path, ledger: Ledger, content: str) -> None:
     Path(f"{path}.head").write_text(content)
-    assert "sqlite.head cannot be read" in broken_chain(ledger, NOW)
+    assert "sqlite.head cannot be read" in chain_problem(ledger, NOW)

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Freeze, Unfreeze
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import enter
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome, Verdict
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import record_session
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
 
 CLIENT: Any = SimpleNamespace(client="web1")
-BACKUP = Outcome("web1", "backup", "1" * 32, "r1", Verdict("ok"), "s", "f", 1.5, True)
+BACKUP = Outcome("web1", "backup", "1" * 32, "r1", Conclusion("ok"), "s", "f", 1.5, True)
 FOUND = {"verdict": "alarm", "findings": ["12 objects gone"]}
-ALARM = replace(BACKUP, verdict=Verdict("failed", "alarm", "ALARM: 12 objects gone"), audit=FOUND)
+ALARM = replace(BACKUP, conclusion=Conclusion("failed", "alarm", "ALARM: 12 objects gone"), audit=FOUND)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def kinds(server: Any) -> list[str]:
 
 
 def test_a_session_is_one_entry_and_its_outcome_tells_where_the_ledger_stands(server: Any) -> None:
-    outcome = enter(server, CLIENT, BACKUP)
+    outcome = record_session(server, CLIENT, BACKUP)
     assert kinds(server) == ["session"]
     with Ledger.read(f"{server.state_dir}/{NAME}") as ledger:
         head = str(ledger.head())
@@ -44,34 +44,37 @@ def test_a_session_is_one_entry_and_its_outcome_tells_where_the_ledger_stands(se
 
 
 def test_an_alarm_freezes_once_and_backups_say_so_until_it_is_lifted(server: Any) -> None:
-    assert enter(server, CLIENT, ALARM).frozen == "ALARM: 12 objects gone"
-    later = enter(server, CLIENT, BACKUP)
-    assert (later.verdict.status, later.frozen) == ("ok", "ALARM: 12 objects gone")
-    enter(server, CLIENT, ALARM)
+    assert record_session(server, CLIENT, ALARM).frozen == "ALARM: 12 objects gone"
+    later = record_session(server, CLIENT, BACKUP)
+    assert (later.conclusion.status, later.frozen) == ("ok", "ALARM: 12 objects gone")
+    record_session(server, CLIENT, ALARM)
     assert kinds(server).count("freeze") == 1
     with Ledger.open(f"{server.state_dir}/{NAME}") as ledger:
         ledger.append(Unfreeze("web1", "looked", "alice"))
-    assert enter(server, CLIENT, BACKUP).frozen == ""
+    assert record_session(server, CLIENT, BACKUP).frozen == ""
 
 
 def test_another_clients_freeze_is_not_ours(server: Any) -> None:
     with Ledger.open(f"{server.state_dir}/{NAME}") as ledger:
         ledger.append(Freeze("web2", "gone", ""))
-    assert enter(server, CLIENT, BACKUP).frozen == ""
+    assert record_session(server, CLIENT, BACKUP).frozen == ""
 
 
 def test_a_create_that_found_a_repository_is_no_session(server: Any) -> None:
     outcome = replace(BACKUP, verb="create", changed=False)
-    assert enter(server, CLIENT, outcome) == outcome
+    assert record_session(server, CLIENT, outcome) == outcome
     assert kinds(server) == []
 
 
 @pytest.mark.parametrize(
     ("verdict", "code", "reason"),
-    [(Verdict("ok"), "server_error", "not recorded: "), (Verdict("failed", "quota", "full"), "quota", "full; not rec")],
+    [
+        (Conclusion("ok"), "server_error", "not recorded: "),
+        (Conclusion("failed", "quota", "full"), "quota", "full; not rec"),
+    ],
 )
-def test_what_the_ledger_does_not_take_is_a_failure(server: Any, verdict: Verdict, code: str, reason: str) -> None:
+def test_what_the_ledger_does_not_take_is_a_failure(server: Any, verdict: Conclusion, code: str, reason: str) -> None:
     Path(server.state_dir, NAME).write_bytes(b"not a database" * 100)
-    outcome = enter(server, CLIENT, replace(BACKUP, verdict=verdict))
-    assert (outcome.verdict.status, outcome.verdict.code) == ("failed", code)
-    assert outcome.verdict.reason.startswith(reason)
+    outcome = record_session(server, CLIENT, replace(BACKUP, conclusion=verdict))
+    assert (outcome.conclusion.status, outcome.conclusion.code) == ("failed", code)
+    assert outcome.conclusion.reason.startswith(reason)

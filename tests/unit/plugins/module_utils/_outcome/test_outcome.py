@@ -8,39 +8,34 @@ from __future__ import annotations
 import json
 import re
 
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import (
-    CODES,
-    GateSummary,
-    Outcome,
-    SessionError,
-    Verdict,
-)
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import CODES, SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, GateSummary, Outcome
 from tool import ROOT
 
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
 GATE = GateSummary(3, 1000, 20, 5, 1, 2, 1, 44, ("append: delete was refused",), "quota", "at 5 bytes")
 
 
-def outcome(verdict: Verdict) -> Outcome:
+def outcome(verdict: Conclusion) -> Outcome:
     return Outcome("web1", "backup", "1" * 32, "r1", verdict, "s", "f", 1.5, True, gate=GATE, log_tail=("one", "two"))
 
 
 def test_the_result_is_plain_json() -> None:
-    told = outcome(Verdict("failed", "quota", "full")).to_dict()
+    told = outcome(Conclusion("failed", "quota", "full")).to_dict()
     assert json.loads(json.dumps(told)) == told
     assert (told["status"], told["code"], told["reason"]) == ("failed", "quota", "full")
     assert (told["bytes_received"], told["bytes_sent"], told["log_tail"]) == (1000, 20, ["one", "two"])
 
 
 def test_the_gate_tells_its_counts_and_keeps_its_inner_words() -> None:
-    assert outcome(Verdict("ok")).to_dict()["gate"] == {
+    assert outcome(Conclusion("ok")).to_dict()["gate"] == {
         "put": 5, "delete": 1, "commits": 2, "manifests": 1, "transaction": 44,
         "refused": ["append: delete was refused"],
     }  # fmt: skip
 
 
 def test_changed_is_ansibles_word_and_not_the_records() -> None:
-    assert "changed" not in outcome(Verdict("ok")).to_dict()
+    assert "changed" not in outcome(Conclusion("ok")).to_dict()
 
 
 def test_the_architecture_lists_the_same_fields_and_codes() -> None:
@@ -48,7 +43,7 @@ def test_the_architecture_lists_the_same_fields_and_codes() -> None:
     fields, codes = section.split("\n`code`: ")
     assert set(re.findall(r"`([a-z_]+)`", codes)) == set(CODES)
     assert len(set(CODES)) == len(CODES)
-    assert set(outcome(Verdict("ok")).to_dict()) <= set(re.findall(r"`([a-z_]+)`", fields))
+    assert set(outcome(Conclusion("ok")).to_dict()) <= set(re.findall(r"`([a-z_]+)`", fields))
 
 
 def test_an_error_is_its_reason() -> None:

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._provision.file_tree import (
     Change,
+    Desired,
     TreeError,
-    Wanted,
-    put_right,
+    ensure,
 )
 
 USER, GROUP = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
@@ -28,20 +28,20 @@ def agree(_command: str) -> str | None:
     return None
 
 
-def directory(path: Path, mode: int = 0o755, only: bool = False) -> Wanted:
-    return Wanted(str(path), "directory", USER, GROUP, mode, only=only)
+def directory(path: Path, mode: int = 0o755, only: bool = False) -> Desired:
+    return Desired(str(path), "directory", USER, GROUP, mode, only=only)
 
 
-def file(path: Path, content: str = "new\n", mode: int = 0o644, validate: str = "") -> Wanted:
-    return Wanted(str(path), "file", USER, GROUP, mode, content.encode(), validate)
+def file(path: Path, content: str = "new\n", mode: int = 0o644, validate: str = "") -> Desired:
+    return Desired(str(path), "file", USER, GROUP, mode, content.encode(), validate)
 
 
-def change(*tree: Wanted) -> list[Change]:
+def change(*tree: Desired) -> list[Change]:
     """Put it right, and see that check mode foretold it without doing it, and that nothing is left to do."""
-    foretold = put_right(tree, True, agree)
-    changes = put_right(tree, False, agree)
+    foretold = ensure(tree, True, agree)
+    changes = ensure(tree, False, agree)
     assert changes == foretold
-    assert put_right(tree, False, agree) == []
+    assert ensure(tree, False, agree) == []
     return changes
 
 
@@ -77,12 +77,12 @@ def test_the_diff_shows_what_differs_and_nothing_else(tmp_path: Path) -> None:
     path.write_text("old\n")
     path.chmod(0o644)
     named = {"before_header": str(path), "after_header": str(path)}
-    (other_text,) = put_right([file(path)], True, agree)
+    (other_text,) = ensure([file(path)], True, agree)
     assert other_text.diffs() == [{**named, "before": "old\n", "after": "new\n"}]
-    (other_mode,) = put_right([file(path, "old\n", 0o600)], True, agree)
+    (other_mode,) = ensure([file(path, "old\n", 0o600)], True, agree)
     about = {"path": str(path), "state": "file", "owner": USER, "group": GROUP}
     assert other_mode.diffs() == [{"before": {**about, "mode": "0644"}, "after": {**about, "mode": "0600"}}]
-    (gone,) = put_right([Wanted(str(path), "absent")], True, agree)
+    (gone,) = ensure([Desired(str(path), "absent")], True, agree)
     assert gone.diffs()[0]["after"] == {"path": str(path), "state": "absent"}
 
 
@@ -111,7 +111,7 @@ def test_absent_is_absent(tmp_path: Path) -> None:
     (tmp_path / "full/deep").mkdir(parents=True)
     (tmp_path / "file").touch()
     names = ("file/below", "full", "file", "never", "never/there")
-    changes = change(*(Wanted(str(tmp_path / name), "absent") for name in names))
+    changes = change(*(Desired(str(tmp_path / name), "absent") for name in names))
     assert len(changes) == 2 and list(tmp_path.iterdir()) == []
 
 
@@ -125,9 +125,9 @@ def test_a_refused_file_leaves_the_old_one_and_no_trace(tmp_path: Path) -> None:
         return f"{command.removeprefix('check ')}:1: syntax error"
 
     with pytest.raises(TreeError, match=f"^{path} would be wrong: {path}:1: syntax error$"):
-        put_right([file(path, "bad\n", validate="check %s")], False, refuse)
+        ensure([file(path, "bad\n", validate="check %s")], False, refuse)
     assert seen == ["bad\n"] and path.read_text() == "good\n" and list(tmp_path.iterdir()) == [path]
-    assert len(put_right([file(path, "bad\n", validate="check %s")], True, refuse)) == 1 and len(seen) == 1
+    assert len(ensure([file(path, "bad\n", validate="check %s")], True, refuse)) == 1 and len(seen) == 1
 
 
 def test_nobody_else_reads_a_file_before_it_has_its_mode(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_nobody_else_reads_a_file_before_it_has_its_mode(tmp_path: Path) -> None
         modes.append(mode(Path(command)))
         return None
 
-    put_right([file(tmp_path / "secret", validate="%s")], False, look)
+    ensure([file(tmp_path / "secret", validate="%s")], False, look)
     assert modes == [0o600] and mode(tmp_path / "secret") == 0o644
 
 
@@ -145,12 +145,12 @@ def test_what_cannot_be_made_is_named_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "in-the-way").touch()
     (tmp_path / "full").mkdir()
     with pytest.raises(TreeError, match=f"^{tmp_path}/in-the-way cannot become .*: File exists$"):
-        put_right([directory(tmp_path / "in-the-way")], False, agree)
+        ensure([directory(tmp_path / "in-the-way")], False, agree)
     with pytest.raises(TreeError, match=f"^{tmp_path}/full cannot become .*: Is a directory$"):
-        put_right([file(tmp_path / "full")], False, agree)
+        ensure([file(tmp_path / "full")], False, agree)
     nobody = replace(file(tmp_path / "file"), owner="no-such-user")
     with pytest.raises(TreeError, match=f"^{tmp_path}/file cannot be given to no-such-user:{GROUP}: "):
-        put_right([nobody], False, agree)
-    assert len(put_right([nobody], True, agree)) == 1, "the user may be one that the same run in earnest makes"
+        ensure([nobody], False, agree)
+    assert len(ensure([nobody], True, agree)) == 1, "the user may be one that the same run in earnest makes"
     shutil.rmtree(tmp_path / "full")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in-the-way"]

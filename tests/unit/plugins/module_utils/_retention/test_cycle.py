@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     Compaction,
     Entry,
@@ -20,7 +21,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     Unfreeze,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
     asked_before,
     hold_ends,

@@ -12,24 +12,20 @@ from typing import Any
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline, Directory
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import Budget
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import KnownArchive
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary, Outcome, Verdict
-from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import (
-    Errand,
-    judge_maintenance,
-    told,
-    trim_budget,
-    trim_entry,
-)
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import trim_entry
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, GateSummary, Outcome
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import TrimPlan, trim_budget
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import Result
+from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import judge_maintenance, told
 from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Evidence
 
 A, B, C, STRANGE = ("a" * 64, "b" * 64, "c" * 64, "f" * 64)
 MB = 1024 * 1024
-RECORD = ClientRecord("web1", "h", 22, "u", "socket", "/t", 0, "/r", "bk-web1", "/k")
+RECORD = ClientConfig("web1", "h", 22, "u", "socket", "/t", 0, "/r", "bk-web1", "/k")
 ARCHIVES = tuple(KnownArchive(i, f"name-{i[0]}", datetime(2026, 11, 1, tzinfo=UTC), n) for n, i in enumerate((A, B, C)))
-ERRAND = Errand(ARCHIVES, {C: ("daily 1",)}, ARCHIVES[:2], frozenset(), Budget(10, 20, 2), 60)
+ERRAND = TrimPlan(ARCHIVES, {C: ("daily 1",)}, ARCHIVES[:2], frozenset(), Budget(10, 20, 2), 60)
 GATE = GateSummary(connections=3, delete=9, commits=1, manifests=1, transaction=44)
 
 
@@ -107,7 +103,7 @@ def test_the_keyholder_is_named_for_what_it_says_and_the_client_for_what_it_miss
 def test_what_went_with_an_interrupted_trim_counts_as_deleted_later() -> None:
     errand = replace(ERRAND, drop=(), asked_before=frozenset([A]))
     evidence = seen(GateSummary(), deleted=[], missing=[A])
-    assert judge_maintenance("web1", "web1", errand, evidence) == Verdict("ok")
+    assert judge_maintenance("web1", "web1", errand, evidence) == Conclusion("ok")
     result = told(errand, evidence)
     assert (result["deleted"], result["missing"], result["kept"]) == ([A], [], 2)
 
@@ -126,7 +122,7 @@ def test_what_is_known_is_not_unknown() -> None:
 
 def outcome(gate: GateSummary, **changes: Any) -> Outcome:
     maintain = {**told(ERRAND, seen(gate)), **changes}
-    return Outcome("web1", "maintain", "s", "", Verdict("ok"), "", "", 0.0, maintain=maintain, gate=gate)
+    return Outcome("web1", "maintain", "s", "", Conclusion("ok"), "", "", 0.0, maintain=maintain, gate=gate)
 
 
 def test_every_deletion_leaves_a_trim_in_the_ledger() -> None:

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline, Directory
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     Archive,
     Compaction,
@@ -25,14 +26,13 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     Trim,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import prepare
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import plan_trim
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 NOW = START + timedelta(days=20)
 IDS = [digit * 64 for digit in "abc"]
 RECORD = replace(
-    ClientRecord("web1", "h", 22, "u", "socket", "/t", 0, "/r", "bk-web1", "/k"),
+    ClientConfig("web1", "h", 22, "u", "socket", "/t", 0, "/r", "bk-web1", "/k"),
     retention={"daily": 1, "minimum": 1},
     time_zone="UTC",
     check_seconds=60,
@@ -65,21 +65,21 @@ def happened(server: Any) -> Callable[..., None]:
 
 def test_all_but_the_last_archive_is_named(server: Any, happened: Callable[..., None]) -> None:
     happened()
-    errand = prepare(server, RECORD, NOW)
+    errand = plan_trim(server, RECORD, NOW)
     assert (sorted(errand.named), errand.known, errand.waiting) == (IDS[:2], (IDS[2],), "")
     assert (errand.check_seconds, errand.budget.archives, errand.asked_before) == (60, 2, frozenset())
 
 
 def test_nothing_is_named_while_a_trim_waits_for_its_compaction(server: Any, happened: Callable[..., None]) -> None:
     happened(Trim("web1", "1" * 32, (IDS[0],), (IDS[0],), 44))
-    errand = prepare(server, RECORD, NOW)
+    errand = plan_trim(server, RECORD, NOW)
     assert (errand.named, errand.asked_before) == ((), frozenset(IDS[:1]))
     assert errand.waiting == "the trim of 2026-11-04 waits for its compaction, so 1 archives stay until then"
 
 
 def test_after_the_compaction_the_next_one_is_named(server: Any, happened: Callable[..., None]) -> None:
     happened(Trim("web1", "1" * 32, (IDS[0],), (IDS[0],), 44), Compaction("web1", 1000, 900, 45))
-    assert prepare(server, RECORD, NOW).named == (IDS[1],)
+    assert plan_trim(server, RECORD, NOW).named == (IDS[1],)
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_a_record_without_rules_is_named(
 ) -> None:
     happened()
     with pytest.raises(SessionError, match=words) as caught:
-        prepare(server, replace(RECORD, **changes), NOW)
+        plan_trim(server, replace(RECORD, **changes), NOW)
     assert caught.value.code == code
 
 
 def test_a_frozen_client_is_refused(server: Any, happened: Callable[..., None]) -> None:
     happened(Freeze("web1", "12 objects gone", ""))
     with pytest.raises(SessionError, match=r"web1 is frozen since .*12 objects gone") as caught:
-        prepare(server, RECORD, NOW)
+        plan_trim(server, RECORD, NOW)
     assert caught.value.code == "frozen"
 
 
@@ -117,4 +117,4 @@ def test_without_a_baseline_nothing_is_asked(
     else:
         path.write_text(content)
     with pytest.raises(SessionError, match=words):
-        prepare(server, RECORD, NOW)
+        plan_trim(server, RECORD, NOW)

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientRecord, ServerRecord
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._session.ssh import command, explain, last_line
 
-CLIENT = ClientRecord(
+CLIENT = ClientConfig(
     "web1", "-oProxyCommand=x", 2222, "backup", "socket", "/run/pb", 64064, "/srv/r", "bk-web1", "/etc/k"
 )
 PATHS = ("ssh", "/etc/id", "python", "/lib", "/state", "/run", "/log", "/srv")
-SERVER = ServerRecord(4, "login", *PATHS, False, "host", 22, 9, 1, 2, 3, 4)
+SERVER = ServerConfig(4, "login", *PATHS, False, "host", 22, 9, 1, 2, 3, 4)
 
 
 def test_command_takes_nothing_from_outside() -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline, Directory
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import AuditVerdict
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Freeze, Trim
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import compaction as _compaction
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.compaction import Limits, Prospect, look_ahead
 
@@ -39,7 +39,7 @@ class Held:
 def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     with Ledger.open(str(tmp_path / NAME), lambda: TRIMMED) as ledger:
         made = Held(ledger)
-        monkeypatch.setattr(_compaction, "inspect", lambda held, check: held.verdict)
+        monkeypatch.setattr(_compaction, "audit_and_record", lambda held, check: held.verdict)
         yield made
 
 

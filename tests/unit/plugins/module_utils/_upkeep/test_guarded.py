@@ -10,10 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import examine, keep_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import audit_since_baseline, save_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import inspect
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import audit_and_record
 from fake_repository import FakeRepository, key
 
 
@@ -30,7 +30,7 @@ def held(tmp_path: Path, repository: FakeRepository) -> Any:
     server: Any = SimpleNamespace(state_dir=str(tmp_path / "state"))
     client: Any = SimpleNamespace(client="web1", repository=str(repository.path), compression="")
     save_json(str(tmp_path / "state/web1/repository.json"), {"schema": 1, "id": "ab" * 32})
-    keep_baseline(server, client, examine(server, client, "create")[1])
+    save_baseline(server, client, audit_since_baseline(server, client, "create")[1])
     with Ledger.open(str(tmp_path / "state" / NAME)) as ledger:
         yield SimpleNamespace(server=server, client=client, ledger=ledger, name="web1")
 
@@ -38,7 +38,7 @@ def held(tmp_path: Path, repository: FakeRepository) -> Any:
 @pytest.mark.parametrize("check", [False, True])
 def test_a_baseline_that_cannot_be_read_is_an_alarm(held: Any, tmp_path: Path, check: bool) -> None:
     (tmp_path / "state/web1/baseline.json").write_text("{")
-    found = inspect(held, check=check)
+    found = audit_and_record(held, check=check)
     assert found.verdict == "alarm"
     assert "baseline.json cannot be read, so nothing can be compared" in found.findings[0]
     assert [record.kind for record in held.ledger.entries()] == ([] if check else ["audit", "freeze"])
@@ -47,6 +47,6 @@ def test_a_baseline_that_cannot_be_read_is_an_alarm(held: Any, tmp_path: Path, c
 def test_check_mode_compares_and_writes_nothing(held: Any, tmp_path: Path, repository: FakeRepository) -> None:
     repository.session([(key(2), b"x")], deletes=[key(1)])
     before = (tmp_path / "state/web1/baseline.json").read_bytes()
-    assert inspect(held, check=True).findings == inspect(held, check=True).findings != ()
+    assert audit_and_record(held, check=True).findings == audit_and_record(held, check=True).findings != ()
     assert (tmp_path / "state/web1/baseline.json").read_bytes() == before
     assert held.ledger.entries() == []
