@@ -14,7 +14,7 @@ from pathlib import PurePath
 from tool import ROOT, tracked
 
 DISPATCHER = "roles/backup_client/files/lib/paranoid_dispatcher"
-REPOSITORY = "roles/backup_server/files/lib/paranoid_repository"
+GATE = "roles/backup_server/files/lib/paranoid_gate"
 
 MODULES, CONTROLLER = "plugins/module_utils", "plugins/plugin_utils"
 
@@ -42,9 +42,9 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         "plugins/callback": (below - engine, {"ansible", "yaml"}),
         "plugins/doc_fragments": (set(), set()),
         DISPATCHER: ({DISPATCHER}, set()),
-        REPOSITORY: ({REPOSITORY}, {"borg", "msgpack"}),
+        GATE: ({GATE}, {"borg", "msgpack"}),
         "roles/backup_client/files": (set(), {"borgmatic"}),
-        "roles/backup_server/files/lib": ({REPOSITORY}, set()),
+        "roles/backup_server/files/lib": ({GATE}, set()),
     }
 
 
@@ -76,7 +76,7 @@ def imports(file: str) -> tuple[set[str], set[str]]:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     own = {files()[name] for name in names if name in files()}
     packages = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
-    return own, packages - {"ansible_collections", "paranoid_dispatcher", "paranoid_repository"}
+    return own, packages - {"ansible_collections", "paranoid_dispatcher", "paranoid_gate"}
 
 
 def folder(file: str) -> str:

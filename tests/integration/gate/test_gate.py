@@ -442,7 +442,7 @@ def test_a_disk_that_is_almost_full_ends_the_connection(
     borg: Borg, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from borg.repository import Repository
-    from paranoid_repository.space import Space
+    from paranoid_gate.quota import Space
 
     real = os.statvfs(tmp_path)
     Space(str(borg.repository), None).charge(10)

@@ -16,11 +16,11 @@ import pytest
 from borg.logger import setup_logging
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from paranoid_repository.calls import Calls
-from paranoid_repository.errors import EndOfConnection
-from paranoid_repository.policy import POLICIES, Budget
-from paranoid_repository.report import Report
-from paranoid_repository.wire import Reader, pack_error, pack_result
+from paranoid_gate.calls import Calls
+from paranoid_gate.errors import EndOfConnection
+from paranoid_gate.events import Report
+from paranoid_gate.policy import POLICIES, Budget
+from paranoid_gate.rpc import Reader, pack_error, pack_result
 from real import Borg
 
 _IDS = st.one_of(st.binary(min_size=32, max_size=32), st.just(bytes(32)), st.just(b"n" * 32), st.binary(max_size=33))

@@ -15,7 +15,7 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] not in _COMMANDS:
         sys.stderr.write(f"usage: <lib_dir> {'|'.join(_COMMANDS)} [options]\n")
         return 2
-    from paranoid_repository import gate
+    from paranoid_gate import main as gate
 
     return gate.main(argv[1:])
 

@@ -16,10 +16,9 @@ from borg.constants import LIST_SCAN_LIMIT, MAX_DATA_SIZE
 from borg.remote import BORG_VERSION
 from borg.repository import Repository
 
-from paranoid_repository.errors import EndOfConnection, Refused
-from paranoid_repository.policy import POLICIES, Budget, Policy
-from paranoid_repository.report import Report
-from paranoid_repository.repository import (
+from paranoid_gate.errors import EndOfConnection, Refused
+from paranoid_gate.events import Report
+from paranoid_gate.guarded import (
     MANIFEST_ID,
     GuardedRepository,
     Writer,
@@ -28,7 +27,8 @@ from paranoid_repository.repository import (
     open_repository,
     repository_id,
 )
-from paranoid_repository.space import Space
+from paranoid_gate.policy import POLICIES, Budget, Policy
+from paranoid_gate.quota import Space
 
 _LOCK_WAIT = 30.0  # seconds; a client may ask for less
 _REFUSALS_LIMIT = 128  # more than Borg has under way (MAX_INFLIGHT): who goes on after so many does not listen

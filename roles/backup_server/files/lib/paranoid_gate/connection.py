@@ -20,10 +20,10 @@ from typing import NoReturn
 from borg.helpers import Error
 from borg.repository import Repository
 
-from paranoid_repository.calls import Calls
-from paranoid_repository.errors import EndOfConnection, Refused
-from paranoid_repository.report import Report
-from paranoid_repository.wire import READ_SIZE, Message, Reader, pack_error, pack_result
+from paranoid_gate.calls import Calls
+from paranoid_gate.errors import EndOfConnection, Refused
+from paranoid_gate.events import Report
+from paranoid_gate.rpc import READ_SIZE, Message, Reader, pack_error, pack_result
 
 _HUNG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 _LONG_CALLS = ("check", "open")  # may last long, and leave nothing half-done when they are cut short

@@ -19,7 +19,7 @@ from borg.constants import MAX_DATA_SIZE
 from borg.helpers import Error
 from borg.helpers import msgpack as borg_msgpack
 
-from paranoid_repository.errors import EndOfConnection, Refused
+from paranoid_gate.errors import EndOfConnection, Refused
 
 READ_SIZE = 1024 * 1024  # bytes per read from the connection
 _MESSAGE_SIZE = MAX_DATA_SIZE + 64 * 1024  # one object and the words around it

@@ -15,8 +15,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from paranoid_repository.calls import Calls
-    from paranoid_repository.report import Report
+    from paranoid_gate.calls import Calls
+    from paranoid_gate.events import Report
 
 # Borg reads its environment while it is imported: all imports of it come after the environment is clean.
 _BORG = re.compile(r"1\.4\.(\d+)\Z")
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     os.environ.clear()
     os.environ.update(environment, LC_ALL="C.UTF-8", HOME="/nonexistent")
     os.umask(0o077)
-    from paranoid_repository.report import Report
+    from paranoid_gate.events import Report
 
     report = Report(options.report_fd)
     signal.signal(signal.SIGTERM, _stop)
@@ -72,10 +72,10 @@ def _run(options: argparse.Namespace, report: Report) -> tuple[str | None, str]:
 
 
 def _serve(options: argparse.Namespace, report: Report) -> tuple[str | None, str]:
-    from paranoid_repository.calls import Calls
-    from paranoid_repository.connection import Connection
-    from paranoid_repository.errors import EndOfConnection
-    from paranoid_repository.policy import POLICIES, Budget
+    from paranoid_gate.calls import Calls
+    from paranoid_gate.connection import Connection
+    from paranoid_gate.errors import EndOfConnection
+    from paranoid_gate.policy import POLICIES, Budget
 
     budget = Budget()
     if options.policy == "trim":

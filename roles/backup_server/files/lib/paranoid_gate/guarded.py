@@ -16,10 +16,10 @@ from typing import Any
 from borg.helpers import Error, Manifest, bin_to_hex
 from borg.repository import LoggedIO, Repository
 
-from paranoid_repository.errors import EndOfConnection, Refused
-from paranoid_repository.policy import Budget
-from paranoid_repository.report import Report
-from paranoid_repository.space import Space
+from paranoid_gate.errors import EndOfConnection, Refused
+from paranoid_gate.events import Report
+from paranoid_gate.policy import Budget
+from paranoid_gate.quota import Space
 
 MANIFEST_ID = bytes(Manifest.MANIFEST_ID)
 ENTRY_SIZE: int = LoggedIO.put_header_fmt.size  # bytes before an object's data in its segment
