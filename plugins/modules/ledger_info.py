@@ -166,10 +166,10 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.clock impo
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, ChainReport, parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     KINDS,
-    Freeze,
+    FreezeEntry,
     LedgerError,
     LedgerRow,
-    Session,
+    SessionEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import ClientState, Ledger
 
@@ -231,10 +231,10 @@ def told_state(state: ClientState, now: datetime) -> dict[str, Any]:
     return {
         "client": state.client,
         "last_session": told_time(state.last_session),
-        "last_status": session.status if isinstance(session, Session) else "",
+        "last_status": session.status if isinstance(session, SessionEntry) else "",
         "last_success": told_time(state.last_success),
         "age": int((now - state.last_success.time).total_seconds()) if state.last_success else None,
-        "frozen": freeze.reason if isinstance(freeze, Freeze) else "",
+        "frozen": freeze.reason if isinstance(freeze, FreezeEntry) else "",
     }
 
 

@@ -57,7 +57,7 @@ code:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Freeze, Unfreeze
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry, UnfreezeEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, refuse_silence, spec
 
 
@@ -73,8 +73,8 @@ def main() -> None:
     with at_work(module, "an unfreeze") as held:
         freeze = held.ledger.freeze_state(held.name)
         if freeze and not module.check_mode:
-            held.ledger.append(Unfreeze(held.name, wanted["reason"], wanted["by"]))
-    was = freeze.entry.reason if freeze and isinstance(freeze.entry, Freeze) else ""
+            held.ledger.append(UnfreezeEntry(held.name, wanted["reason"], wanted["by"]))
+    was = freeze.entry.reason if freeze and isinstance(freeze.entry, FreezeEntry) else ""
     module.exit_json(changed=freeze is not None, frozen=was)
 
 

@@ -18,8 +18,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, Head, Link, link_hash
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Archive, Freeze, Session, encode
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, ChainHead, Link, link_hash
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    FreezeEntry,
+    ReportedArchive,
+    SessionEntry,
+    encode,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.rules import parse_rules, plan
 
@@ -27,13 +32,13 @@ START = datetime(2025, 11, 21, 1, 0, tzinfo=UTC)
 RULES = parse_rules({"within": "2d", "daily": 14, "weekly": 8, "monthly": 12, "minimum": 3})
 
 
-def session(client: int, day: int) -> Session:
+def session(client: int, day: int) -> SessionEntry:
     """One night of one client, of a real entry's size; every hundredth fails."""
     ok = (client + day) % 100 != 0
     begin = (START + timedelta(days=day, seconds=client)).isoformat()
     name = f"client{client:04d}-{begin}"
     numbers = {"original_size": 214_000_000_000, "compressed_size": 98_000_000_000, "deduplicated_size": 812_000_000}
-    return Session(
+    return SessionEntry(
         client=f"client{client:04d}",
         verb="backup",
         session=f"{client * 1000 + day:032x}",
@@ -48,7 +53,7 @@ def session(client: int, day: int) -> Session:
         bytes_sent=4_000_000,
         commits=int(ok),
         manifests=int(ok),
-        archive=Archive(f"{client * 1000 + day:064x}", name, begin, begin, 69.9, nfiles=412_000, **numbers)
+        archive=ReportedArchive(f"{client * 1000 + day:064x}", name, begin, begin, 69.9, nfiles=412_000, **numbers)
         if ok
         else None,
         audit="clean" if ok else "",
@@ -64,7 +69,7 @@ def links(clients: int, days: int) -> Iterator[Link]:
             when = (START + timedelta(days=day, seconds=number)).isoformat(timespec="microseconds")
             digest = link_hash(head.seq + 1, when, kind, client, body, head.hash)
             yield Link(head.seq + 1, when, kind, client, body, head.hash, digest)
-            head = Head(head.seq + 1, digest)
+            head = ChainHead(head.seq + 1, digest)
 
 
 def timed(label: str, work: Callable[[], object], budget: float = 0.0) -> None:
@@ -98,7 +103,7 @@ def measure(path: str, clients: int, days: int) -> None:
         timed("archives of one client", lambda: ledger.archives("client0042"))
         archives = ledger.archives("client0042")
         timed(f"retention plan over {len(archives)} archives", lambda: plan(archives, RULES, START, vienna))
-        timed("append", lambda: ledger.append(Freeze("client0042", "a bench")))
+        timed("append", lambda: ledger.append(FreezeEntry("client0042", "a bench")))
         timed("verify from last night's head", lambda: ledger.verify(head, full=False))
         start = time.perf_counter()
         report = ledger.verify(head)

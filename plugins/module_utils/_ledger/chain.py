@@ -16,7 +16,7 @@ _HEAD = re.compile(r"(\d{1,18}):([0-9a-f]{64})\Z")
 
 
 @dataclass(frozen=True)
-class Head:
+class ChainHead:
     """The newest entry of a chain. Written ``<seq>:<hash>``, to be noted elsewhere; an empty chain has seq 0."""
 
     seq: int
@@ -44,21 +44,21 @@ class ChainReport:
     """What a check of the chain found, up to ``head``; ``first_bad`` (a seq) and ``problem`` (a line) say why not."""
 
     ok: bool
-    head: Head
+    head: ChainHead
     checked: int
     first_bad: Optional[int] = None
     problem: str = ""
 
 
-EMPTY = Head(0, GENESIS)
+EMPTY = ChainHead(0, GENESIS)
 
 
-def parse_head(text: str) -> Head:
+def parse_head(text: str) -> ChainHead:
     """Return the Head that ``<seq>:<hash>`` names; ValueError when it is not of that form."""
     match = _HEAD.match(text.strip())
     if match is None:
         raise ValueError("a head is <seq>:<64 hex digits>, as ledger_info printed it")
-    return Head(int(match[1]), match[2])
+    return ChainHead(int(match[1]), match[2])
 
 
 def link_hash(seq: int, time: str, kind: str, client: str, body: str, previous: str) -> str:
@@ -67,18 +67,18 @@ def link_hash(seq: int, time: str, kind: str, client: str, body: str, previous: 
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def follow(links: Iterable[Link], start: Head = EMPTY) -> ChainReport:
+def follow(links: Iterable[Link], start: ChainHead = EMPTY) -> ChainReport:
     """Check that ``links`` continue ``start`` without a gap and that each carries its own true hash."""
     head = start
     for link in links:
         problem = _problem(link, head)
         if problem:
             return ChainReport(False, head, head.seq - start.seq, head.seq + 1, problem)
-        head = Head(link.seq, link.hash)
+        head = ChainHead(link.seq, link.hash)
     return ChainReport(True, head, head.seq - start.seq)
 
 
-def _problem(link: Link, head: Head) -> str:
+def _problem(link: Link, head: ChainHead) -> str:
     if link.seq != head.seq + 1:
         return f"entry {head.seq + 1} is missing"
     if link.previous != head.hash:

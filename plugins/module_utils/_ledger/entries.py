@@ -24,7 +24,7 @@ class LedgerError(Exception):
 
 
 @dataclass(frozen=True)
-class Archive:
+class ReportedArchive:
     """An archive as a session reported it. Sizes are bytes, ``duration`` seconds; the times are the client's word."""
 
     id: str
@@ -39,7 +39,7 @@ class Archive:
 
 
 @dataclass(frozen=True)
-class Session:
+class SessionEntry:
     """One session as it ended; the fields are those of its result in docs/architecture.md.
 
     ``commits`` and ``manifests`` are what the gate saw; ``audit`` is the verdict, empty when none was made;
@@ -62,14 +62,14 @@ class Session:
     manifests: int = 0
     refused: int = 0
     transaction: Optional[int] = None
-    archive: Optional[Archive] = None
+    archive: Optional[ReportedArchive] = None
     audit: str = ""
     stored_objects: int = 0
     stored_bytes: int = 0
 
 
 @dataclass(frozen=True)
-class Audit:
+class AuditEntry:
     """A verdict on a repository: clean, expected or alarm. ``gone`` counts objects, ``freeable`` is bytes."""
 
     client: str
@@ -82,7 +82,7 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class Trim:
+class TrimEntry:
     """Archives (ids) that the server asked to delete, and those that were deleted, asked for now or earlier."""
 
     client: str
@@ -93,7 +93,7 @@ class Trim:
 
 
 @dataclass(frozen=True)
-class Compaction:
+class CompactionEntry:
     """A compaction on the server; sizes in bytes."""
 
     client: str
@@ -103,7 +103,7 @@ class Compaction:
 
 
 @dataclass(frozen=True)
-class Freeze:
+class FreezeEntry:
     """From now on the repository is not compacted."""
 
     client: str
@@ -112,7 +112,7 @@ class Freeze:
 
 
 @dataclass(frozen=True)
-class Unfreeze:
+class UnfreezeEntry:
     """A person has looked: ``by`` lifted the freeze for this reason."""
 
     client: str
@@ -121,7 +121,7 @@ class Unfreeze:
 
 
 @dataclass(frozen=True)
-class RepositoryCreated:
+class RepositoryEntry:
     """A new, empty repository: what earlier ones of this client held is history."""
 
     client: str
@@ -130,7 +130,7 @@ class RepositoryCreated:
 
 
 @dataclass(frozen=True)
-class Rollback:
+class RollbackEntry:
     """The repository went back to an earlier state: ``lost`` archives (ids) went, ``restored`` ones came back."""
 
     client: str
@@ -140,16 +140,18 @@ class Rollback:
     restored: tuple[str, ...] = ()
 
 
-Entry = Union[Session, Audit, Trim, Compaction, Freeze, Unfreeze, RepositoryCreated, Rollback]
+Entry = Union[
+    SessionEntry, AuditEntry, TrimEntry, CompactionEntry, FreezeEntry, UnfreezeEntry, RepositoryEntry, RollbackEntry
+]
 KINDS: dict[str, type[Entry]] = {
-    "session": Session,
-    "audit": Audit,
-    "trim": Trim,
-    "compaction": Compaction,
-    "freeze": Freeze,
-    "unfreeze": Unfreeze,
-    "repository": RepositoryCreated,
-    "rollback": Rollback,
+    "session": SessionEntry,
+    "audit": AuditEntry,
+    "trim": TrimEntry,
+    "compaction": CompactionEntry,
+    "freeze": FreezeEntry,
+    "unfreeze": UnfreezeEntry,
+    "repository": RepositoryEntry,
+    "rollback": RollbackEntry,
 }
 _KIND_OF = {entry_type: kind for kind, entry_type in KINDS.items()}
 
@@ -211,7 +213,7 @@ def decode(kind: str, client: str, body: str) -> Entry:
         raise ValueError(f"not an entry of kind {kind}: {error}") from None
 
 
-def session_entry(result: Mapping[str, Any]) -> Session:
+def make_session_entry(result: Mapping[str, Any]) -> SessionEntry:
     """Return the ledger's entry for a session's result of the form in docs/architecture.md."""
     gate, archive, audit = result["gate"], result["archive"], result["audit"]
     stored = result.get("stored") or {"objects": 0, "bytes": 0}
@@ -226,7 +228,7 @@ def session_entry(result: Mapping[str, Any]) -> Session:
         "stored_objects": stored["objects"],
         "stored_bytes": stored["bytes"],
     }
-    session: Session = _build(Session, content)
+    session: SessionEntry = _build(SessionEntry, content)
     return session
 
 
@@ -236,7 +238,7 @@ def known_archive(record: LedgerRow, alarmed: AbstractSet[str] = frozenset()) ->
     ``alarmed`` holds the sessions (32 hex) that a later audit called an alarm.
     """
     session = record.entry
-    if not isinstance(session, Session) or session.archive is None:
+    if not isinstance(session, SessionEntry) or session.archive is None:
         return None
     archive = session.archive
     good = session.audit != "alarm" and session.session not in alarmed
@@ -252,7 +254,7 @@ def _build(entry_type: Any, content: Mapping[str, Any]) -> Any:
 
 def _restore(name: str, value: Any) -> Any:
     if name == "archive" and value is not None:
-        return _build(Archive, value)
+        return _build(ReportedArchive, value)
     return tuple(value) if isinstance(value, list) else value
 
 

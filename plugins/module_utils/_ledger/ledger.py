@@ -19,8 +19,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._config.server imp
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import schema as sql
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import (
     EMPTY,
+    ChainHead,
     ChainReport,
-    Head,
     Link,
     follow,
     link_hash,
@@ -36,13 +36,13 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.database i
     transaction,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
-    Audit,
+    AuditEntry,
     Entry,
     KnownArchive,
     LedgerError,
     LedgerRow,
-    Rollback,
-    Trim,
+    RollbackEntry,
+    TrimEntry,
     decode,
     encode,
     known_archive,
@@ -106,13 +106,13 @@ class Ledger:
     ) -> None:
         self.close()
 
-    def append(self, entry: Entry) -> Head:
+    def append(self, entry: Entry) -> ChainHead:
         """Add ``entry`` at the end, on disk when this returns; return the new head."""
         kind, client, body = encode(entry)
         with explained(self.path), transaction(self._connection):
             last = self._head()
             time = self._clock().astimezone(timezone.utc).isoformat(timespec="microseconds")
-            head = Head(last.seq + 1, link_hash(last.seq + 1, time, kind, client, body, last.hash))
+            head = ChainHead(last.seq + 1, link_hash(last.seq + 1, time, kind, client, body, last.hash))
             self._connection.execute(sql.INSERT, (head.seq, time, kind, client, body, last.hash, head.hash))
         return head
 
@@ -124,12 +124,12 @@ class Ledger:
             )
             self._connection.executemany(sql.INSERT, rows)
 
-    def head(self) -> Head:
+    def head(self) -> ChainHead:
         """Return the newest entry's place and hash: what can be noted elsewhere, and given to ``verify`` later."""
         with explained(self.path):
             return self._head()
 
-    def verify(self, known: Head = EMPTY, full: bool = True) -> ChainReport:
+    def verify(self, known: ChainHead = EMPTY, full: bool = True) -> ChainReport:
         """Check every entry, or with ``full`` false only those after ``known``, and that ``known`` is still there.
 
         Only a head noted elsewhere tells a ledger that was cut off, or written anew as a whole, from a whole one.
@@ -209,7 +209,7 @@ class Ledger:
                 found.setdefault(archive.id, archive)
         return list(found.values())
 
-    def copy_to(self, target: str) -> Head:
+    def copy_to(self, target: str) -> ChainHead:
         """Write a whole copy to ``target``, which must not exist, while others may append; return its head."""
         with explained(target):
             os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -218,11 +218,11 @@ class Ledger:
         with Ledger.read(target) as copy:
             return copy.head()
 
-    def _head(self) -> Head:
+    def _head(self) -> ChainHead:
         row = self._connection.execute(sql.HEAD).fetchone()
-        return Head(row[0], row[1]) if row else EMPTY
+        return ChainHead(row[0], row[1]) if row else EMPTY
 
-    def _lost(self, known: Head) -> str:
+    def _lost(self, known: ChainHead) -> str:
         if known == EMPTY:
             return ""
         row = self._connection.execute("SELECT hash FROM entries WHERE seq = ?", (known.seq,)).fetchone()
@@ -246,16 +246,16 @@ class Ledger:
         rollbacks = self._records(sql.OF_KIND, (client, "rollback"))
         gone: set[str] = set()
         for record in sorted([*trims, *rollbacks], key=lambda record: record.seq):
-            if isinstance(record.entry, Trim):
+            if isinstance(record.entry, TrimEntry):
                 gone.update(record.entry.deleted)
-            elif isinstance(record.entry, Rollback):
+            elif isinstance(record.entry, RollbackEntry):
                 gone = gone.union(record.entry.lost).difference(record.entry.restored)
         return gone
 
     def _alarmed(self, client: str) -> set[str]:
         """Return the sessions that an audit of their own, made after they had ended, calls an alarm."""
         audits = [record.entry for record in self._records(sql.ALARMS, (client, "audit"))]
-        return {entry.session for entry in audits if isinstance(entry, Audit)}
+        return {entry.session for entry in audits if isinstance(entry, AuditEntry)}
 
     def _select(self, where: list[tuple[str, _Value]], limit: int) -> list[LedgerRow]:
         condition = " AND ".join(clause for clause, value in where) or "true"
@@ -272,7 +272,7 @@ def open_ledger(server: ServerConfig) -> Ledger:
     return Ledger.open(os.path.join(server.state_dir, NAME))
 
 
-def recover_ledger(source: str, target: str) -> Head:
+def recover_ledger(source: str, target: str) -> ChainHead:
     """Copy every entry of a damaged ledger up to the first that is not whole into a new one; return its head."""
     with explained(source), closing(connect(source)) as damaged, Ledger.open(target) as whole:
         if whole.head() != EMPTY:
@@ -291,7 +291,7 @@ def _whole_links(connection: sqlite3.Connection) -> Iterator[Link]:
             if not follow([link], head).ok:
                 return
             yield link
-            head = Head(link.seq, link.hash)
+            head = ChainHead(link.seq, link.hash)
     except sqlite3.DatabaseError:
         return
 

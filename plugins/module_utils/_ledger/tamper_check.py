@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, Head, parse_head
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, ChainHead, parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 
@@ -26,7 +26,7 @@ _WHOLE = timedelta(days=1)
 class _Seen:
     """The last head that was found whole, and when every entry was read for the last time."""
 
-    head: Head
+    head: ChainHead
     whole: datetime
 
 

@@ -17,13 +17,13 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.clock impo
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
-    Audit,
+    AuditEntry,
     Entry,
-    Freeze,
+    FreezeEntry,
     LedgerError,
-    RepositoryCreated,
-    Trim,
-    session_entry,
+    RepositoryEntry,
+    TrimEntry,
+    make_session_entry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, open_ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
@@ -66,9 +66,9 @@ def record_and_advance(
 def record_audit(ledger: Ledger, client: str, found: AuditVerdict, baseline: Optional[Baseline]) -> None:
     """Enter the verdict of an audit outside a session into the ledger, and freeze the client on an alarm."""
     transaction, freeable = (baseline.transaction, baseline.freeable or 0) if baseline else (None, 0)
-    ledger.append(Audit(client, "", found.verdict, found.findings, transaction, found.changes.gone, freeable))
+    ledger.append(AuditEntry(client, "", found.verdict, found.findings, transaction, found.changes.gone, freeable))
     if found.verdict == ALARM and ledger.freeze_state(client) is None:
-        ledger.append(Freeze(client, alarm_line(client, found)))
+        ledger.append(FreezeEntry(client, alarm_line(client, found)))
 
 
 def alarm_line(client: str, found: AuditVerdict) -> str:
@@ -87,11 +87,11 @@ def _recorded(server: ServerConfig, client: ClientConfig, outcome: Outcome) -> O
             ledger.append(entry)
         touched = outcome.audit is not None and outcome.audit["verdict"] == ALARM
         if touched and ledger.freeze_state(client.client) is None:
-            ledger.append(Freeze(client.client, outcome.conclusion.reason, outcome.session))
+            ledger.append(FreezeEntry(client.client, outcome.conclusion.reason, outcome.session))
         state = ledger.freeze_state(client.client)
         problem = chain_problem(ledger, utc_now())
         head = {"host": platform.node(), "head": str(ledger.head())}
-    outcome = replace(outcome, frozen=state.entry.reason if state and isinstance(state.entry, Freeze) else "")
+    outcome = replace(outcome, frozen=state.entry.reason if state and isinstance(state.entry, FreezeEntry) else "")
     if not problem:
         return replace(outcome, ledger=head)
     doubt = "; ".join(part for part in (f"ALARM: {problem}", outcome.conclusion.reason) if part)
@@ -108,18 +108,18 @@ def _entries(server: ServerConfig, client: ClientConfig, outcome: Outcome) -> li
         if not outcome.changed:
             return []  # No session was held: the repository is there.
         made = place.recorded_id(server, client) or ""
-        return [RepositoryCreated(client.client, made, outcome.session), session_entry(outcome.to_dict())]
-    entries: list[Entry] = [session_entry(outcome.to_dict())]
+        return [RepositoryEntry(client.client, made, outcome.session), make_session_entry(outcome.to_dict())]
+    entries: list[Entry] = [make_session_entry(outcome.to_dict())]
     if outcome.audit and outcome.audit["verdict"] != "clean":
         found = outcome.audit
-        entries.append(Audit(client.client, outcome.session, found["verdict"], tuple(found["findings"])))
+        entries.append(AuditEntry(client.client, outcome.session, found["verdict"], tuple(found["findings"])))
     trim = trim_entry(outcome)
     if trim is not None:
         entries.append(trim)
     return entries
 
 
-def trim_entry(outcome: Outcome) -> Trim | None:
+def trim_entry(outcome: Outcome) -> TrimEntry | None:
     """Return what the ledger keeps of a session that deleted archives, None when it deleted nothing.
 
     One that could delete and committed may have deleted, whatever its client told and its gate lived to count.
@@ -128,4 +128,4 @@ def trim_entry(outcome: Outcome) -> Trim | None:
     if maintain is None or not (maintain["deleted"] or (maintain["named"] and outcome.gate.transaction is not None)):
         return None
     named, deleted = tuple(maintain["named"]), tuple(maintain["deleted"])
-    return Trim(outcome.client, outcome.session, named, deleted, outcome.gate.transaction)
+    return TrimEntry(outcome.client, outcome.session, named, deleted, outcome.gate.transaction)

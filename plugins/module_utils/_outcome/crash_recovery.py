@@ -24,7 +24,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.clock impo
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Compaction, LedgerError
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import CompactionEntry, LedgerError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, open_ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import (
     record_and_advance,
@@ -60,7 +60,7 @@ def begin_compaction(server: ServerConfig, client: ClientConfig, before: Baselin
 
 def conclude_compaction(
     server: ServerConfig, client: ClientConfig, ledger: Ledger, before: Baseline
-) -> tuple[AuditVerdict, Optional[Compaction]]:
+) -> tuple[AuditVerdict, Optional[CompactionEntry]]:
     """Check what a compaction left and enter it, if it did anything; without an alarm the next audit begins there.
 
     The entry comes first: no rollback may count any more on what a compaction freed.
@@ -74,7 +74,7 @@ def conclude_compaction(
         found = AuditVerdict(ALARM, (*found.findings, f"borg check after a compaction: {said}"))
     entry = None
     if after.transaction != before.transaction:
-        entry = Compaction(client.client, before.size, after.size, after.transaction)
+        entry = CompactionEntry(client.client, before.size, after.size, after.transaction)
         ledger.append(entry)
     if found.verdict == ALARM:
         record_audit(ledger, client.client, found, after)

@@ -10,12 +10,12 @@ from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
-    Compaction,
-    Freeze,
+    CompactionEntry,
+    FreezeEntry,
     LedgerRow,
-    Rollback,
-    Session,
-    Trim,
+    RollbackEntry,
+    SessionEntry,
+    TrimEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
@@ -27,7 +27,7 @@ _HOLDING = ("trim", "freeze", "rollback")
 def refuse_frozen(ledger: Ledger, client: str) -> None:
     """Raise SessionError ``frozen`` while an alarm of this client waits for a person."""
     record = ledger.freeze_state(client)
-    if record is not None and isinstance(record.entry, Freeze):
+    if record is not None and isinstance(record.entry, FreezeEntry):
         since = record.time.isoformat(timespec="seconds")
         reason = f"{client} is frozen since {since}: look, roll back or not, then unfreeze it ({record.entry.reason})"
         raise SessionError("frozen", reason[:500])
@@ -49,7 +49,7 @@ def current_entries(ledger: Ledger, client: str, *kinds: str) -> list[LedgerRow]
     found = [record for kind in (*kinds, "rollback") for record in ledger.entries(kind, client, limit=_ALL)]
     left: list[LedgerRow] = []
     for record in sorted(found, key=lambda record: record.seq):
-        if isinstance(record.entry, Rollback):
+        if isinstance(record.entry, RollbackEntry):
             left = [one for one in left if not _is_undone(one, record.entry.transaction)]
         elif created is None or record.seq > created.seq:
             left.append(record)
@@ -59,7 +59,7 @@ def current_entries(ledger: Ledger, client: str, *kinds: str) -> list[LedgerRow]
 def waiting_trim(ledger: Ledger, client: str) -> Optional[LedgerRow]:
     """Return the newest trim that no compaction has followed and no rollback undone, None when there is none."""
     newest = next(reversed(current_entries(ledger, client, "trim", "compaction")), None)
-    return newest if newest and isinstance(newest.entry, Trim) else None
+    return newest if newest and isinstance(newest.entry, TrimEntry) else None
 
 
 def hold_ends(ledger: Ledger, client: str, days: int) -> Optional[datetime]:
@@ -71,9 +71,9 @@ def hold_ends(ledger: Ledger, client: str, days: int) -> Optional[datetime]:
 def asked_before(ledger: Ledger, client: str) -> frozenset[str]:
     """Return the ids that trims of this client named: one that is gone went because the server said so."""
     trims = [record.entry for record in current_entries(ledger, client, "trim")]
-    return frozenset(identifier for entry in trims if isinstance(entry, Trim) for identifier in entry.requested)
+    return frozenset(identifier for entry in trims if isinstance(entry, TrimEntry) for identifier in entry.requested)
 
 
 def _is_undone(record: LedgerRow, back_to: Optional[int]) -> bool:
-    then = record.entry.transaction if isinstance(record.entry, (Session, Trim, Compaction)) else None
+    then = record.entry.transaction if isinstance(record.entry, (SessionEntry, TrimEntry, CompactionEntry)) else None
     return back_to is not None and then is not None and then > back_to

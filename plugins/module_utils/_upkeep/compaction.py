@@ -12,7 +12,7 @@ from typing import Optional
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Compaction
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import CompactionEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import (
     begin_compaction,
@@ -67,7 +67,7 @@ def look_ahead(held: Upkeep, limits: Limits, now: datetime, check: bool = False)
     return Prospect(size, freeable)
 
 
-def compact(held: Upkeep) -> Compaction:
+def compact(held: Upkeep) -> CompactionEntry:
     """Compact, check, and begin with a new baseline; SessionError when Borg or the audit says that it went wrong."""
     before = held.baseline()
     begin_compaction(held.server, held.client, before)

@@ -35,11 +35,11 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments imp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
-    Archive,
-    Compaction,
-    Rollback,
-    Session,
-    Trim,
+    CompactionEntry,
+    ReportedArchive,
+    RollbackEntry,
+    SessionEntry,
+    TrimEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import forget_compaction
@@ -62,7 +62,7 @@ class Target:
 def target_transaction(held: Upkeep, transaction: int) -> Target:
     """Return the target for a transaction of the repository itself; SessionError when it cannot be reached."""
     for record in current_entries(held.ledger, held.name, "compaction"):
-        if not isinstance(record.entry, Compaction) or (record.entry.transaction or 0) <= transaction:
+        if not isinstance(record.entry, CompactionEntry) or (record.entry.transaction or 0) <= transaction:
             continue
         day = record.time.date().isoformat()
         raise SessionError(
@@ -85,7 +85,7 @@ def target_snapshot(held: Upkeep, snapshot: str) -> Target:
     return Target(commits[-1], os.path.abspath(snapshot))
 
 
-def consequences(held: Upkeep, target: Target, reason: str) -> Rollback:
+def consequences(held: Upkeep, target: Target, reason: str) -> RollbackEntry:
     """Return the ledger's entry: which archives are lost, and which deleted ones come back."""
     limit = target.transaction
     lost = [a.id for a in held.ledger.archives(held.name) if a.transaction is None or a.transaction > limit]
@@ -93,20 +93,20 @@ def consequences(held: Upkeep, target: Target, reason: str) -> Rollback:
     undone = {
         identifier
         for entry in past
-        if isinstance(entry, Trim) and (entry.transaction is None or entry.transaction > limit)
+        if isinstance(entry, TrimEntry) and (entry.transaction is None or entry.transaction > limit)
         for identifier in entry.deleted
     }
     restored = {
         entry.archive.id
         for entry in past
-        if isinstance(entry, Session)
-        and isinstance(entry.archive, Archive)
+        if isinstance(entry, SessionEntry)
+        and isinstance(entry.archive, ReportedArchive)
         and (entry.transaction or limit + 1) <= limit
     }
-    return Rollback(held.name, reason, tuple(lost), limit, tuple(sorted(undone & restored)))
+    return RollbackEntry(held.name, reason, tuple(lost), limit, tuple(sorted(undone & restored)))
 
 
-def roll_back(held: Upkeep, target: Target, entry: Rollback, moment: str) -> str:
+def roll_back(held: Upkeep, target: Target, entry: RollbackEntry, moment: str) -> str:
     """Go back, and return where the evidence is; SessionError when the result is not sound, with evidence in place."""
     repository = held.client.repository
     evidence = os.path.join(os.path.dirname(repository), f"evidence-{moment}")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import Budget, audit, rebase
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Archive, Session
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import ReportedArchive, SessionEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.rules import parse_rules, plan
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import TrimPlan
@@ -53,10 +53,10 @@ def arrivals(path: Path, nights: list[dict[str, Any]]) -> Ledger:
     clock = iter(FIRST_NIGHT + timedelta(days=night) for night in range(len(nights)))
     ledger = Ledger.open(str(path / "ledger.sqlite"), clock=lambda: next(clock))
     for number, archive in enumerate(nights):
-        came = Archive(archive["id"], archive["name"], start=archive["start"], end=archive["start"])
+        came = ReportedArchive(archive["id"], archive["name"], start=archive["start"], end=archive["start"])
         identity = f"{number:032x}"
         ledger.append(
-            Session("web1", "backup", identity, "run", "ok", commits=1, manifests=1, archive=came, audit="clean")
+            SessionEntry("web1", "backup", identity, "run", "ok", commits=1, manifests=1, archive=came, audit="clean")
         )
     return ledger
 

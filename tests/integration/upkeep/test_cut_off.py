@@ -17,11 +17,11 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
-    Audit,
-    Compaction,
+    AuditEntry,
+    CompactionEntry,
     LedgerError,
-    Session,
-    Trim,
+    SessionEntry,
+    TrimEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import bookkeeping as _aftermath
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import begin_compaction
@@ -48,9 +48,9 @@ def cut_off(keeper: Keeper, monkeypatch: pytest.MonkeyPatch, verb: str, module: 
         keeper.world.session(verb)
 
 
-def last_session(keeper: Keeper) -> Session:
+def last_session(keeper: Keeper) -> SessionEntry:
     entry = keeper.entries("session")[-2]
-    assert isinstance(entry, Session)
+    assert isinstance(entry, SessionEntry)
     return entry
 
 
@@ -84,9 +84,9 @@ def test_a_maintenance_is_recorded_and_goes_on(keeper: Keeper, monkeypatch: pyte
     cut_off(keeper, monkeypatch, "maintain", _session, place)
     added = keeper.backup(4)
     (trim,) = keeper.entries("trim")
-    assert isinstance(trim, Trim) and (trim.requested, trim.deleted) == (tuple(dropped), ())
+    assert isinstance(trim, TrimEntry) and (trim.requested, trim.deleted) == (tuple(dropped), ())
     (audit,) = keeper.entries("audit")
-    assert isinstance(audit, Audit) and audit.verdict == "expected" and audit.session == trim.session
+    assert isinstance(audit, AuditEntry) and audit.verdict == "expected" and audit.session == trim.session
     assert keeper.module("compact")["waiting"].startswith("what was deleted is held until"), "the hold has begun"
     outcome = keeper.maintain()
     assert came_to(outcome) == OK, (outcome.conclusion, outcome.log_tail)
@@ -163,7 +163,7 @@ def test_a_compaction_that_is_killed(keeper: Keeper, monkeypatch: pytest.MonkeyP
             _compaction.compact(held)
     assert keeper.module("audit", full=True)["verdict"] == "clean"
     assert state(keeper) == {"baseline.json", "repository.json"}
-    assert [isinstance(entry, Compaction) for entry in keeper.entries("compaction")] == [True] * done
+    assert [isinstance(entry, CompactionEntry) for entry in keeper.entries("compaction")] == [True] * done
     if done:
         refused = keeper.module("rollback", transaction=kept, reason="too late")
         assert "use a snapshot" in refused["msg"], "what is freed does not come back"

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
-    Audit,
-    Compaction,
-    Rollback,
-    Unfreeze,
+    AuditEntry,
+    CompactionEntry,
+    RollbackEntry,
+    UnfreezeEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.schema import STATEMENTS
 from keeper import Keeper
@@ -60,7 +60,7 @@ def test_the_cycle_of_trim_hold_and_compaction(keeper: Keeper) -> None:
     assert done["changed"] and done["size"] - done["size_after"] > 600_000
     assert done["duration"] > 0 and done["started"] <= done["finished"]
     (entry,) = keeper.entries("compaction")
-    assert isinstance(entry, Compaction) and entry.size_after == done["size_after"]
+    assert isinstance(entry, CompactionEntry) and entry.size_after == done["size_after"]
     assert keeper.restored(newest) == keeper.contents[newest]
     assert keeper.module("compact")["changed"] is False
 
@@ -85,7 +85,7 @@ def test_from_delete_all_to_a_whole_history(attacked: Keeper) -> None:
 
     lifted = keeper.module("unfreeze", reason="rolling back", by="alice")
     assert lifted["changed"] and lifted["frozen"].startswith("ALARM")
-    assert keeper.entries("unfreeze") == [Unfreeze(CLIENT, "rolling back", "alice")]
+    assert keeper.entries("unfreeze") == [UnfreezeEntry(CLIENT, "rolling back", "alice")]
     assert not keeper.module("unfreeze", reason="again", by="alice")["changed"]
     assert keeper.module("compact", limit_ratio=1.0)["waiting"] == "no trim waits for it"
 
@@ -97,7 +97,7 @@ def test_from_delete_all_to_a_whole_history(attacked: Keeper) -> None:
     evidence = Path(done["evidence"])
     assert {path.name: path.read_bytes() for path in (evidence / "data").rglob("*") if path.is_file()} == before
     assert keeper.nonce() >= nonce
-    assert keeper.entries("rollback") == [Rollback(CLIENT, "stolen key", (), kept)]
+    assert keeper.entries("rollback") == [RollbackEntry(CLIENT, "stolen key", (), kept)]
 
     keeper.forget(done["repository_id"])
     assert_all_restore(keeper)
@@ -119,7 +119,7 @@ def test_the_playbooks_do_all_steps(attacked: Keeper) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
     shutil.rmtree(keeper.world.path / "attacker")
     assert len(keeper.entries("rollback")) == 1
-    assert keeper.entries("unfreeze") == [Unfreeze(CLIENT, "stolen key", "alice")]
+    assert keeper.entries("unfreeze") == [UnfreezeEntry(CLIENT, "stolen key", "alice")]
     keeper.backup(8)
     assert_all_restore(keeper)
     done = keeper.play("maintain")
@@ -190,7 +190,7 @@ def test_damage_is_told_from_tampering_and_freezes(keeper: Keeper) -> None:
     found = keeper.module("audit", full=True)
     assert found["changed"] and [f"damage: segment {biggest.name}" in one for one in found["findings"]] == [True]
     last = keeper.entries("audit")[-1]
-    assert isinstance(last, Audit) and last.verdict == "alarm"
+    assert isinstance(last, AuditEntry) and last.verdict == "alarm"
     assert keeper.maintain().conclusion.code == "frozen"
     assert keeper.module("compact")["code"] == "frozen"
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Freeze, Trim
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry, TrimEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._retention import trim_plan as _maintain
 from keeper import Keeper
 from session_world import CLIENT, OK, came_to
@@ -27,7 +27,7 @@ def test_exactly_the_named_archives_go(keeper: Keeper) -> None:
     assert set(keeper.listed()) == keeper.known() == {newest}
     assert keeper.restored(newest) == keeper.contents[newest]
     (trim,) = keeper.entries("trim")
-    assert isinstance(trim, Trim) and trim.transaction == outcome.gate.transaction
+    assert isinstance(trim, TrimEntry) and trim.transaction == outcome.gate.transaction
     assert (set(trim.requested), set(trim.deleted)) == ({oldest, older}, {oldest, older})
 
 
@@ -79,7 +79,7 @@ def test_what_the_ledger_does_not_know_goes_when_a_person_names_it(keeper: Keepe
     assert outcome.audit and outcome.audit["verdict"] == "expected"
     assert set(keeper.listed()) == keeper.known() and newest in keeper.known()
     (trim,) = keeper.entries("trim")
-    assert isinstance(trim, Trim) and trim.deleted == (stray,)
+    assert isinstance(trim, TrimEntry) and trim.deleted == (stray,)
     assert "so 1 archives stay" in (keeper.maintain(delete_unknown=[stray]).maintain or {})["waiting"]
 
 
@@ -120,7 +120,7 @@ def test_more_than_the_budget_is_refused_and_everything_stays(keeper: Keeper) ->
 
 def test_a_frozen_client_is_not_maintained(keeper: Keeper) -> None:
     with keeper.ledger() as ledger:
-        ledger.append(Freeze(CLIENT, "somebody was here"))
+        ledger.append(FreezeEntry(CLIENT, "somebody was here"))
     outcome = keeper.maintain()
     assert outcome.conclusion.code == "frozen" and "somebody was here" in outcome.conclusion.reason
     assert set(keeper.listed()) == set(keeper.contents)

@@ -14,10 +14,10 @@ import pytest
 import yaml
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     KINDS,
-    Archive,
-    Audit,
-    Freeze,
-    Session,
+    AuditEntry,
+    FreezeEntry,
+    ReportedArchive,
+    SessionEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.modules import ledger_info
@@ -31,13 +31,13 @@ DEFAULTS = {name: spec["default"] for name, spec in ledger_info.ARGUMENTS.items(
 def path(tmp_path: Path) -> str:
     times = iter(START + timedelta(days=day) for day in range(10))
     file = str(tmp_path / "ledger.sqlite")
-    archive = Archive("a" * 64, "web1-1")
+    archive = ReportedArchive("a" * 64, "web1-1")
     with Ledger.open(file, lambda: next(times)) as ledger:
-        ledger.append(Session("web1", "backup", "1" * 32, "r1", "ok", commits=1, manifests=1, archive=archive))
-        ledger.append(Session("web1", "backup", "2" * 32, "r2", "failed", code="no_archive"))
-        ledger.append(Session("web2", "backup", "3" * 32, "r2", "failed", code="unreachable"))
-        ledger.append(Audit("web2", "3" * 32, "alarm", ("9 objects gone",)))
-        ledger.append(Freeze("web2", "9 objects gone", "3" * 32))
+        ledger.append(SessionEntry("web1", "backup", "1" * 32, "r1", "ok", commits=1, manifests=1, archive=archive))
+        ledger.append(SessionEntry("web1", "backup", "2" * 32, "r2", "failed", code="no_archive"))
+        ledger.append(SessionEntry("web2", "backup", "3" * 32, "r2", "failed", code="unreachable"))
+        ledger.append(AuditEntry("web2", "3" * 32, "alarm", ("9 objects gone",)))
+        ledger.append(FreezeEntry("web2", "9 objects gone", "3" * 32))
     return file
 
 

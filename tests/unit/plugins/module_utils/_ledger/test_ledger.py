@@ -14,21 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, Head, parse_head
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, ChainHead, parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     KINDS,
-    Archive,
-    Audit,
-    Compaction,
+    AuditEntry,
+    CompactionEntry,
     Entry,
-    Freeze,
+    FreezeEntry,
     LedgerError,
-    RepositoryCreated,
-    Rollback,
-    Session,
-    Trim,
-    Unfreeze,
-    session_entry,
+    ReportedArchive,
+    RepositoryEntry,
+    RollbackEntry,
+    SessionEntry,
+    TrimEntry,
+    UnfreezeEntry,
+    make_session_entry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, recover_ledger
 
@@ -61,8 +61,8 @@ def archive_id(number: int) -> str:
     return f"{number:064x}"
 
 
-def backup(number: int, client: str = "web1", **changes: Any) -> Session:
-    session = Session(
+def backup(number: int, client: str = "web1", **changes: Any) -> SessionEntry:
+    session = SessionEntry(
         client=client,
         verb="backup",
         session=f"{number:032x}",
@@ -70,7 +70,7 @@ def backup(number: int, client: str = "web1", **changes: Any) -> Session:
         status="ok",
         commits=1,
         manifests=1,
-        archive=Archive(archive_id(number), f"{client}-{number}", start="2026-11-01T03:00:00"),
+        archive=ReportedArchive(archive_id(number), f"{client}-{number}", start="2026-11-01T03:00:00"),
         audit="clean",
     )
     return replace(session, **changes)
@@ -81,14 +81,14 @@ def ids(ledger: Ledger, client: str = "web1") -> list[int]:
 
 
 EVERY_KIND: list[Entry] = [
-    RepositoryCreated("web1", archive_id(9), "5" * 32),
+    RepositoryEntry("web1", archive_id(9), "5" * 32),
     backup(1),
-    Audit("web1", "1" * 32, "alarm", ("12 objects gone",), 17, 12, 4096),
-    Trim("web1", "2" * 32, (archive_id(1), archive_id(2)), (archive_id(1),)),
-    Compaction("web1", 4096, 1024, 19),
-    Freeze("web1", "12 objects gone", "1" * 32),
-    Unfreeze("web1", "a test", "anna"),
-    Rollback("web1", "back to Friday", (archive_id(3),), 13),
+    AuditEntry("web1", "1" * 32, "alarm", ("12 objects gone",), 17, 12, 4096),
+    TrimEntry("web1", "2" * 32, (archive_id(1), archive_id(2)), (archive_id(1),)),
+    CompactionEntry("web1", 4096, 1024, 19),
+    FreezeEntry("web1", "12 objects gone", "1" * 32),
+    UnfreezeEntry("web1", "a test", "anna"),
+    RollbackEntry("web1", "back to Friday", (archive_id(3),), 13),
 ]
 
 
@@ -99,7 +99,7 @@ class TestEntries:
             records = reader.entries()
         assert [record.entry for record in records] == EVERY_KIND
         assert {record.kind for record in records} == set(KINDS)
-        assert [Head(record.seq, record.hash) for record in records] == heads
+        assert [ChainHead(record.seq, record.hash) for record in records] == heads
         assert records[0].time == START + timedelta(hours=1)
 
     def test_the_file_is_only_roots(self, ledger: Ledger, path: str) -> None:
@@ -108,7 +108,7 @@ class TestEntries:
     def test_filters(self, ledger: Ledger) -> None:
         for number in range(1, 7):
             ledger.append(backup(number, client=f"web{number % 2}", run_id=f"night{number % 3}"))
-        ledger.append(Freeze("web1", "why"))
+        ledger.append(FreezeEntry("web1", "why"))
         since = START + timedelta(hours=5)
         assert [record.seq for record in ledger.entries(kind="session", client="web1")] == [1, 3, 5]
         assert [record.seq for record in ledger.entries(since=since)] == [5, 6, 7]
@@ -139,36 +139,36 @@ class TestEntries:
             "audit": {"verdict": "clean", "findings": []},
             "stored": {"objects": 5, "bytes": 9},
         }
-        entry = session_entry(result)
-        assert entry.archive == Archive(archive_id(1), "n", nfiles=3)
+        entry = make_session_entry(result)
+        assert entry.archive == ReportedArchive(archive_id(1), "n", nfiles=3)
         assert (entry.commits, entry.refused, entry.audit, entry.duration) == (1, 1, "clean", 1.5)
         assert (entry.stored_objects, entry.stored_bytes, entry.bytes_received) == (5, 9, 7)
-        assert session_entry({**result, "stored": None}).stored_bytes == 0
+        assert make_session_entry({**result, "stored": None}).stored_bytes == 0
 
     @pytest.mark.parametrize("text", ["a\0b", "\ud800", "\x1b[2J", "\u202e", "x" * 1_000_000, "two\nlines"])
     def test_hostile_text_is_printable_one_line_and_short(self, ledger: Ledger, text: str) -> None:
-        ledger.append(backup(1, reason=text, archive=Archive(archive_id(1), text)))
+        ledger.append(backup(1, reason=text, archive=ReportedArchive(archive_id(1), text)))
         entry = ledger.entries()[0].entry
-        assert isinstance(entry, Session)
+        assert isinstance(entry, SessionEntry)
         for kept in (entry.reason, entry.archive.name if entry.archive else ""):
             assert kept.isprintable()
             assert 0 < len(kept) <= 500
         assert ledger.verify().ok
 
     def test_findings_are_cut_and_ids_never_are(self, ledger: Ledger) -> None:
-        ledger.append(Audit("web1", "", "alarm", tuple(f"object {number}" for number in range(9999))))
+        ledger.append(AuditEntry("web1", "", "alarm", tuple(f"object {number}" for number in range(9999))))
         entry = ledger.entries()[0].entry
-        assert isinstance(entry, Audit)
+        assert isinstance(entry, AuditEntry)
         assert (len(entry.findings), entry.findings[-1]) == (51, "and 9949 more")
         many = tuple(archive_id(number) for number in range(900))
-        ledger.append(Trim("web1", "", many, many))
+        ledger.append(TrimEntry("web1", "", many, many))
         with pytest.raises(LedgerError, match="at most"):
-            ledger.append(Trim("web1", "", many * 9, ()))
+            ledger.append(TrimEntry("web1", "", many * 9, ()))
 
     @pytest.mark.parametrize("client", ["", "a\nb", "x" * 600, "\x1b"])
     def test_a_client_without_a_proper_name_is_refused(self, ledger: Ledger, client: str) -> None:
         with pytest.raises(LedgerError, match="no entry for a client"):
-            ledger.append(Freeze(client, "why"))
+            ledger.append(FreezeEntry(client, "why"))
         assert ledger.head() == EMPTY
 
 
@@ -196,22 +196,22 @@ class TestArchives:
     def test_what_was_trimmed_or_rolled_back_is_gone(self, ledger: Ledger) -> None:
         for number in range(1, 6):
             ledger.append(backup(number))
-        ledger.append(Trim("web1", "", (archive_id(1), archive_id(2)), (archive_id(1),)))
-        ledger.append(Trim("web2", "", (archive_id(4),), (archive_id(4),)))
-        ledger.append(Rollback("web1", "why", (archive_id(5),)))
+        ledger.append(TrimEntry("web1", "", (archive_id(1), archive_id(2)), (archive_id(1),)))
+        ledger.append(TrimEntry("web2", "", (archive_id(4),), (archive_id(4),)))
+        ledger.append(RollbackEntry("web1", "why", (archive_id(5),)))
         assert ids(ledger) == [2, 3, 4]
 
     def test_a_new_repository_starts_empty(self, ledger: Ledger) -> None:
         ledger.append(backup(1))
-        ledger.append(RepositoryCreated("web1", archive_id(9)))
+        ledger.append(RepositoryEntry("web1", archive_id(9)))
         ledger.append(backup(2))
         assert ids(ledger) == [2]
 
     def test_an_alarm_makes_an_archive_suspicious_also_afterwards(self, ledger: Ledger) -> None:
         for entry in (backup(1), backup(2, audit="alarm"), backup(3), backup(4)):
             ledger.append(entry)
-        ledger.append(Audit("web1", backup(3).session, "alarm"))
-        ledger.append(Audit("web1", backup(4).session, "clean"))
+        ledger.append(AuditEntry("web1", backup(3).session, "alarm"))
+        ledger.append(AuditEntry("web1", backup(4).session, "clean"))
         assert [item.good for item in ledger.archives("web1")] == [True, False, False, True]
 
     @pytest.mark.parametrize("start", ["1970-01-01T00:00:00", "2999-12-31T23:59:59", "never"])
@@ -220,7 +220,9 @@ class TestArchives:
         for name, claimed in (("honest", "2026-11-01T03:00:00"), ("forged", start)):
             with Ledger.open(str(tmp_path / name), Clock()) as ledger:
                 for number in range(1, 4):
-                    ledger.append(backup(number, archive=Archive(archive_id(number), "n", start=claimed, end=claimed)))
+                    ledger.append(
+                        backup(number, archive=ReportedArchive(archive_id(number), "n", start=claimed, end=claimed))
+                    )
                 known.append(ledger.archives("web1"))
         assert known[0] == known[1]
 
@@ -236,23 +238,23 @@ class TestStates:
 
     def test_sizes_of_the_newest_successes(self, ledger: Ledger) -> None:
         for number in range(1, 6):
-            archive = Archive(archive_id(number), "n", original_size=number * 100, deduplicated_size=number)
+            archive = ReportedArchive(archive_id(number), "n", original_size=number * 100, deduplicated_size=number)
             ledger.append(backup(number, archive=archive, audit="alarm" if number == 4 else "clean"))
         assert ledger.sizes("web1", 3) == [(200, 2), (300, 3), (500, 5)]
 
     def test_frozen_until_lifted(self, ledger: Ledger) -> None:
         states = []
-        for entry in (Freeze("web1", "one"), Unfreeze("web1", "seen", "anna"), Freeze("web1", "two")):
+        for entry in (FreezeEntry("web1", "one"), UnfreezeEntry("web1", "seen", "anna"), FreezeEntry("web1", "two")):
             ledger.append(entry)
             state = ledger.freeze_state("web1")
             states.append(state.entry if state else None)
-        assert states == [Freeze("web1", "one"), None, Freeze("web1", "two")]
+        assert states == [FreezeEntry("web1", "one"), None, FreezeEntry("web1", "two")]
         assert ledger.freeze_state("web2") is None
 
     def test_states_of_all_clients(self, ledger: Ledger) -> None:
         for entry in (backup(1, client="b"), backup(2, client="a"), backup(3, client="b", status="failed")):
             ledger.append(entry)
-        ledger.append(Freeze("a", "why"))
+        ledger.append(FreezeEntry("a", "why"))
         found = [(state.client, state.last_session, state.last_success, state.freeze) for state in ledger.states()]
         assert [(name, *(item and item.seq for item in items)) for name, *items in found] == [
             ("a", 2, 2, 4),
@@ -311,7 +313,7 @@ class TestChain:
             assert row[0] == previous
             previous = hashlib.sha256("\n".join(map(str, row[:6])).encode()).hexdigest()
             assert row[6] == previous
-        assert filled.head() == Head(8, previous)
+        assert filled.head() == ChainHead(8, previous)
 
     @pytest.mark.parametrize("column", ["time", "kind", "client", "body", "previous", "hash"])
     def test_a_change_is_found_at_its_place(self, filled: Ledger, path: str, column: str) -> None:
@@ -359,7 +361,7 @@ class TestChain:
                 assert forged.verify(noted, full).first_bad == 8
 
     def test_from_a_checkpoint_only_the_rest_is_read(self, filled: Ledger, path: str) -> None:
-        checkpoint = Head(5, filled.entries()[4].hash)
+        checkpoint = ChainHead(5, filled.entries()[4].hash)
         assert (filled.verify(checkpoint, full=False).checked, filled.verify(checkpoint).checked) == (3, 8)
         tamper(path, "UPDATE entries SET client = 'x' WHERE seq = 2")
         assert filled.verify(checkpoint, full=False).ok

@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, Head, parse_head
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Freeze, LedgerError
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, ChainHead, parse_head
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry, LedgerError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, recover_ledger
 from waiting import wait_until
 
@@ -33,11 +33,11 @@ def write(path: str, client: str, count: int, told: str) -> None:
     report = os.open(told, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
     for number in range(count):
         with Ledger.open(path) as ledger:
-            head = ledger.append(Freeze(client, f"entry {number} " + "x" * 300))
+            head = ledger.append(FreezeEntry(client, f"entry {number} " + "x" * 300))
         os.write(report, f"{head}\n".encode())
 
 
-def heads(told: Path) -> list[Head]:
+def heads(told: Path) -> list[ChainHead]:
     return [parse_head(line) for line in told.read_text().splitlines()] if told.exists() else []
 
 
@@ -53,7 +53,7 @@ def writers(path: str, told: Path, number: int, count: int) -> Iterator[list[Pro
             process.join()
 
 
-def expect_whole(path: str, told: list[Head]) -> int:
+def expect_whole(path: str, told: list[ChainHead]) -> int:
     """Every head that was ever told is in the chain, and the chain is whole; return its length."""
     with Ledger.open(path) as ledger:
         report = ledger.verify()
@@ -132,7 +132,7 @@ def test_copies_while_writers_run(tmp_path: Path) -> None:
     """copy_to is whole at any moment; a plain cp opens, and what it caught is at least a beginning of the chain."""
     path, told = str(tmp_path / "ledger.sqlite"), tmp_path / "told"
     with Ledger.open(path) as ledger:
-        ledger.append(Freeze("web0", "first"))
+        ledger.append(FreezeEntry("web0", "first"))
     with writers(path, told, 4, 10_000) as started:
         for number in range(12):
             before = heads(told)
@@ -162,9 +162,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_is_one_line_and_passes(small_disk: Path) -> None:
     path, filler = str(small_disk / "ledger.sqlite"), small_disk / "filler"
-    told: list[Head] = []
+    told: list[ChainHead] = []
     with Ledger.open(path) as ledger:
-        told.append(ledger.append(Freeze("web1", "first")))
+        told.append(ledger.append(FreezeEntry("web1", "first")))
         filler.write_bytes(b"x" * 1_500_000)
         with pytest.raises(LedgerError, match="no space left") as caught:
             append_without_end(ledger, told)
@@ -178,14 +178,14 @@ def test_a_full_disk_is_one_line_and_passes(small_disk: Path) -> None:
         assert reader.verify(told[-1]).ok
     filler.unlink()
     with Ledger.open(path) as ledger:
-        told.append(ledger.append(Freeze("web1", "again")))
+        told.append(ledger.append(FreezeEntry("web1", "again")))
     assert expect_whole(path, told) == len(told)
     Ledger.open(str(small_disk / "new.sqlite")).close()
 
 
-def append_without_end(ledger: Ledger, told: list[Head]) -> None:
+def append_without_end(ledger: Ledger, told: list[ChainHead]) -> None:
     while True:
-        told.append(ledger.append(Freeze("web1", "x" * 490)))
+        told.append(ledger.append(FreezeEntry("web1", "x" * 490)))
 
 
 def fill(filler: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_broken_file_is_one_line(tmp_path: Path, damage: Callable[[bytes], byt
     path = tmp_path / "ledger.sqlite"
     with Ledger.open(str(path)) as ledger:
         for number in range(500):
-            ledger.append(Freeze("web1", f"entry {number}" + "x" * 300))
+            ledger.append(FreezeEntry("web1", f"entry {number}" + "x" * 300))
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(LedgerError, match=r"damaged|another release|altered") as caught:
         expect_no_damage(str(path))

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Freeze
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.schema import STATEMENTS
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / NAME
     with Ledger.open(str(path)) as ledger:
         for number in range(5):
-            ledger.append(Freeze("web1", f"reason {number}"))
+            ledger.append(FreezeEntry("web1", f"reason {number}"))
         assert chain_problem(ledger, NOW) == ""
     return path
 
@@ -51,7 +51,7 @@ def tamper(path: Path, *statements: str) -> None:
 
 def test_what_grows_is_whole(ledger: Ledger) -> None:
     for hours in (1, 2, 30, 31):
-        ledger.append(Freeze("web2", "more"))
+        ledger.append(FreezeEntry("web2", "more"))
         assert chain_problem(ledger, NOW + timedelta(hours=hours)) == ""
 
 
@@ -66,7 +66,7 @@ def test_the_whole_chain_is_read_once_a_day(path: Path, ledger: Ledger, now: dat
 def test_a_ledger_that_was_cut_off_is_noticed_at_once(path: Path, ledger: Ledger) -> None:
     tamper(path, "DELETE FROM entries WHERE seq = 5")
     assert "entry 5 is missing: the ledger was cut off at 4" in chain_problem(ledger, NOW)
-    ledger.append(Freeze("web1", "another one"))
+    ledger.append(FreezeEntry("web1", "another one"))
     assert "entry 5 is not the one that was noted" in chain_problem(ledger, NOW)
 
 

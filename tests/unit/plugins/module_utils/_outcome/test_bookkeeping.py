@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Freeze, Unfreeze
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry, UnfreezeEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import record_session
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
@@ -50,13 +50,13 @@ def test_an_alarm_freezes_once_and_backups_say_so_until_it_is_lifted(server: Any
     record_session(server, CLIENT, ALARM)
     assert kinds(server).count("freeze") == 1
     with Ledger.open(f"{server.state_dir}/{NAME}") as ledger:
-        ledger.append(Unfreeze("web1", "looked", "alice"))
+        ledger.append(UnfreezeEntry("web1", "looked", "alice"))
     assert record_session(server, CLIENT, BACKUP).frozen == ""
 
 
 def test_another_clients_freeze_is_not_ours(server: Any) -> None:
     with Ledger.open(f"{server.state_dir}/{NAME}") as ledger:
-        ledger.append(Freeze("web2", "gone", ""))
+        ledger.append(FreezeEntry("web2", "gone", ""))
     assert record_session(server, CLIENT, BACKUP).frozen == ""
 
 

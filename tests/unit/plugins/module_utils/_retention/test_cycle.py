@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
-    Compaction,
+    CompactionEntry,
     Entry,
-    Freeze,
-    RepositoryCreated,
-    Rollback,
-    Trim,
-    Unfreeze,
+    FreezeEntry,
+    RepositoryEntry,
+    RollbackEntry,
+    TrimEntry,
+    UnfreezeEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
@@ -29,7 +29,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle i
 )
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
-TRIM = Trim("web1", "s", ("a", "b"), ("a",), 20)
+TRIM = TrimEntry("web1", "s", ("a", "b"), ("a",), 20)
 
 
 class Clock:
@@ -54,15 +54,15 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     [
         ([], False),
         ([TRIM], True),
-        ([TRIM, Compaction("web1", 9, 5)], False),
-        ([Compaction("web1", 9, 5), TRIM], True),
-        ([TRIM, Compaction("web2", 9, 5)], True),
-        ([TRIM, Rollback("web1", "r", (), 19)], False),
-        ([TRIM, Rollback("web1", "r", (), 20)], True),
-        ([TRIM, Rollback("web1", "r", (), None)], True),
-        ([TRIM, Rollback("web1", "r", (), 19), TRIM], True),
-        ([TRIM, Compaction("web1", 9, 5, 30), Rollback("web1", "a copy of before", (), 25)], True),
-        ([TRIM, RepositoryCreated("web1", "ab" * 32)], False),
+        ([TRIM, CompactionEntry("web1", 9, 5)], False),
+        ([CompactionEntry("web1", 9, 5), TRIM], True),
+        ([TRIM, CompactionEntry("web2", 9, 5)], True),
+        ([TRIM, RollbackEntry("web1", "r", (), 19)], False),
+        ([TRIM, RollbackEntry("web1", "r", (), 20)], True),
+        ([TRIM, RollbackEntry("web1", "r", (), None)], True),
+        ([TRIM, RollbackEntry("web1", "r", (), 19), TRIM], True),
+        ([TRIM, CompactionEntry("web1", 9, 5, 30), RollbackEntry("web1", "a copy of before", (), 25)], True),
+        ([TRIM, RepositoryEntry("web1", "ab" * 32)], False),
     ],
 )
 def test_a_trim_waits_until_it_is_final_or_undone(ledger: Ledger, entries: list[Entry], waits: bool) -> None:
@@ -73,22 +73,22 @@ def test_a_trim_waits_until_it_is_final_or_undone(ledger: Ledger, entries: list[
 
 def test_the_hold_begins_with_whatever_came_last(ledger: Ledger) -> None:
     assert hold_ends(ledger, "web1", 14) is None
-    entries: list[Entry] = [TRIM, Freeze("web1", "x"), Unfreeze("web1", "y"), Rollback("web1", "z")]
+    entries: list[Entry] = [TRIM, FreezeEntry("web1", "x"), UnfreezeEntry("web1", "y"), RollbackEntry("web1", "z")]
     for day, entry in enumerate(entries):
         ledger.append(entry)
-        began = day - 1 if isinstance(entry, Unfreeze) else day
+        began = day - 1 if isinstance(entry, UnfreezeEntry) else day
         assert hold_ends(ledger, "web1", 14) == START + timedelta(days=began + 14)
     assert hold_ends(ledger, "web2", 14) is None
 
 
 def test_a_freeze_forbids_until_it_is_lifted(ledger: Ledger) -> None:
     refuse_frozen(ledger, "web1")
-    ledger.append(Freeze("web1", "everything is gone"))
+    ledger.append(FreezeEntry("web1", "everything is gone"))
     with pytest.raises(SessionError, match=r"web1 is frozen since 2026-11-01T.*everything is gone") as caught:
         refuse_frozen(ledger, "web1")
     assert caught.value.code == "frozen"
     refuse_frozen(ledger, "web2")
-    ledger.append(Unfreeze("web1", "seen"))
+    ledger.append(UnfreezeEntry("web1", "seen"))
     refuse_frozen(ledger, "web1")
 
 
@@ -96,7 +96,7 @@ def test_what_was_asked_for_is_remembered(ledger: Ledger) -> None:
     ledger.append(TRIM)
     assert asked_before(ledger, "web1") == {"a", "b"}
     assert asked_before(ledger, "web2") == frozenset()
-    ledger.append(Rollback("web1", "wrong rules", (), 19, ("a",)))
+    ledger.append(RollbackEntry("web1", "wrong rules", (), 19, ("a",)))
     assert asked_before(ledger, "web1") == frozenset(), "from now on whoever deletes them is missed"
 
 
@@ -104,8 +104,8 @@ def test_a_rollback_takes_archives_and_gives_them_back(ledger: Ledger) -> None:
     assert ledger._gone("web1") == set()
     for entry, gone in (
         (TRIM, {"a"}),
-        (Rollback("web1", "r", ("n",), 3, ("a",)), {"n"}),
-        (Trim("web1", "s", ("a",), ("a",), 9), {"a", "n"}),
+        (RollbackEntry("web1", "r", ("n",), 3, ("a",)), {"n"}),
+        (TrimEntry("web1", "s", ("a",), ("a",), 9), {"a", "n"}),
     ):
         ledger.append(entry)
         assert ledger._gone("web1") == gone

@@ -18,12 +18,12 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.errors imp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
-    Archive,
-    Compaction,
+    CompactionEntry,
     Entry,
-    Freeze,
-    Session,
-    Trim,
+    FreezeEntry,
+    ReportedArchive,
+    SessionEntry,
+    TrimEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import plan_trim
@@ -51,9 +51,10 @@ def happened(server: Any) -> Callable[..., None]:
     """Return a function that enters three archives, one a day, and then what it is given."""
 
     def enter(*entries: Entry) -> None:
-        archives = [Archive(one, f"web1-{one[0]}") for one in IDS]
+        archives = [ReportedArchive(one, f"web1-{one[0]}") for one in IDS]
         sessions = [
-            Session("web1", "backup", one.id[:32], "r", "ok", commits=1, manifests=1, archive=one) for one in archives
+            SessionEntry("web1", "backup", one.id[:32], "r", "ok", commits=1, manifests=1, archive=one)
+            for one in archives
         ]
         times = iter(START + timedelta(days=day) for day in range(20))
         with Ledger.open(f"{server.state_dir}/{NAME}", lambda: next(times)) as ledger:
@@ -71,14 +72,14 @@ def test_all_but_the_last_archive_is_named(server: Any, happened: Callable[..., 
 
 
 def test_nothing_is_named_while_a_trim_waits_for_its_compaction(server: Any, happened: Callable[..., None]) -> None:
-    happened(Trim("web1", "1" * 32, (IDS[0],), (IDS[0],), 44))
+    happened(TrimEntry("web1", "1" * 32, (IDS[0],), (IDS[0],), 44))
     errand = plan_trim(server, RECORD, NOW)
     assert (errand.named, errand.asked_before) == ((), frozenset(IDS[:1]))
     assert errand.waiting == "the trim of 2026-11-04 waits for its compaction, so 1 archives stay until then"
 
 
 def test_after_the_compaction_the_next_one_is_named(server: Any, happened: Callable[..., None]) -> None:
-    happened(Trim("web1", "1" * 32, (IDS[0],), (IDS[0],), 44), Compaction("web1", 1000, 900, 45))
+    happened(TrimEntry("web1", "1" * 32, (IDS[0],), (IDS[0],), 44), CompactionEntry("web1", 1000, 900, 45))
     assert plan_trim(server, RECORD, NOW).named == (IDS[1],)
 
 
@@ -100,7 +101,7 @@ def test_a_record_without_rules_is_named(
 
 
 def test_a_frozen_client_is_refused(server: Any, happened: Callable[..., None]) -> None:
-    happened(Freeze("web1", "12 objects gone", ""))
+    happened(FreezeEntry("web1", "12 objects gone", ""))
     with pytest.raises(SessionError, match=r"web1 is frozen since .*12 objects gone") as caught:
         plan_trim(server, RECORD, NOW)
     assert caught.value.code == "frozen"

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline, Directory
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Freeze, Trim
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry, TrimEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import compaction as _compaction
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.compaction import Limits, Prospect, look_ahead
@@ -45,7 +45,7 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def trimmed(held: Any) -> Any:
-    held.ledger.append(Trim("web1", "1" * 32, ("a" * 64,), ("a" * 64,), 44))
+    held.ledger.append(TrimEntry("web1", "1" * 32, ("a" * 64,), ("a" * 64,), 44))
     return held
 
 
@@ -86,7 +86,7 @@ def test_a_size_that_nobody_knows_is_no_size(trimmed: Any) -> None:
 
 
 def test_a_frozen_client_is_refused(trimmed: Any) -> None:
-    trimmed.ledger.append(Freeze("web1", "gone", ""))
+    trimmed.ledger.append(FreezeEntry("web1", "gone", ""))
     with pytest.raises(SessionError) as caught:
         look_ahead(trimmed, Limits(), LATER)
     assert caught.value.code == "frozen"
