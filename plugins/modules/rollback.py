@@ -17,8 +17,8 @@ description:
     holds a copy of the repository, such as a snapshot of the file system.
   - What was there is kept beside the repository as evidence. The highest nonce that was ever reserved is carried
     forward, the state is checked, and the ledger records which archives are lost and which come back.
-  - Borg on the client remembers the newer state and would refuse. Have it forget by the entry point C(forget) of the
-    role P(paranoid.backup.backup_client#role), as C(playbooks/rollback.yml) does.
+  - Borg on the client remembers the newer state and would refuse. Have it forget by the entry point C(forget_cache) of
+    the role P(paranoid.backup.backup_client#role), as C(playbooks/rollback.yml) does.
   - A frozen client stays frozen, see M(paranoid.backup.unfreeze).
 extends_documentation_fragment: [paranoid.backup.upkeep]
 options:

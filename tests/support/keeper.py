@@ -26,7 +26,7 @@ BIN = Path(sys.executable).parent
 REPOSITORY = "ssh://server/./repository"
 _START = (
     "import sys, pathlib; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv[1]);"
-    "from paranoid_dispatcher import main, verbs, work;"
+    "from paranoid_dispatcher import main, toolbox, verbs;"
     "exec(pathlib.Path(sys.argv[3]).read_text());"
     "sys.exit(main.main(pathlib.Path(sys.argv[2])))"
 )

@@ -21,10 +21,10 @@ from paranoid_dispatcher import request as request_module
 from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed, Refused
 from paranoid_dispatcher.host import remove_stale_sockets
-from paranoid_dispatcher.main import REASON_MAX, answer, encode
-from paranoid_dispatcher.output import parse_answer, printable, reason_of
+from paranoid_dispatcher.main import REASON_MAX, encode, write_answer
+from paranoid_dispatcher.output import failure_reason, parse_borgmatic_json, printable
 from paranoid_dispatcher.request import Request, parse_request, read_request
-from paranoid_dispatcher.verbs import MISSING_MAX, NAME_MAX, TOLD_MAX, VERBS
+from paranoid_dispatcher.verbs import MISSING_MAX, NAME_MAX, UNKNOWN_MAX, VERBS
 
 SESSION = "0123456789abcdef" * 2
 
@@ -38,16 +38,16 @@ def test_takes_each_verb(verb: str) -> None:
     assert parse_request(_request(verb=verb)) == Request(verb, SESSION)
 
 
-ERRAND = {"delete": ["a" * 64], "known": ["b" * 64], "check_seconds": 60}
+MAINTAIN = {"delete": ["a" * 64], "known": ["b" * 64], "check_seconds": 60}
 
 
-def test_takes_an_errand() -> None:
-    request = parse_request(_request(verb="maintain", **ERRAND))
+def test_takes_a_maintain_request() -> None:
+    request = parse_request(_request(verb="maintain", **MAINTAIN))
     assert request == Request("maintain", SESSION, ("a" * 64,), frozenset(["b" * 64]), 60)
 
 
-def test_takes_an_errand_for_another_client() -> None:
-    request = parse_request(_request(verb="maintain", client="web1.example.org", **ERRAND))
+def test_takes_a_maintain_request_for_another_client() -> None:
+    request = parse_request(_request(verb="maintain", client="web1.example.org", **MAINTAIN))
     assert request == Request("maintain", SESSION, ("a" * 64,), frozenset(["b" * 64]), 60, "web1.example.org")
 
 
@@ -60,10 +60,10 @@ def test_no_other_verb_is_for_another_client(verb: str) -> None:
 @given(st.text() | st.from_regex(r"[A-Za-z0-9._/-]{1,70}"))
 def test_a_client_is_named_as_the_server_names_clients(name: str) -> None:
     if valid_client_name(name):
-        assert parse_request(_request(verb="maintain", client=name, **ERRAND)).client == name
+        assert parse_request(_request(verb="maintain", client=name, **MAINTAIN)).client == name
     else:
         with pytest.raises(Refused, match="client is the name of a client"):
-            parse_request(_request(verb="maintain", client=name, **ERRAND))
+            parse_request(_request(verb="maintain", client=name, **MAINTAIN))
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def test_a_client_is_named_as_the_server_names_clients(name: str) -> None:
         ({"more": 1}, "exactly schema"),
     ],
 )
-def test_refuses_every_other_errand(changes: dict[str, object], why: str) -> None:
+def test_refuses_every_other_maintain_request(changes: dict[str, object], why: str) -> None:
     with pytest.raises(Refused, match=why):
-        parse_request(_request(**{"verb": "maintain", **ERRAND, **changes}))
+        parse_request(_request(**{"verb": "maintain", **MAINTAIN, **changes}))
 
 
 @pytest.mark.parametrize(
@@ -153,13 +153,13 @@ ANSWER = [{"archive": {"name": "a"}}]
     "before", ["", "a hook says hello\n", "[not json\n", "[1, 2]\n", "[warning] disk nearly full\nmore\n"]
 )
 def test_finds_the_result_behind_what_hooks_print(before: str) -> None:
-    assert parse_answer(before + json.dumps(ANSWER)) == ANSWER[0]
+    assert parse_borgmatic_json(before + json.dumps(ANSWER)) == ANSWER[0]
 
 
 @pytest.mark.parametrize("printed", ["", "[]", "[1]", "{}", "[{}, {}]", "[" * 100000])
 def test_no_result_is_a_failure(printed: str) -> None:
     with pytest.raises(Failed, match="printed no result"):
-        parse_answer(printed)
+        parse_borgmatic_json(printed)
 
 
 SUMMARY = """\
@@ -189,7 +189,7 @@ Need some help? https://torsion.org/borgmatic/#issues
     ],
 )
 def test_the_reason_is_what_matters(log: str, reason: str) -> None:
-    assert reason_of(log) == reason
+    assert failure_reason(log) == reason
 
 
 def test_every_verb_can_be_asked_for_and_no_other() -> None:
@@ -208,7 +208,7 @@ def test_an_answer_is_written_whole() -> None:
 
     reading = threading.Thread(target=read)
     reading.start()
-    answer(record, writer)
+    write_answer(record, writer)
     os.close(writer)
     reading.join()
     os.close(reader)
@@ -218,7 +218,7 @@ def test_an_answer_is_written_whole() -> None:
 def test_an_answer_to_a_server_that_is_gone_is_no_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    answer({}, writer)
+    write_answer({}, writer)
     os.close(writer)
 
 
@@ -229,7 +229,7 @@ def test_the_longest_answer_is_one_that_the_server_reads(character: str) -> None
     told = {
         "deleted": [identifier] * NAMED_LIMIT,
         "missing": [identifier] * MISSING_MAX,
-        "unknown": [{"id": identifier, "name": name}] * TOLD_MAX,
+        "unknown": [{"id": identifier, "name": name}] * UNKNOWN_MAX,
         "check": "skipped",
     }
     versions = {"borg": "1.4.5", "borgmatic": "2.1.10"}

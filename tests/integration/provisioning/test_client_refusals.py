@@ -47,18 +47,18 @@ def test_two_clients_of_one_name(tmp_path: Path) -> None:
     """The second would take the first one's place on the server, and the first would never be backed up again."""
     short = {"backup_client_name": "{{ inventory_hostname_short }}"}
     clients = {"web1.example.org": short, "web1.example.com": short, "web2": {}}
-    code, said = play(tmp_path, "neighbours", clients)
+    code, said = play(tmp_path, "validate_fleet", clients)
     assert (
         code == 2 and "more than one host of backup_clients has the backup_client_name web1: they would share" in said
     )
-    code, said = play(tmp_path, "neighbours", {"web1": {}, "other": {"backup_client_name": "web1"}})
+    code, said = play(tmp_path, "validate_fleet", {"web1": {}, "other": {"backup_client_name": "web1"}})
     assert code == 2 and "backup_client_name web1" in said
-    code, said = play(tmp_path, "neighbours", {"web1.example.org": short, "web2.example.com": short, "web3": {}})
+    code, said = play(tmp_path, "validate_fleet", {"web1.example.org": short, "web2.example.com": short, "web3": {}})
     assert code == 0, said
 
 
 def test_a_server_that_is_its_own_client(tmp_path: Path) -> None:
-    code, said = play(tmp_path, "neighbours", {"vault": {}, "web1": {}})
+    code, said = play(tmp_path, "validate_fleet", {"vault": {}, "web1": {}})
     assert code == 2 and "vault is in backup_servers and in backup_clients" in said
     assert "failed=1" in said and said.count("failed=0") == 1
 

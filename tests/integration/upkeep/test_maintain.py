@@ -139,13 +139,13 @@ def test_rules_that_make_no_sense_are_named(keeper: Keeper) -> None:
 
 
 ONE_BY_ONE = """
-borg = work.Work.borg
-def split(work, *words):
+borg = toolbox.Toolbox.borg
+def split(tools, *words):
     if words[0] != "delete":
-        return borg(work, *words)
-    done = [borg(work, *words[:3], name) for name in words[3:]]
+        return borg(tools, *words)
+    done = [borg(tools, *words[:3], name) for name in words[3:]]
     return max(done, key=lambda one: one.returncode)
-work.Work.borg = split
+toolbox.Toolbox.borg = split
 """
 
 
@@ -159,10 +159,10 @@ def test_the_budget_is_for_one_connection(keeper: Keeper) -> None:
 MORE_THAN_NAMED = """
 from dataclasses import replace
 maintain = verbs.maintain
-def everything(work):
-    asked = work.request
-    work.request = replace(asked, delete=(*asked.delete, *asked.known))
-    told = maintain(work)
+def everything(tools):
+    asked = tools.request
+    tools.request = replace(asked, delete=(*asked.delete, *asked.known))
+    told = maintain(tools)
     told["maintain"]["deleted"] = {}
     return told
 verbs.VERBS["maintain"] = everything

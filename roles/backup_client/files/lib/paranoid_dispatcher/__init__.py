@@ -3,6 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The dispatcher: all that the backup server can start on this host, one fixed verb per session.
 
-Started by sshd's forced command through sudo, as root, without arguments. Request, answer and their limits are those
-of docs/architecture.md, "A session". Begin to read in `main`.
+sshd's forced command starts it through sudo, as root and without arguments. docs/architecture.md, "A session",
+describes request, answer and their limits. Start reading in `main`.
 """

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record that says where everything is."""
+"""This host's configuration."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class Config:
 
     @classmethod
     def load(cls, path: Path) -> Config:
-        """Read PATH; Refused when it cannot be used."""
+        """Load PATH; Refused if it cannot be used."""
         try:
             record = json.loads(path.read_bytes())
-            needed = {name: kind(record[name]) for name, kind in _CONFIG_FIELDS.items()}
+            required = {name: kind(record[name]) for name, kind in _CONFIG_FIELDS.items()}
             names = tuple(str(name) for name in record.get("keyholder_for", ()))
-            return cls(**needed, keyholder_dir=str(record.get("keyholder_dir", "")), keyholder_for=names)
+            return cls(**required, keyholder_dir=str(record.get("keyholder_dir", "")), keyholder_for=names)
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise Refused(f"{path} cannot be read, run the role backup_client again: {exc!r}") from exc
 
     def as_keyholder(self, client: str) -> Config:
-        """Return what this host works with in CLIENT's stead; Refused when it does not hold that one's key."""
+        """Return the configuration for work on behalf of CLIENT; Refused if this host is not its keyholder."""
         if client not in self.keyholder_for:
             raise Refused(
                 f"this host is no keyholder of {client}: name it in backup_client_keyholder_for, run site.yml"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 
 class Refused(Exception):
-    """A request that is not answered: the reason goes to the log, nothing is started."""
+    """The request gets no answer: the reason goes to the log, nothing is started."""
 
 
 class Failed(Exception):
-    """The verb could not do its work; the text is the result's reason."""
+    """The verb could not do its work; the text becomes the result's reason."""

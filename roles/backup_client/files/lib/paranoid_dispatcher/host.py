@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""This host: what is installed, which sockets are left over, and that only one session works at a time."""
+"""This host: its lock, left-over sockets, and the installed versions."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from paranoid_dispatcher.errors import Failed
 
 
 @contextlib.contextmanager
-def only_one(base_dir: Path) -> Iterator[None]:
-    """Hold this host's lock; the kernel releases it with the process."""
+def host_lock(base_dir: Path) -> Iterator[None]:
+    """Hold this host's lock, so that only one session works at a time; the kernel releases it with the process."""
     descriptor = os.open(base_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
@@ -30,7 +30,7 @@ def only_one(base_dir: Path) -> Iterator[None]:
 
 
 def remove_stale_sockets(directory: Path) -> None:
-    """Remove sockets that nobody listens on any more; the kernel's list says who does."""
+    """Remove sockets without a listener; the kernel lists those that have one."""
     listening = {line.split(" ")[-1] for line in Path("/proc/net/unix").read_text("utf-8", "replace").splitlines()}
     for path in directory.glob("*.sock"):
         if path.is_socket() and str(path) not in listening:
@@ -38,7 +38,7 @@ def remove_stale_sockets(directory: Path) -> None:
 
 
 def versions(config: Config) -> dict[str, str]:
-    """Return the versions of Borg and borgmatic as their virtual environment records them."""
+    """Return the versions of Borg and borgmatic that their virtual environment records."""
     found = {"borg": "", "borgmatic": ""}
     for name, package in (("borg", "borgbackup"), ("borgmatic", "borgmatic")):
         for path in (Path(config.borg).parent.parent / "lib").glob(f"python3*/site-packages/{package}-*.dist-info"):

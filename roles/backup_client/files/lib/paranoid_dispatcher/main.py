@@ -16,12 +16,12 @@ from typing import Any
 
 from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed, Refused
-from paranoid_dispatcher.host import only_one, remove_stale_sockets, versions
+from paranoid_dispatcher.host import host_lock, remove_stale_sockets, versions
 from paranoid_dispatcher.output import printable
 from paranoid_dispatcher.request import parse_request, read_request
-from paranoid_dispatcher.session import Session
+from paranoid_dispatcher.server_link import ServerLink
+from paranoid_dispatcher.toolbox import Toolbox
 from paranoid_dispatcher.verbs import VERBS
-from paranoid_dispatcher.work import Work
 
 CONFIG = Path("/etc/paranoid-backup/client.json")
 REASON_MAX = 500
@@ -30,7 +30,7 @@ Record = dict[str, Any]
 
 
 def main(path: Path = CONFIG) -> int:
-    """Serve one session; return 0 when its result was given, 2 when the request was refused."""
+    """Serve one session; return 0 after its result, 2 if the request was refused."""
     os.umask(0o077)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
@@ -40,34 +40,34 @@ def main(path: Path = CONFIG) -> int:
     except Refused as exc:
         sys.stderr.write(f"dispatch: {printable(str(exc), REASON_MAX)}\n")
         return 2
-    session = Session(config.deadline)
+    link = ServerLink(config.deadline)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, session.on_signal)
-    answer({"schema": 1, "hello": request.session})
-    answer({**perform(Work(config, request, session)), "versions": versions(config)})
+        signal.signal(number, link.on_signal)
+    write_answer({"schema": 1, "hello": request.session})
+    write_answer({**perform(Toolbox(config, request, link)), "versions": versions(config)})
     return 0
 
 
-def perform(work: Work) -> Record:
-    """Do the verb's work and return the result; every failure is a result, too."""
+def perform(tools: Toolbox) -> Record:
+    """Do the verb's work and return the result; a failure is a result, too."""
     result: Record = {"status": "ok", "reason": "", "archive": None, "info": None, "maintain": None}
     try:
-        with only_one(Path(work.config.base_dir)):
-            remove_stale_sockets(Path(work.config.remote_dir))
+        with host_lock(Path(tools.config.base_dir)):
+            remove_stale_sockets(Path(tools.config.remote_dir))
             try:
-                result.update(VERBS[work.request.verb](work))
+                result.update(VERBS[tools.request.verb](tools))
             finally:
-                work.socket.unlink(missing_ok=True)
+                tools.socket.unlink(missing_ok=True)
     except Failed as exc:
         result.update(status="failed", reason=printable(str(exc), REASON_MAX))
     except (OSError, KeyError, TypeError, ValueError) as exc:
         reason = f"the dispatcher could not do its work: {exc!r}"
         result.update(status="failed", reason=printable(reason, REASON_MAX))
-    return {"schema": 1, "session": work.request.session, "verb": work.request.verb, **result}
+    return {"schema": 1, "session": tools.request.session, "verb": tools.request.verb, **result}
 
 
-def answer(record: Record, descriptor: int = 1) -> None:
-    """Write one line, all of it: a signal or a full pipe may cut a write short. A server that is gone hears nothing."""
+def write_answer(record: Record, descriptor: int = 1) -> None:
+    """Write one whole line, though a signal or a full pipe may cut a write short; a server that is gone is no error."""
     left = encode(record)
     with contextlib.suppress(OSError):
         while left:
@@ -76,5 +76,5 @@ def answer(record: Record, descriptor: int = 1) -> None:
 
 
 def encode(record: Record) -> bytes:
-    """Return RECORD as one line, as short as can be: the server stops reading at 256 KiB."""
+    """Return RECORD as one line, as short as possible: the server stops reading at 256 KiB."""
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a command in a process group of its own, which ends when the session must end."""
+"""Run a command in its own process group, and end the whole group when the session must end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from paranoid_dispatcher.errors import Failed
 from paranoid_dispatcher.pump import Pump
-from paranoid_dispatcher.session import TICK_SECONDS, Session
+from paranoid_dispatcher.server_link import TICK_SECONDS, ServerLink
 
 GRACE_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1
@@ -24,7 +24,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Done:
-    """A command that has ended: its exit status, the end of its output and of its log, why it was ended early."""
+    """A command that has ended: its exit status, the end of its output and log, and why it was stopped, if it was."""
 
     returncode: int
     stdout: bytes
@@ -32,8 +32,8 @@ class Done:
     stopped: str
 
 
-def run(argv: list[str], environment: dict[str, str], session: Session) -> Done:
-    """Run ARGV in a process group of its own until it ends; end the whole group when the session must end."""
+def run(argv: list[str], environment: dict[str, str], link: ServerLink) -> Done:
+    """Run ARGV in its own process group until it ends; end the whole group when LINK says so."""
     process = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
@@ -46,19 +46,19 @@ def run(argv: list[str], environment: dict[str, str], session: Session) -> Done:
     )
     if process.stdout is None or process.stderr is None:
         raise Failed("no pipes for the work's output")
-    pump = Pump(session, process.stdout.fileno(), process.stderr.fileno())
-    stopped = _follow(process.pid, pump, session)
+    pump = Pump(link, process.stdout.fileno(), process.stderr.fileno())
+    stopped = _follow(process.pid, pump, link)
     pump.drain(GRACE_SECONDS)
     return Done(process.wait(), pump.stdout, pump.log, stopped)
 
 
-def _follow(leader: int, pump: Pump, session: Session) -> str:
-    """Pump until LEADER ends, but do not reap it: as long as it is there, its group's number is its own."""
+def _follow(leader: int, pump: Pump, link: ServerLink) -> str:
+    """Pump until LEADER ends; return why it was stopped. It is not reaped here, so its group keeps its number."""
     stopped, kill_at = "", 0.0
     while (status := os.waitid(os.P_PID, leader, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:
         pump.turn(TICK_SECONDS)
         if not stopped:
-            stopped, kill_at = session.stopped(), time.monotonic() + GRACE_SECONDS
+            stopped, kill_at = link.stop_reason, time.monotonic() + GRACE_SECONDS
             if stopped:
                 _signal_group(leader, signal.SIGTERM)
         elif time.monotonic() > kill_at:

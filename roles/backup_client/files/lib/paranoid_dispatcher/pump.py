@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moves a command's output without ever filling this host's memory."""
+"""Move a command's output without ever filling this host's memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import select
 import time
 from collections.abc import Callable
 
-from paranoid_dispatcher.session import Session
+from paranoid_dispatcher.server_link import ServerLink
 
 STDOUT_KEPT = 4 * 1024 * 1024
 LOG_KEPT = 64 * 1024
@@ -18,12 +18,12 @@ LOG_PENDING = 256 * 1024
 
 
 class Pump:
-    """Moves a command's output: standard output is kept, standard error is passed on and its end kept."""
+    """Keeps the end of a command's standard output; passes its standard error on and keeps the end of that, too."""
 
-    def __init__(self, session: Session, stdout: int, stderr: int) -> None:
+    def __init__(self, link: ServerLink, stdout: int, stderr: int) -> None:
         self._stdout, self._log = Tail(STDOUT_KEPT), Tail(LOG_KEPT)
-        self._session, self._pending = session, bytearray()
-        self._readers: dict[int, Callable[[bytes], None]] = {stdout: self._keep, stderr: self._pass_on}
+        self._link, self._pending = link, bytearray()
+        self._readers: dict[int, Callable[[bytes], None]] = {stdout: self._stdout.add, stderr: self._pass_on}
         self._stderr = stderr
         for descriptor in self._readers:
             os.set_blocking(descriptor, False)
@@ -31,23 +31,23 @@ class Pump:
     @property
     def stdout(self) -> bytes:
         """The end of the command's output."""
-        return self._stdout.content()
+        return self._stdout.content
 
     @property
     def log(self) -> bytes:
         """The end of the command's log."""
-        return self._log.content()
+        return self._log.content
 
     def turn(self, seconds: float) -> bool:
-        """Wait at most SECONDS for something to move; tell whether output did."""
+        """Wait at most SECONDS for something to move; return whether output did."""
         poll = select.poll()
         for descriptor in self._readers:
-            # A server that does not read its log slows the work down, it does not fill this host's memory.
+            # A server that does not read its log slows the work down; it does not fill this host's memory.
             if descriptor != self._stderr or len(self._pending) < LOG_PENDING:
                 poll.register(descriptor, select.POLLIN)
         if self._pending:
             poll.register(2, select.POLLOUT)
-        if not self._session.closed:
+        if not self._link.closed:
             poll.register(0, select.POLLIN)
         ready = [descriptor for descriptor, _event in poll.poll(seconds * 1000)]
         for descriptor in ready:
@@ -55,14 +55,14 @@ class Pump:
         return any(descriptor != 0 for descriptor in ready)
 
     def drain(self, seconds: float) -> None:
-        """Move what is left; a process that keeps the pipe open, or a server that does not read, cannot stretch it."""
+        """Move what is left, for at most SECONDS: a pipe may stay open, or the server may not read."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and (self.turn(0.1) or self._pending):
             pass
 
     def _move(self, descriptor: int) -> None:
         if descriptor == 0:
-            self._session.read()
+            self._link.read()
         elif descriptor == 2:
             self._write()
         else:
@@ -70,9 +70,6 @@ class Pump:
             self._readers[descriptor](data)
             if not data:
                 del self._readers[descriptor]
-
-    def _keep(self, data: bytes) -> None:
-        self._stdout.add(data)
 
     def _pass_on(self, data: bytes) -> None:
         self._log.add(data)
@@ -93,11 +90,12 @@ class Tail:
         self._size, self._kept = size, bytearray()
 
     def add(self, data: bytes) -> None:
-        """Take DATA; memory stays below twice the size, and moving it costs nothing."""
+        """Append DATA; memory stays below twice the size, and few bytes are moved."""
         self._kept += data
         if len(self._kept) > 2 * self._size:
             del self._kept[: -self._size]
 
+    @property
     def content(self) -> bytes:
-        """Return the last bytes."""
+        """The last bytes."""
         return bytes(self._kept[-self._size :])

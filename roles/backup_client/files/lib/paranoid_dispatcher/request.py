@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The request: one line of JSON, and nothing but what docs/architecture.md agrees on."""
+"""The request: one line of JSON, exactly as docs/architecture.md specifies it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """What the server asks for; for ``maintain`` archives (ids) to delete, ids that it knows, seconds for checking.
+    """What the server asks for.
 
-    ``client`` is another host, which this one is the keyholder of; empty for this host itself.
+    ``maintain`` adds the archives to delete and those that the server knows (ids), and seconds for checking.
+    ``client`` is the other host whose keyholder this one is; it is empty for this host itself.
     """
 
     verb: str
@@ -43,7 +44,7 @@ class Request:
 
 
 def read_request(descriptor: int) -> bytes:
-    """Read up to the first newline; Refused when there is none within 1 MiB and 30 s."""
+    """Read up to the first newline; Refused if none comes within 1 MiB and 30 s."""
     received = b""
     until = time.monotonic() + REQUEST_SECONDS
     while b"\n" not in received:
@@ -62,26 +63,26 @@ def read_request(descriptor: int) -> bytes:
 
 
 def parse_request(line: bytes) -> Request:
-    """Turn one line of JSON into a request; Refused when it is anything but exactly that."""
+    """Parse one line of JSON into a request; Refused if it is anything but exactly that."""
     try:
-        record = json.loads(line.decode("ascii"), object_pairs_hook=_unique)
+        record = json.loads(line.decode("ascii"), object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as exc:
         raise Refused("the request is not a line of JSON") from exc
     if not isinstance(record, dict):
         raise Refused("the request is not an object")
-    more = _MAINTAIN_KEYS if record.get("verb") == "maintain" else ()
-    if set(record) - ({"client"} if more else set()) != {*_BASIC_KEYS, *more}:
-        raise Refused(f"the request needs exactly {', '.join((*_BASIC_KEYS, *more))}")
+    extra = _MAINTAIN_KEYS if record.get("verb") == "maintain" else ()
+    if set(record) - ({"client"} if extra else set()) != {*_BASIC_KEYS, *extra}:
+        raise Refused(f"the request needs exactly {', '.join((*_BASIC_KEYS, *extra))}")
     if not _is_number(record["schema"]) or record["schema"] != 1:
         raise Refused("this host speaks schema 1 only")
     if not isinstance(record["session"], str) or not _SESSION.fullmatch(record["session"]):
         raise Refused("the session's name must be 32 hex digits")
     if not isinstance(record["verb"], str) or record["verb"] not in VERBS:
         raise Refused(f"this host knows the verbs {', '.join(VERBS)} and no other")
-    return Request(record["verb"], record["session"], **(_errand(record) if more else {}))
+    return Request(record["verb"], record["session"], **(_maintain_fields(record) if extra else {}))
 
 
-def _errand(record: Record) -> Record:
+def _maintain_fields(record: Record) -> Record:
     if not _is_number(record["check_seconds"]) or not 0 <= record["check_seconds"] <= 86400:
         raise Refused("check_seconds is a number from 0 to 86400")
     for key in ("delete", "known"):
@@ -94,11 +95,11 @@ def _errand(record: Record) -> Record:
         "delete": tuple(record["delete"]),
         "known": frozenset(record["known"]),
         "check_seconds": record["check_seconds"],
-        "client": _other_client(record),
+        "client": _client_name(record),
     }
 
 
-def _other_client(record: Record) -> str:
+def _client_name(record: Record) -> str:
     if "client" not in record:
         return ""
     name = record["client"]
@@ -107,7 +108,7 @@ def _other_client(record: Record) -> str:
     return name
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> Record:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> Record:
     record = dict(pairs)
     if len(record) != len(pairs):
         raise Refused("the request names a key twice")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verbs: what each one does with Borg, and what it tells about it."""
+"""The verbs: what each one does with Borg, and what it reports."""
 
 from __future__ import annotations
 
@@ -12,108 +12,106 @@ from pathlib import Path
 from typing import Any
 
 from paranoid_dispatcher.errors import Failed
-from paranoid_dispatcher.output import parse_answer, printable, reason_of, utc
-from paranoid_dispatcher.process import Done
-from paranoid_dispatcher.session import TICK_SECONDS
-from paranoid_dispatcher.work import Work
+from paranoid_dispatcher.output import parse_borgmatic_json, printable, to_utc
+from paranoid_dispatcher.server_link import TICK_SECONDS
+from paranoid_dispatcher.toolbox import Toolbox, require_success
 
-TOLD_MAX = 100  # archives that the server does not know
+UNKNOWN_MAX = 100  # archives that the server does not know
 MISSING_MAX = 1000  # archives that it knows and that are not there
 NAME_MAX = 200
 
 Record = dict[str, Any]
 
 
-def create(work: Work) -> Record:
+def create(tools: Toolbox) -> Record:
     """Make the repository, with a key that is made here."""
-    work.borgmatic("repo-create")
+    tools.borgmatic("repo-create")
     return {}
 
 
-def backup(work: Work) -> Record:
-    """Make an archive, and tell its name and sizes (bytes, seconds) as borgmatic's JSON has them."""
-    archive = parse_answer(work.borgmatic("create", "--json"))["archive"]
+def backup(tools: Toolbox) -> Record:
+    """Make an archive; report its name and sizes (bytes, seconds) as borgmatic's JSON has them."""
+    archive = parse_borgmatic_json(tools.borgmatic("create", "--json"))["archive"]
     sizes = ("original_size", "compressed_size", "deduplicated_size", "nfiles")
     return {
         "archive": {
             "name": archive["name"],
             "id": archive["id"],
-            "start": utc(archive["start"]),
-            "end": utc(archive["end"]),
+            "start": to_utc(archive["start"]),
+            "end": to_utc(archive["end"]),
             "duration": archive["duration"],
             **{size: archive["stats"][size] for size in sizes},
         }
     }
 
 
-def info(work: Work) -> Record:
-    """Read the repository through tunnel, key and gate, and tell what it is and what came last."""
-    answer = parse_answer(work.borgmatic("repo-list", "--json", "--last", "1"))
-    last = [{"name": a["name"], "id": a["id"], "start": utc(a["start"])} for a in answer["archives"]]
+def info(tools: Toolbox) -> Record:
+    """Read the repository through tunnel, key and gate; report what it is and its last archive."""
+    listed = parse_borgmatic_json(tools.borgmatic("repo-list", "--json", "--last", "1"))
+    last = [{"name": a["name"], "id": a["id"], "start": to_utc(a["start"])} for a in listed["archives"]]
     return {
         "info": {
-            "repository_id": answer["repository"]["id"],
-            "encryption": answer["encryption"]["mode"],
+            "repository_id": listed["repository"]["id"],
+            "encryption": listed["encryption"]["mode"],
             "last_archive": last[-1] if last else None,
         }
     }
 
 
-def open_(work: Work) -> Record:
-    """Stay until the server ends the session; meanwhile paranoid-backup-borg finds the tunnel by this file."""
-    marker = Path(work.config.base_dir) / "open"
-    marker.write_text(f"{work.socket}\n", encoding="ascii")
+def open_(tools: Toolbox) -> Record:
+    """Wait until the server ends the session; meanwhile paranoid-backup-borg finds the tunnel by this file."""
+    marker = Path(tools.config.base_dir) / "open"
+    marker.write_text(f"{tools.socket}\n", encoding="ascii")
     try:
-        while not (why := work.session.stopped()):
+        while not (why := tools.link.stop_reason):
             if select.select([0], [], [], TICK_SECONDS)[0]:
-                work.session.read()
+                tools.link.read()
     finally:
         marker.unlink()
-    if not work.session.closed:
+    if not tools.link.closed:
         raise Failed(why)
     return {}
 
 
-def maintain(work: Work) -> Record:
-    """Delete the archives whose ids the server named, no others, check, and tell what else there is."""
-    asked = work.request
-    held = _archives(work)
-    named = [identifier for identifier in asked.delete if identifier in held]
-    if named:
-        _succeed(work.borg("delete", "--", "::", *(held[identifier] for identifier in named)))
-    strange = [
+def maintain(tools: Toolbox) -> Record:
+    """Delete the archives whose ids the server named and no others, check, and report which others there are."""
+    request = tools.request
+    held = _archive_names(tools)
+    deleted = [identifier for identifier in request.delete if identifier in held]
+    if deleted:
+        require_success(tools.borg("delete", "--", "::", *(held[identifier] for identifier in deleted)))
+    unknown = [
         {"id": i, "name": printable(name, NAME_MAX)}
         for i, name in held.items()
-        if i not in asked.known and i not in named
+        if i not in request.known and i not in deleted
     ]
-    missing = sorted((asked.known | set(asked.delete)) - set(held))
-    told = {"deleted": named, "missing": missing[:MISSING_MAX], "unknown": strange[:TOLD_MAX], "check": "skipped"}
-    if asked.check_seconds:
-        told["check"] = _check(work)
-    return {"maintain": told}
+    missing = sorted((request.known | set(request.delete)) - set(held))
+    return {
+        "maintain": {
+            "deleted": deleted,
+            "missing": missing[:MISSING_MAX],
+            "unknown": unknown[:UNKNOWN_MAX],
+            "check": _check(tools) if request.check_seconds else "skipped",
+        }
+    }
 
 
-def _archives(work: Work) -> dict[str, str]:
-    """Return the name of every archive by its id, those that an interrupted backup left behind among them."""
-    listed = json.loads(_succeed(work.borg("list", "--json", "--consider-checkpoints")).stdout)
+def _archive_names(tools: Toolbox) -> dict[str, str]:
+    """Return every archive's name by its id, including those that an interrupted backup left behind."""
+    listed = json.loads(require_success(tools.borg("list", "--json", "--consider-checkpoints")).stdout)
     return {archive["id"]: archive["name"] for archive in listed["archives"]}
 
 
-def _check(work: Work) -> str:
-    """Go on with the check of the repository where the last one stopped; Borg says 1 when it found errors."""
-    done = work.borg("check", "--repository-only", "--max-duration", str(work.request.check_seconds))
-    if done.returncode != 1:
-        _succeed(done)
-    return "failed" if done.returncode else "ok"
+def _check(tools: Toolbox) -> str:
+    """Check the repository from where the last check stopped. Borg ends with 1 when it found errors."""
+    done = tools.borg("check", "--repository-only", "--max-duration", str(tools.request.check_seconds))
+    if done.returncode == 1:
+        return "failed"
+    require_success(done)
+    return "ok"
 
 
-def _succeed(done: Done) -> Done:
-    if done.returncode:
-        raise Failed(reason_of(done.log.decode("utf-8", "replace")))
-    return done
-
-
-VERBS: dict[str, Callable[[Work], Record]] = {
+VERBS: dict[str, Callable[[Toolbox], Record]] = {
     "create": create,
     "backup": backup,
     "info": info,

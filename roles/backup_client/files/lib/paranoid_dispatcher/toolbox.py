@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a verb works with: Borg and borgmatic in a clean environment, behind the tunnel."""
+"""The tools of a verb: Borg and borgmatic in a clean environment, behind the tunnel."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from pathlib import Path
 
 from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed
-from paranoid_dispatcher.output import reason_of
+from paranoid_dispatcher.output import failure_reason
 from paranoid_dispatcher.process import Done, run
 from paranoid_dispatcher.request import Request
-from paranoid_dispatcher.session import Session
+from paranoid_dispatcher.server_link import ServerLink
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class Work:
-    """What a verb needs: the configuration, the open session, and borgmatic in a clean environment."""
+class Toolbox:
+    """What a verb needs: the configuration, the request, the link to the server, and both programs."""
 
-    def __init__(self, config: Config, request: Request, session: Session) -> None:
-        self.config, self.request, self.session = config, request, session
+    def __init__(self, config: Config, request: Request, link: ServerLink) -> None:
+        self.config, self.request, self.link = config, request, link
 
     @property
     def socket(self) -> Path:
         """The tunnel's end on this host (transport socket)."""
         return Path(self.config.remote_dir) / f"{self.request.session}.sock"
 
+    @property
     def environment(self) -> dict[str, str]:
-        """Nothing of the session's own environment reaches the work."""
+        """The programs' environment; nothing of the session's own reaches them."""
         return {
             "PATH": f"{Path(self.config.borg).parent}:{SYSTEM_PATH}",
             "HOME": "/root",
@@ -41,7 +42,7 @@ class Work:
         }
 
     def borg(self, *arguments: str) -> Done:
-        """Run Borg on the repository; Failed when tunnel or passphrase are not there, or the work was stopped."""
+        """Run Borg on the repository; Failed if the tunnel or the passphrase is missing, or the work was stopped."""
         self._require_tunnel()
         self._require_passphrase()
         own = {
@@ -51,22 +52,19 @@ class Work:
         }
         if self.config.keys_dir:
             own["BORG_KEYS_DIR"] = self.config.keys_dir
-        done = run([self.config.borg, *arguments], {**self.environment(), **own}, self.session)
+        return self._run([self.config.borg, *arguments], {**self.environment, **own})
+
+    def borgmatic(self, *arguments: str) -> str:
+        """Run borgmatic and return its standard output; Failed with its reason if it fails or was stopped."""
+        self._require_tunnel()
+        done = self._run([self.config.borgmatic, "--config", self.config.config, *arguments], self.environment)
+        return require_success(done).stdout.decode("utf-8", "replace")
+
+    def _run(self, argv: list[str], environment: dict[str, str]) -> Done:
+        done = run(argv, environment, self.link)
         if done.stopped:
             raise Failed(done.stopped)
         return done
-
-    def borgmatic(self, *arguments: str) -> str:
-        """Run borgmatic and return its standard output; Failed with its reason when it fails or is stopped."""
-        self._require_tunnel()
-        done = run(
-            [self.config.borgmatic, "--config", self.config.config, *arguments], self.environment(), self.session
-        )
-        if done.stopped:
-            raise Failed(done.stopped)
-        if done.returncode:
-            raise Failed(reason_of(done.log.decode("utf-8", "replace")))
-        return done.stdout.decode("utf-8", "replace")
 
     def _require_passphrase(self) -> None:
         if not Path(self.config.passphrase_file).is_file():
@@ -76,3 +74,10 @@ class Work:
     def _require_tunnel(self) -> None:
         if self.config.transport == "socket" and not self.socket.is_socket():
             raise Failed(f"the tunnel's socket {self.socket} is not there")
+
+
+def require_success(done: Done) -> Done:
+    """Return DONE; Failed with the reason from its log if it ended with anything but 0."""
+    if done.returncode:
+        raise Failed(failure_reason(done.log.decode("utf-8", "replace")))
+    return done

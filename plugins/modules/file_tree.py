@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: files
+module: file_tree
 short_description: Have files and directories as they are wanted, all at once
 version_added: 0.1.0
 author:
@@ -73,7 +73,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Lay down a program and its configuration
-  paranoid.backup.files:
+  paranoid.backup.file_tree:
     files:
       - {path: /etc/example, state: directory, mode: "0755"}
       - path: /etc/example/main.conf

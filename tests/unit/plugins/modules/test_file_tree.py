@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Ansible gives to the module files, and what it gets back."""
+"""What Ansible gives to the module file_tree, and what it gets back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.paranoid.backup.plugins.module_utils._provision.file_tree import Desired, TreeError
-from ansible_collections.paranoid.backup.plugins.modules import files
+from ansible_collections.paranoid.backup.plugins.modules import file_tree
 from module_call import call
 
 USER, GROUP = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
@@ -24,10 +24,10 @@ NOTHING = {"content": None, "mode": None, "owner": None, "group": None, "validat
 
 
 def test_an_entry_names_an_owner_or_gets_the_one_of_all() -> None:
-    assert files.wanted({**NOTHING, **FILE}, "o", "g") == Desired("/f", "file", "o", "g", 0o640, b"x\n")
-    named = files.wanted({**NOTHING, **FILE, "owner": "me", "group": "us"}, "o", "g")
+    assert file_tree.wanted({**NOTHING, **FILE}, "o", "g") == Desired("/f", "file", "o", "g", 0o640, b"x\n")
+    named = file_tree.wanted({**NOTHING, **FILE, "owner": "me", "group": "us"}, "o", "g")
     assert (named.owner, named.group) == ("me", "us")
-    assert files.wanted({**NOTHING, **FILE, "state": "absent"}, "o", "g") == Desired("/f", "absent")
+    assert file_tree.wanted({**NOTHING, **FILE, "state": "absent"}, "o", "g") == Desired("/f", "absent")
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,14 @@ def test_an_entry_names_an_owner_or_gets_the_one_of_all() -> None:
 )
 def test_a_senseless_entry_is_refused_by_its_path(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(TreeError, match=f"^/?(etc/)?f: .*{said}"):
-        files.wanted({**NOTHING, **FILE, **wrong}, "o", "g")
+        file_tree.wanted({**NOTHING, **FILE, **wrong}, "o", "g")
 
 
 def test_the_documentation_says_what_the_module_takes() -> None:
-    documented = yaml.safe_load(files.DOCUMENTATION)["options"]["files"]["suboptions"]
+    documented = yaml.safe_load(file_tree.DOCUMENTATION)["options"]["files"]["suboptions"]
     for about in documented.values():
         del about["description"]
-    assert documented == files.SUBOPTIONS
+    assert documented == file_tree.SUBOPTIONS
 
 
 Run = Callable[..., dict[str, Any]]
@@ -59,7 +59,7 @@ Run = Callable[..., dict[str, Any]]
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     def with_options(entry: dict[str, str], **options: Any) -> dict[str, Any]:
-        return call(files, {"files": [entry], "owner": USER, "group": GROUP, **options}, capsys, monkeypatch)
+        return call(file_tree, {"files": [entry], "owner": USER, "group": GROUP, **options}, capsys, monkeypatch)
 
     return with_options
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The server's end of the session, as this host sees it."""
+"""The link to the server: standard input shows that the server is still there, standard error takes the log."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import time
 from types import FrameType
 from typing import Optional
 
-TICK_SECONDS = 0.5  # between two looks at it
+TICK_SECONDS = 0.5  # between two looks at the link
 
 
-class Session:
-    """The server's end: standard input says that it is still there, standard error takes the log."""
+class ServerLink:
+    """Tracks whether the work may go on: the server's end, signals, and this host's own deadline."""
 
     def __init__(self, seconds: int) -> None:
         self._seconds = seconds
@@ -23,20 +23,21 @@ class Session:
         self._closed = False
 
     def on_signal(self, number: int, _frame: Optional[FrameType]) -> None:
-        """Note a signal; the loops look at it."""
+        """Remember a signal; the loops check for it."""
         self._signal = number
 
     def read(self) -> None:
-        """Take what came after the request: nothing may, so only its end counts."""
+        """Read and drop what follows the request: nothing may follow, so only the end matters."""
         self._closed = self._closed or not os.read(0, 4096)
 
     @property
     def closed(self) -> bool:
-        """Tell whether the server has ended the session."""
+        """Whether the server has ended the session."""
         return self._closed
 
-    def stopped(self) -> str:
-        """Return why work must end now, or an empty string."""
+    @property
+    def stop_reason(self) -> str:
+        """Why the work must end now, or an empty string."""
         if self._closed:
             return "the server ended the session"
         if self._signal:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root
 def install(path: Path, *options: str) -> str:
     """Run the role's tasks on this machine, in a directory of their own; return Ansible's recap."""
     task = {
-        "ansible.builtin.include_role": {"name": "paranoid.backup.backup_client", "tasks_from": "program"},
+        "ansible.builtin.include_role": {"name": "paranoid.backup.backup_client", "tasks_from": "dispatcher_files"},
         "vars": {"__backup_client_libexec": str(path)},
     }
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
