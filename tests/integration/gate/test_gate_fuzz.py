@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from paranoid_gate.calls import Calls
 from paranoid_gate.errors import EndOfConnection
 from paranoid_gate.events import Report
-from paranoid_gate.policy import POLICIES, Budget
+from paranoid_gate.policy import POLICIES, Options
 from paranoid_gate.rpc import Reader, pack_error, pack_result
 from real import Borg
 
@@ -41,7 +41,7 @@ def shared(origin: Borg, tmp_path_factory: pytest.TempPathFactory) -> Borg:
 def drive(repository: Path, policy: str, data: bytes) -> str | None:
     """Feed ``data`` to a gate's insides and return how it ends."""
     with open(os.devnull, "wb") as nowhere:
-        calls = Calls(POLICIES[policy], str(repository), None, Budget(), 10**9, None, Report(nowhere.fileno()))
+        calls = Calls(Options(POLICIES[policy], str(repository), quota=10**9), Report(nowhere.fileno()))
         try:
             for message in Reader().feed(data):
                 try:

@@ -3,13 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The loop around one connection: read, answer in order, write.
 
-Borg's own (`borg.remote.RepositoryServer.serve`) answers with tracebacks, goes on after SIGTERM, and its reads are
-bounded for a friendly client only.
+Borg's own loop (`borg.remote.RepositoryServer.serve`) answers with tracebacks, goes on after SIGTERM, and bounds its
+reads for a friendly client only.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import signal
@@ -21,15 +20,13 @@ from borg.helpers import Error
 from borg.repository import Repository
 
 from paranoid_gate.calls import Calls
-from paranoid_gate.errors import EndOfConnection, Refused
+from paranoid_gate.errors import NO_SPACE, EndOfConnection, Refused
 from paranoid_gate.events import Report
 from paranoid_gate.rpc import READ_SIZE, Message, Reader, pack_error, pack_result
 
 _HUNG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 _LONG_CALLS = ("check", "open")  # may last long, and leave nothing half-done when they are cut short
-_WRITES = ("put", "delete", "commit", "save_key")
-_HARMLESS = (Refused, Repository.StorageQuotaExceeded, Repository.ObjectNotFound)
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_WRITES = ("put", "delete", "commit", "save_key")  # may leave something half-done
 _GONE = (BrokenPipeError, ConnectionResetError)
 
 
@@ -75,29 +72,39 @@ class Connection:
             view = view[written:]
 
     def _answer(self, message: Message) -> bytes:
-        self._report.busy = message.method in _LONG_CALLS
+        self._report.is_busy = message.method in _LONG_CALLS
         try:
             return pack_result(message, self._calls.answer(message.method, message.arguments))
-        except Repository.InsufficientFreeSpaceError as error:
-            self._give_up(message, error, "disk_full")
-        except OSError as error:
-            if error.errno in _NO_SPACE:
-                self._give_up(message, Repository.InsufficientFreeSpaceError("some", "none"), "disk_full")
-            self._give_up(message, error, "error")
         except EndOfConnection:
             raise
         except Exception as error:
-            if message.method in _WRITES and not isinstance(error, _HARMLESS):
-                self._give_up(message, error, "error")
-            return pack_error(message, error, self._path)
+            reason = _reason_to_end(message.method, error)
+            if reason is None:
+                return pack_error(message, error, self._path)
+            self._give_up(message, error, reason)
         finally:
-            self._report.busy = False
+            self._report.is_busy = False
 
     def _give_up(self, message: Message, error: Exception, reason: str) -> NoReturn:
-        self._send(pack_error(message, error, self._path))
-        text = error.get_message() if isinstance(error, Error) else f"{type(error).__name__}: {error}"
+        is_full = reason == "disk_full" and isinstance(error, OSError)
+        shown = Repository.InsufficientFreeSpaceError("some", "none") if is_full else error
+        self._send(pack_error(message, shown, self._path))
+        text = shown.get_message() if isinstance(shown, Error) else f"{type(shown).__name__}: {shown}"
         raise EndOfConnection(reason, f"{message.method}: {text}") from error
 
     def _watch(self) -> None:
-        if self._report.busy and self._poll.poll(0):
+        if self._report.is_busy and self._poll.poll(0):
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _reason_to_end(method: str, error: Exception) -> str | None:
+    """Return why the connection must end after this error of a call, None if it may go on."""
+    match error:
+        case Repository.InsufficientFreeSpaceError():
+            return "disk_full"
+        case OSError():
+            return "disk_full" if error.errno in NO_SPACE else "error"
+        case Refused() | Repository.StorageQuotaExceeded() | Repository.ObjectNotFound():
+            return None
+        case _:
+            return "error" if method in _WRITES else None

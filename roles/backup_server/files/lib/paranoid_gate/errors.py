@@ -1,11 +1,15 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a connection ends early, and how a call is refused."""
+"""How a call is refused, and how a connection ends early."""
 
 from __future__ import annotations
 
+import errno
+
 from borg.helpers import Error
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Refused(Error):  # type: ignore[misc]

@@ -6,22 +6,22 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import re
 import signal
 import sys
+from contextlib import ExitStack, closing
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-if TYPE_CHECKING:
-    from paranoid_gate.calls import Calls
-    from paranoid_gate.events import Report
+from paranoid_gate.events import Report
+from paranoid_gate.policy import POLICIES, Budget, Options
 
 # Borg reads its environment while it is imported: all imports of it come after the environment is clean.
 _BORG = re.compile(r"1\.4\.(\d+)\Z")
 _BORG_PATCH = 5  # the first release of the 1.4 line whose calls the contract test knows
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+_Ending = tuple[str | None, str]  # reason (None: in peace) and detail, as in the report's last line
 
 
 class Stopped(BaseException):
@@ -29,25 +29,26 @@ class Stopped(BaseException):
 
 
 def main(argv: list[str]) -> int:
-    """Serve one connection; return 0 when it ended in peace."""
-    options = _parse(argv)
+    """Serve one connection; return 0 if it ended in peace."""
+    arguments = _parse(argv)
     environment = {name: os.environ[name] for name in ("BORG_HOST_ID", "PATH") if name in os.environ}
     os.environ.clear()
     os.environ.update(environment, LC_ALL="C.UTF-8", HOME="/nonexistent")
     os.umask(0o077)
-    from paranoid_gate.events import Report
-
-    report = Report(options.report_fd)
-    signal.signal(signal.SIGTERM, _stop)
-    reason, detail = _run(options, report)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    report.end(reason, detail)
+    report = Report(arguments.report_fd)
+    try:
+        signal.signal(signal.SIGTERM, _stop)
+        reason, detail = _run(_options(arguments), report)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except Stopped:
+        reason, detail = "error", "stopped"
+    report.record_end(reason, detail)
     return 0 if reason is None else 1
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="gate", allow_abbrev=False)
-    parser.add_argument("--policy", required=True, choices=("create", "append", "read", "trim"))
+    parser.add_argument("--policy", required=True, choices=tuple(POLICIES))
     parser.add_argument("--repository", required=True, type=os.path.abspath)
     parser.add_argument("--repository-id", type=str.lower)
     parser.add_argument("--quota", type=int)
@@ -58,7 +59,20 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _run(options: argparse.Namespace, report: Report) -> tuple[str | None, str]:
+def _options(arguments: argparse.Namespace) -> Options:
+    policy = POLICIES[arguments.policy]
+    budget = Budget(arguments.max_objects, arguments.max_bytes, arguments.max_archives)
+    return Options(
+        policy,
+        arguments.repository,
+        arguments.repository_id,
+        budget if policy.may_trim else Budget(),
+        arguments.quota,
+        arguments.first_segment,
+    )
+
+
+def _run(options: Options, report: Report) -> _Ending:
     try:
         import borg
         from borg.logger import setup_logging
@@ -68,47 +82,33 @@ def _run(options: argparse.Namespace, report: Report) -> tuple[str | None, str]:
     if version is None or int(version[1]) < _BORG_PATCH:
         return "error", f"Borg {borg.__version__} is not of the 1.4 line from 1.4.{_BORG_PATCH} on: install that"
     setup_logging(stream=sys.stderr, env_var=None, level="warning")
-    return _serve(options, report)
+    try:
+        return _serve(options, report)
+    except Exception as error:
+        return _explain(error)
 
 
-def _serve(options: argparse.Namespace, report: Report) -> tuple[str | None, str]:
+def _serve(options: Options, report: Report) -> _Ending:
     from paranoid_gate.calls import Calls
     from paranoid_gate.connection import Connection
-    from paranoid_gate.errors import EndOfConnection
-    from paranoid_gate.policy import POLICIES, Budget
 
-    budget = Budget()
-    if options.policy == "trim":
-        budget = Budget(options.max_objects, options.max_bytes, options.max_archives)
-    ending: tuple[str | None, str] = (None, "")
-    calls: Calls | None = None
-    try:
-        try:
-            calls = Calls(
-                POLICIES[options.policy],
-                options.repository,
-                options.repository_id,
-                budget,
-                options.quota,
-                options.first_segment,
-                report,
-            )
-            Connection(calls, report, options.repository).serve()
-            if calls.over_quota:
-                ending = ("quota", calls.over_quota)
-        except EndOfConnection as end:
-            ending = (end.reason, end.detail)
-        except Stopped:
-            ending = ("error", "stopped")
-        finally:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            if calls is not None:
-                calls.close()
-    except OSError as error:
-        ending = ("disk_full" if error.errno in _NO_SPACE else "error", error.strerror or str(error))
-    except Exception as error:  # what Borg raises over damaged files has no common name
-        ending = ("error", f"{type(error).__name__}: {error}".partition("\n")[0])
-    return ending
+    with ExitStack() as stack:
+        calls = stack.enter_context(closing(Calls(options, report)))
+        stack.callback(signal.signal, signal.SIGTERM, signal.SIG_IGN)  # no signal disturbs the closing
+        Connection(calls, report, options.path).serve()
+        return ("quota", calls.over_quota) if calls.over_quota else (None, "")
+
+
+def _explain(error: Exception) -> _Ending:
+    from paranoid_gate.errors import NO_SPACE, EndOfConnection
+
+    match error:
+        case EndOfConnection():
+            return error.reason, error.detail
+        case OSError():
+            return "disk_full" if error.errno in NO_SPACE else "error", error.strerror or str(error)
+        case _:  # what Borg raises over damaged files has no common name
+            return "error", f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_READ = frozenset(
+READ_CALLS = frozenset(
     {
         "negotiate",
         "open",
@@ -23,15 +23,24 @@ _READ = frozenset(
         "commit_nonce_reservation",
     }
 )
-_WRITE = _READ | {"put", "delete", "commit"}
+_WRITE_CALLS = READ_CALLS | {"put", "delete", "commit"}
+_CREATE_CALLS = READ_CALLS | {"put", "commit", "save_key"}
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A name and the calls that it allows; whatever is not listed is refused."""
+    """What a connection may do; calls that are not listed are refused.
+
+    ``may_create``: make the repository, with its key and first manifest; from the first commit on, only read.
+    ``may_write``: store objects, delete its own, and keep the progress of a partial check.
+    ``may_trim``: delete also objects of earlier sessions, within the budget.
+    """
 
     name: str
     calls: frozenset[str]
+    may_create: bool = False
+    may_write: bool = False
+    may_trim: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +52,24 @@ class Budget:
     archives: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the engine allows one connection: its command line, except for the report's descriptor."""
+
+    policy: Policy
+    path: str
+    repository_id: str | None = None
+    budget: Budget = Budget()
+    quota: int | None = None
+    first_segment: int | None = None
+
+
 POLICIES = {
-    "create": Policy("create", _READ | {"put", "commit", "save_key"}),
-    "append": Policy("append", _WRITE),
-    "read": Policy("read", _READ),
-    "trim": Policy("trim", _WRITE),
+    policy.name: policy
+    for policy in (
+        Policy("create", _CREATE_CALLS, may_create=True),
+        Policy("append", _WRITE_CALLS, may_write=True),
+        Policy("read", READ_CALLS),
+        Policy("trim", _WRITE_CALLS, may_write=True, may_trim=True),
+    )
 }

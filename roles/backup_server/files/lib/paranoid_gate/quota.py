@@ -11,7 +11,7 @@ from borg.helpers import format_file_size
 from borg.repository import Repository
 
 _BLOCK = 4096  # bytes that the smallest file costs
-_LOOK_EVERY = 8 * 1024 * 1024  # bytes written between two looks at the disk; fifty may write at once
+_LOOK_EVERY = 8 * 1024 * 1024  # bytes written between two looks at the disk; fifty gates may write at once
 _RESERVE_LIMIT = 1024 * 1024 * 1024  # bytes
 _RESERVE_SHARE = 50  # one part in so many of the disk
 
@@ -26,7 +26,7 @@ class Space:
         self._until_look = 0
 
     def measure(self) -> None:
-        """Begin with what lies there now, each file in whole blocks; index, hints and log will begin another one."""
+        """Count what lies there now, each file in whole blocks; index, hints and log will each begin another one."""
         self._used = 3 * _BLOCK
         for directory, _folders, names in os.walk(self._path):
             for name in names:
@@ -36,7 +36,7 @@ class Space:
     def charge(self, size: int, new_files: int = 0, index: int = 0) -> None:
         """Count ``size`` bytes that are about to be written, in ``new_files`` files of their own.
 
-        ``index`` is by how much the index has grown since ``measure``: each commit writes it anew.
+        ``index`` is by how many bytes the index has grown since ``measure``: each commit writes it anew.
         """
         needed = size + new_files * _BLOCK
         after = self._used + needed + index

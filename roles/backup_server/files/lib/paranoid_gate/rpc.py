@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Borg's RPC on the wire: bounded unpacking of the client's messages, answers, and errors that tell nothing more.
+"""Borg's RPC on the wire: the client's messages, unpacked within bounds, and answers and errors for it.
 
 The form is that of ``borg.remote`` 1.4: a map of ``i`` (number), ``m`` (method), ``a`` (named arguments) one way, of
 ``i`` and ``r`` (result) or ``exception_*`` the other. Only the first call, `negotiate`, comes as a list, and is
@@ -46,8 +46,8 @@ class Reader:
             raw=True,
             use_list=False,
             strict_map_key=False,
-            object_hook=_flat_map,
-            list_hook=_flat_list,
+            object_hook=_map_with_depth,
+            list_hook=_list_with_depth,
             max_buffer_size=_MESSAGE_SIZE + READ_SIZE,
             max_str_len=MAX_DATA_SIZE,
             max_bin_len=MAX_DATA_SIZE,
@@ -61,7 +61,7 @@ class Reader:
         try:
             self._unpacker.feed(data)
             for unpacked in self._unpacker:
-                yield _message(unpacked)
+                yield _parse_call(unpacked)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise EndOfConnection("protocol", f"not a message of Borg's protocol: {type(error).__name__}") from None
 
@@ -73,9 +73,9 @@ def pack_result(message: Message, result: Any) -> bytes:
 
 
 def pack_error(message: Message, error: Exception, path: str) -> bytes:
-    """Return ``error`` as Borg's client rebuilds it: no traceback, no facts about the server, not its ``path``."""
+    """Return ``error`` as Borg's client rebuilds it, without traceback, facts about the server, or ``path``."""
     name = "Error" if isinstance(error, Refused) else type(error).__name__
-    arguments: list[Any] = [_plain(argument, path) for argument in error.args]
+    arguments: list[Any] = [_without_path(argument, path) for argument in error.args]
     text = error.get_message() if isinstance(error, Error) else f"the backup server failed: {name}"
     return bytes(
         borg_msgpack.packb(
@@ -83,8 +83,8 @@ def pack_error(message: Message, error: Exception, path: str) -> bytes:
                 b"i": message.number,
                 b"exception_class": name,
                 b"exception_args": arguments,
-                b"exception_full": [_plain(text, path)],
-                b"exception_short": [_plain(text, path)],
+                b"exception_full": [_without_path(text, path)],
+                b"exception_short": [_without_path(text, path)],
                 b"exception_trace": False,
                 b"sysinfo": "",
             }
@@ -92,7 +92,7 @@ def pack_error(message: Message, error: Exception, path: str) -> bytes:
     )
 
 
-def _plain(value: Any, path: str) -> Any:
+def _without_path(value: Any, path: str) -> Any:
     if isinstance(value, str):
         return value.replace(path, "repository")
     return value if isinstance(value, (bytes, int)) else None
@@ -106,13 +106,13 @@ class _List(tuple[Any, ...]):
     depth = 1
 
 
-def _flat_map(content: dict[Any, Any]) -> _Map:
+def _map_with_depth(content: dict[Any, Any]) -> _Map:
     result = _Map(content)
     result.depth = _depth(content.values())
     return result
 
 
-def _flat_list(content: Iterable[Any]) -> _List:
+def _list_with_depth(content: Iterable[Any]) -> _List:
     result = _List(content)
     result.depth = _depth(result)
     return result
@@ -125,9 +125,9 @@ def _depth(values: Iterable[Any]) -> int:
     return depth
 
 
-def _message(unpacked: Any) -> Message:
+def _parse_call(unpacked: Any) -> Message:
     if isinstance(unpacked, tuple):
-        return _first_message(unpacked)
+        return _parse_negotiation(unpacked)
     if not isinstance(unpacked, dict) or unpacked.keys() != {b"i", b"m", b"a"}:
         raise ValueError("not a call")
     number, method, arguments = unpacked[b"i"], unpacked[b"m"], unpacked[b"a"]
@@ -138,7 +138,7 @@ def _message(unpacked: Any) -> Message:
     return Message(number, method.decode("ascii"), {name.decode("ascii"): value for name, value in arguments.items()})
 
 
-def _first_message(unpacked: tuple[Any, ...]) -> Message:
+def _parse_negotiation(unpacked: tuple[Any, ...]) -> Message:
     _kind, number, method, arguments = unpacked
     if not _is_number(number) or method != b"negotiate" or not isinstance(arguments, tuple) or len(arguments) != 1:
         raise ValueError("not a call")
