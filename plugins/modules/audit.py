@@ -60,12 +60,12 @@ findings:
   type: list
   elements: str
   sample: ["damage: segment 17, offset 8: wrong checksum"]
-started:
+began:
   description: When it began, by the server's clock.
   returned: always
   type: str
   sample: "2026-11-21T06:30:00Z"
-finished:
+ended:
   description: When it ended, by the server's clock.
   returned: always
   type: str

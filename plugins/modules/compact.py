@@ -68,12 +68,12 @@ waiting:
   returned: success
   type: str
   sample: what was deleted is held until 2026-12-05T06:30+00:00
-started:
+began:
   description: When it began, by the server's clock.
   returned: always
   type: str
   sample: "2026-11-21T06:30:00Z"
-finished:
+ended:
   description: When it ended, by the server's clock.
   returned: always
   type: str

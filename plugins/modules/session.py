@@ -151,12 +151,12 @@ maintain:
   returned: always
   type: dict
   sample: {"named": [], "deleted": [], "kept": 31, "missing": [], "unknown": [], "check": "ok", "waiting": ""}
-started:
+began:
   description: When the session began, by the server's clock.
   returned: always
   type: str
   sample: "2026-11-21T06:30:00Z"
-finished:
+ended:
   description: When the session had ended, by the server's clock.
   returned: always
   type: str

@@ -37,14 +37,14 @@ class Stopwatch:
     """When a task began and ended, by the server's clock, and how long it took: in the words of a session's result."""
 
     def __init__(self) -> None:
-        self._started, self._began = stamp(), time.monotonic()
+        self._began, self._start = stamp(), time.monotonic()
 
     def told(self) -> dict[str, Any]:
         """Return what of it belongs in the result of a task that ends now."""
         return {
-            "started": self._started,
-            "finished": stamp(),
-            "duration": round(time.monotonic() - self._began, 3),
+            "began": self._began,
+            "ended": stamp(),
+            "duration": round(time.monotonic() - self._start, 3),
         }
 
 

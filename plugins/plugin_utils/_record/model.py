@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record import sanitize as untrusted
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import Session
 
-SCHEMA = 1
+SCHEMA = 2
 _RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}", re.ASCII)
 
 

@@ -174,8 +174,8 @@ class Session:
     session: str
     code: str
     reason: str
-    started: str
-    finished: str
+    began: str
+    ended: str
     duration: float | None
     bytes_received: int | None
     bytes_sent: int | None
@@ -198,8 +198,8 @@ class Session:
             session=untrusted.text(raw.get("session"), 32),
             code=untrusted.word(raw.get("code"), frozenset(CODES), ""),
             reason=untrusted.text(raw.get("reason"), 500),
-            started=untrusted.moment(raw.get("started")),
-            finished=untrusted.moment(raw.get("finished")),
+            began=untrusted.moment(raw.get("began")),
+            ended=untrusted.moment(raw.get("ended")),
             duration=untrusted.seconds(raw.get("duration")),
             bytes_received=untrusted.count(raw.get("bytes_received")),
             bytes_sent=untrusted.count(raw.get("bytes_sent")),

@@ -58,7 +58,7 @@ def test_the_cycle_of_trim_hold_and_compaction(keeper: Keeper) -> None:
     assert told["changed"] and 600_000 < told["freeable"] < told["size"] and segments(keeper) == before
     done = keeper.module("compact", limit_ratio=0.9)
     assert done["changed"] and done["size"] - done["size_after"] > 600_000
-    assert done["duration"] > 0 and done["started"] <= done["finished"]
+    assert done["duration"] > 0 and done["began"] <= done["ended"]
     (entry,) = keeper.entries("compaction")
     assert isinstance(entry, CompactionEntry) and entry.size_after == done["size_after"]
     assert keeper.restored(newest) == keeper.contents[newest]

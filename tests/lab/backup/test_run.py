@@ -77,10 +77,10 @@ def test_a_good_run_sends_mail_as_well(sequential: Run) -> None:
 
 
 def test_sessions_of_a_sequential_run_do_not_overlap(parallel: Run, sequential: Run) -> None:
-    spans = sorted((sequential.client(name)["started"], sequential.client(name)["finished"]) for name in GOOD)
+    spans = sorted((sequential.client(name)["began"], sequential.client(name)["ended"]) for name in GOOD)
     assert all(earlier[1] <= later[0] for earlier, later in pairwise(spans))
-    starts = [parallel.client(name)["started"] for name in GOOD]
-    ends = [parallel.client(name)["finished"] for name in GOOD]
+    starts = [parallel.client(name)["began"] for name in GOOD]
+    ends = [parallel.client(name)["ended"] for name in GOOD]
     assert max(starts) < max(ends)
     print(f"4 clients one by one {sequential.seconds:.1f} s, 5 at once with 10,000 new files {parallel.seconds:.1f} s")
     print(f"in parallel by {sequential.seconds / parallel.seconds:.2f} faster")

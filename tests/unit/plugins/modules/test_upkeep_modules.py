@@ -28,7 +28,7 @@ NEEDED: dict[ModuleType, dict[str, Any]] = {
     rollback: {"transaction": 3, "reason": "a stolen key"},
     unfreeze: {"reason": "disk replaced", "by": "alice"},
 }
-TIMED = frozenset({"duration", "finished", "started"})
+TIMED = frozenset({"began", "duration", "ended"})
 MIDNIGHT = "2026-11-21T00:00:00Z"
 EVERY = pytest.mark.parametrize("module", NEEDED, ids=lambda module: module.__name__.rsplit(".", 1)[-1])
 
@@ -84,7 +84,7 @@ def test_an_audit_tells_how_long_it_took(
     monkeypatch.setattr(audit, "audit_and_record", lambda *_held, **_wanted: found)
     monkeypatch.setattr(audit, "refuse_broken", lambda *_ledger: None)
     told = call(audit, {"client": "web1"}, capsys, monkeypatch)
-    assert (told["verdict"], *(told[key] for key in sorted(TIMED))) == (verdict, 40, MIDNIGHT, MIDNIGHT)
+    assert (told["verdict"], *(told[key] for key in sorted(TIMED))) == (verdict, MIDNIGHT, 40, MIDNIGHT)
 
 
 def test_a_compaction_tells_how_long_it_took(
@@ -93,7 +93,7 @@ def test_a_compaction_tells_how_long_it_took(
     work_long(monkeypatch)
     monkeypatch.setattr(compact, "look_ahead", lambda *_words, **_wanted: Prospect(9, 4, "held"))
     told = call(compact, {"client": "web1"}, capsys, monkeypatch)
-    assert (told["waiting"], *(told[key] for key in sorted(TIMED))) == ("held", 40, MIDNIGHT, MIDNIGHT)
+    assert (told["waiting"], *(told[key] for key in sorted(TIMED))) == ("held", MIDNIGHT, 40, MIDNIGHT)
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,14 @@ def test_old_runs_go_and_new_ones_stay(tmp_path: Path, made: Make) -> None:
     assert (old.exists(), sorted(path.name for path in new.iterdir())) == (False, sorted(("record.json", *FILES)))
 
 
+@pytest.mark.parametrize("record", sorted(Path(__file__).with_name("formats").iterdir()), ids=lambda path: path.stem)
+def test_runs_of_every_released_format_go(tmp_path: Path, record: Path, made: Make) -> None:
+    old = made("20261121T063000Z-1a2b3c4d", 500)
+    shutil.copyfile(record, old / "record.json")
+    os.utime(old / "record.json", (0, 0))
+    assert (prune(tmp_path, NOW, 0, 400), old.exists()) == ("", False)
+
+
 def test_what_is_not_ours_stays(tmp_path: Path, made: Make) -> None:
     """A file of a person, a directory, another run's record, no record, broken JSON, a name that is no run id."""
     ids = ("noted", "nested", "other", "empty", "broken", "linked", "not a run", "deep")

@@ -130,9 +130,9 @@ def test_an_audit() -> None:
     raw = {"msg": "ALARM: x", "code": "alarm", "verdict": "alarm", "findings": ["12 objects gone"]}
     found, session = seen(State.FAILED, raw, action=action)
     assert found.alarm and session.audit and session.audit.findings == ("12 objects gone",)
-    timed = {"verdict": "clean", "findings": [], "duration": 0.2, "started": "2026-11-21T06:30:00Z"}
+    timed = {"verdict": "clean", "findings": [], "duration": 0.2, "began": "2026-11-21T06:30:00Z"}
     _client, session = seen(State.OK, timed, action=action)
-    assert (session.duration, session.started) == (0.2, "2026-11-21T06:30:00Z")
+    assert (session.duration, session.began) == (0.2, "2026-11-21T06:30:00Z")
 
 
 def test_of_a_loop_the_last_round_counts() -> None:
