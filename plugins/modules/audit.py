@@ -85,7 +85,7 @@ code:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import refuse_broken

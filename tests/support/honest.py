@@ -25,12 +25,8 @@ from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.full import full_audit
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import (
-    AuditVerdict,
-    Budget,
-    audit,
-    rebase,
-)
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import AuditVerdict, Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import trim_budget
 from borg.archiver import main as borg_main
 from real import Borg

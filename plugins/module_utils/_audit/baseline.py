@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Optional
+from typing import Any
 
 SCHEMA = 1
 
@@ -39,12 +39,12 @@ class Baseline:
 
     transaction: int
     directories: tuple[Directory, ...]
-    objects: Optional[int]
+    objects: int | None
     manifest: int
     manifest_floor: int
     config: str
-    nonce: Optional[int]
-    freeable: Optional[int]
+    nonce: int | None
+    freeable: int | None
     compression: str = ""
 
     @property

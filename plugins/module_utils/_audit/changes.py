@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import (
     COMMIT,
@@ -47,7 +46,7 @@ class Changes:
     manifests: tuple[int, ...] = ()
     manifest_deleted: bool = False
     size: int = 0
-    freed: Optional[int] = None
+    freed: int | None = None
 
     @property
     def stored(self) -> dict[str, int]:

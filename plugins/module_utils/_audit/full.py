@@ -13,28 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Optional
 
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import (
-    ALARM,
-    CLEAN,
-    AuditVerdict,
-    unreadable,
-)
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import unreadable
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.segment_listing import Listing
-from ansible_collections.paranoid.backup.plugins.module_utils._borg.index import (
-    Head,
-    Unreadable,
-    index_head,
-    index_places,
-)
-from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import (
-    DELETE,
-    PUT,
-    Broken,
-    File,
-    entries,
-)
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, CLEAN, AuditVerdict
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.errors import Broken, Unreadable
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.index import Index, newest_index
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import DELETE, PUT, File, entries
 
 _NAMED = 20  # findings of a kind that are spelled out
 
@@ -73,11 +58,11 @@ def full_audit(repository: str, checksums: bool = True) -> AuditVerdict:
         said, damaged = _read(committed, checksums)
         for damage in damaged.values():
             findings.add("damage", str(damage))
-        head = index_head(repository)
-        if head is None:
-            findings.add("tampering", "there is no index; the next session of a client rebuilds it")
-        elif committed and head.transaction == committed[-1].number and (damaged or said != _sum(head)):
-            _explain(head, committed, damaged, findings)
+        with newest_index(repository) as index:
+            if index is None:
+                findings.add("tampering", "there is no index; the next session of a client rebuilds it")
+            elif committed and index.transaction == committed[-1].number and (damaged or said != _sum(index)):
+                _explain(index, committed, damaged, findings)
     except (OSError, Broken, Unreadable) as error:
         findings.add("damage", unreadable(repository, error))
     sentences = tuple(findings.sentences())
@@ -118,15 +103,15 @@ def _replaced(committed: Sequence[File], deleted: set[bytes]) -> int:
     return total
 
 
-def _sum(head: Head) -> int:
+def _sum(index: Index) -> int:
     """Sum up the places of the index as ``_read`` does those of the segments; the order does not matter."""
-    return sum(map(hash, index_places(head)))
+    return sum(map(hash, index.places()))
 
 
-def _explain(head: Head, committed: Sequence[File], damaged: dict[int, Broken], findings: _Findings) -> None:
+def _explain(index: Index, committed: Sequence[File], damaged: dict[int, Broken], findings: _Findings) -> None:
     """Name the objects of which index and segments differ, but for what damage hides."""
     said = _places(committed, damaged)
-    indexed = {key: (segment, offset) for key, segment, offset in index_places(head)}
+    indexed = {key: (segment, offset) for key, segment, offset in index.places()}
     for key, (segment, offset) in indexed.items():
         unknown = segment in damaged and offset >= damaged[segment].offset
         if said.get(key) != (segment, offset) and not unknown:
@@ -154,5 +139,5 @@ def _places(committed: Sequence[File], damaged: dict[int, Broken]) -> dict[bytes
     return places
 
 
-def _place(place: Optional[tuple[int, int]]) -> str:
+def _place(place: tuple[int, int] | None) -> str:
     return "nowhere" if place is None else f"segment {place[0]}, offset {place[1]}"

@@ -10,13 +10,8 @@ import os
 from typing import Any, Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import (
-    ALARM,
-    CLEAN,
-    AuditVerdict,
-    Budget,
-    audit,
-)
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, CLEAN, AuditVerdict, Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import repository_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json

@@ -18,6 +18,8 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.errors import Broken
+
 PUT, DELETE, COMMIT = 0, 1, 2
 MANIFEST_ID = bytes(32)
 PUT_HEADER = 41  # bytes before an object's data
@@ -31,16 +33,6 @@ _MAX_SIZE = {PUT: MAX_ENTRY, DELETE: PUT_HEADER, COMMIT: _HEADER.size}
 _COMMIT_ENTRY = _HEADER.pack(zlib.crc32(struct.pack("<IB", _HEADER.size, COMMIT)), _HEADER.size, COMMIT)
 _WINDOW = 256 * 1024  # bytes per read, but where one entry is longer
 _MAX_NUMBER = 2**32 - 1
-
-
-class Broken(Exception):
-    """A segment that is not what Borg writes; ``offset`` is the entry's place in it, in bytes."""
-
-    def __init__(self, segment: int, offset: int, problem: str) -> None:
-        super().__init__(f"segment {segment}, offset {offset}: {problem}")
-        self.segment = segment
-        self.offset = offset
-        self.problem = problem
 
 
 # One entry: tag, id (empty for COMMIT), offset, size with the entry's header. No class: there are millions.

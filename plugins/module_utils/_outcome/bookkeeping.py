@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import save_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line

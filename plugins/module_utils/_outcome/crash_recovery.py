@@ -10,13 +10,14 @@ from contextlib import suppress
 from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM, AuditVerdict, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import rebase
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import (
     audit_since_baseline,
     baseline_path,
     load_baseline,
     save_baseline,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.stale_locks import free_locks

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Optional
 
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import Budget
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig

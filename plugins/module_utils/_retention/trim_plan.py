@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import last_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_id
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig

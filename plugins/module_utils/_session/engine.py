@@ -14,8 +14,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import audit_since_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp, utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError

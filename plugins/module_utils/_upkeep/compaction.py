@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Optional
 
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import CompactionEntry

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.full import full_audit
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM, CLEAN, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import (
     audit_since_baseline,
     last_baseline,
     save_baseline,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, CLEAN, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.stale_locks import free_locks
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError

@@ -16,17 +16,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Optional
 
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import ALARM, audit
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.segment_listing import free_nonce
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import (
     baseline_path,
     load_baseline,
     save_baseline,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.errors import Broken
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import (
-    Broken,
     File,
     directories,
     ends_with_commit,

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import Budget, audit, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import ReportedArchive, SessionEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.rules import parse_rules, plan

@@ -10,12 +10,8 @@ import os
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.full import full_audit
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import (
-    AuditVerdict,
-    Budget,
-    audit,
-    rebase,
-)
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import AuditVerdict, Budget
 from real import Borg, Gate
 
 

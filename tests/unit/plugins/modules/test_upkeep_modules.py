@@ -15,7 +15,7 @@ import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.doc_fragments.upkeep import ModuleDocFragment
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import AuditVerdict
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import module as _upkeep_module
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.compaction import Prospect

@@ -16,12 +16,8 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import full as _audit_full
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.full import full_audit
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import (
-    AuditVerdict,
-    Budget,
-    audit,
-    rebase,
-)
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import AuditVerdict, Budget
 from fake_repository import MANIFEST_ID, FakeRepository, entry, key
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -9,9 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._borg import index as _index
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import segments as _segments
-from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import Broken, File
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.errors import Broken, Unreadable
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.hints import freeable_bytes
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.index import newest_index
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import File
 from fake_repository import FakeRepository, entry, key
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -92,14 +94,14 @@ def test_index_and_hints(tmp_path: Path) -> None:
     repository = FakeRepository(tmp_path / "repo")
     repository.session([(key(number), b"x") for number in range(3000)])
     repository.session(deletes=[key(1)])
-    head = _index.index_head(str(repository.path))
-    assert head is not None
-    assert (head.transaction, head.objects) == (repository.last, 3000)
-    assert set(_index.index_places(head)) == {(one, *at[:2]) for one, at in repository.objects.items()}
-    for one in (key(0), key(2), key(2999), bytes(32)):
-        assert _index.index_find(head, one) == repository.objects[one][:2]
-    assert _index.index_find(head, key(1)) is None
-    assert _index.freeable_bytes(str(repository.path), repository.last) == sum(repository.compact.values())
+    with newest_index(str(repository.path)) as index:
+        assert index is not None
+        assert (index.transaction, index.objects) == (repository.last, 3000)
+        assert set(index.places()) == {(one, *at[:2]) for one, at in repository.objects.items()}
+        for one in (key(0), key(2), key(2999), bytes(32)):
+            assert index.find(one) == repository.objects[one][:2]
+        assert index.find(key(1)) is None
+    assert freeable_bytes(str(repository.path), repository.last) == sum(repository.compact.values())
 
 
 @settings(max_examples=200, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
@@ -107,8 +109,8 @@ def test_index_and_hints(tmp_path: Path) -> None:
 def test_any_hints_are_a_number_or_unreadable(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "hints.1").write_bytes(content)
     try:
-        freeable = _index.freeable_bytes(str(tmp_path), 1)
-    except _index.Unreadable:
+        freeable = freeable_bytes(str(tmp_path), 1)
+    except Unreadable:
         return
     assert freeable is not None
     assert freeable >= 0
@@ -119,5 +121,5 @@ def test_any_hints_are_a_number_or_unreadable(tmp_path: Path, content: bytes) ->
 )
 def test_broken_index(tmp_path: Path, head: bytes) -> None:
     (tmp_path / "index.4").write_bytes(head)
-    with pytest.raises(_index.Unreadable, match=r"index\.4"):
-        _index.index_head(str(tmp_path))
+    with pytest.raises(Unreadable, match=r"index\.4"), newest_index(str(tmp_path)):
+        pass

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline, Directory
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import Budget
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import KnownArchive
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import trim_entry

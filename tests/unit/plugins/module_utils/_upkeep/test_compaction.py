@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline, Directory
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import AuditVerdict
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry, TrimEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
