@@ -117,7 +117,7 @@ def main() -> None:
         entry = consequences(held, target, wanted["reason"])
         if not module.check_mode:
             evidence = roll_back(held, target, entry, moment)
-        repository_id = recorded_id(held.server, held.client)
+        repository_id = recorded_id(held)
     told = {"transaction": entry.transaction, "lost": list(entry.lost), "restored": list(entry.restored)}
     module.exit_json(changed=True, repository_id=repository_id, evidence=evidence, **told)
 

@@ -19,7 +19,7 @@ GATE = "roles/backup_server/files/lib/paranoid_gate"
 MODULES, CONTROLLER = "plugins/module_utils", "plugins/plugin_utils"
 
 # The packages, lowest first: each may import those above its line, and nothing else of ours.
-ENGINE = ("_common", "_config", "_borg", "_audit", "_ledger", "_retention", "_outcome", "_session", "_upkeep")
+ENGINE = ("_common", "_ledger", "_config", "_borg", "_audit", "_retention", "_outcome", "_session", "_upkeep")
 REPORT = ("_settings", "_record", "_report", "_mail", "_run")
 
 

@@ -22,10 +22,10 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored impo
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import recorded_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import (
-    ServerConfig,
     load_client,
     load_server,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site, load_site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import KINDS, CompactionEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
@@ -63,9 +63,10 @@ def then(release: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def server(release: Path) -> ServerConfig:
-    """The server that it was, with its state in the copy."""
-    return replace(load_server(str(release / "server")), state_dir=str(release / "state"))
+def site(release: Path) -> Site:
+    """The server that it was, with its state in the copy, and its first client."""
+    found = load_site(str(release / "server"), CLIENT)
+    return replace(found, server=replace(found.server, state_dir=str(release / "state")))
 
 
 def plain(value: Any) -> Any:
@@ -128,8 +129,8 @@ def test_another_head_than_the_one_seen_last_is_a_problem(release: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["baseline", "compacting"])
-def test_baseline(release: Path, then: dict[str, Any], server: ServerConfig, name: str) -> None:
-    path = Path(baseline_path(server, load_client(str(release / "server"), CLIENT))).with_name(f"{name}.json")
+def test_baseline(release: Path, then: dict[str, Any], site: Site, name: str) -> None:
+    path = Path(baseline_path(site)).with_name(f"{name}.json")
     found = load_baseline(str(path))
     assert found
     assert_holds(plain(asdict(found)), then[name])
@@ -137,18 +138,16 @@ def test_baseline(release: Path, then: dict[str, Any], server: ServerConfig, nam
 
 
 @pytest.mark.parametrize("verb", ["backup", "maintain"])
-def test_intent_of_a_session_that_was_cut_off(
-    release: Path, then: dict[str, Any], server: ServerConfig, verb: str
-) -> None:
+def test_intent_of_a_session_that_was_cut_off(release: Path, then: dict[str, Any], site: Site, verb: str) -> None:
     state = release / "state" / CLIENT
     (state / f"underway-{verb}.json").rename(state / "underway.json")
-    found = read_intent(server, load_client(str(release / "server"), CLIENT))
+    found = read_intent(site)
     assert found
     assert_holds(plain(asdict(found)), then[f"underway-{verb}"])
 
 
-def test_repository(release: Path, then: dict[str, Any], server: ServerConfig) -> None:
-    assert recorded_id(server, load_client(str(release / "server"), CLIENT)) == then["repository"]
+def test_repository(release: Path, then: dict[str, Any], site: Site) -> None:
+    assert recorded_id(site) == then["repository"]
 
 
 def test_what_provisioning_wrote_on_the_server(release: Path, then: dict[str, Any]) -> None:
@@ -193,8 +192,8 @@ def test_answers(release: Path, then: dict[str, Any]) -> None:
     assert next(expected, None) is None
 
 
-def test_reports_of_gates(release: Path, then: dict[str, Any], server: ServerConfig) -> None:
-    assert_holds(plain(asdict(asyncio.run(told_by_gates(release, server)))), then["gates"])
+def test_reports_of_gates(release: Path, then: dict[str, Any], site: Site) -> None:
+    assert_holds(plain(asdict(asyncio.run(told_by_gates(release, site)))), then["gates"])
 
 
 # Instead of a gate: says what gates of that release said.
@@ -205,14 +204,14 @@ os.write(report, (pathlib.Path(__file__).parent / "wire/gate-reports.jsonl").rea
 """
 
 
-async def told_by_gates(release: Path, server: ServerConfig) -> GateSummary:
+async def told_by_gates(release: Path, site: Site) -> GateSummary:
     """Let one connection through to a program that reports what the release's gates did."""
     (release / "__main__.py").write_text(_GATE)
     me = pwd.getpwuid(os.geteuid())
-    client = replace(load_client(str(release / "server"), CLIENT), repository_user=me.pw_name)
-    here = replace(server, python=sys.executable, lib_dir=str(release))
+    client = replace(site.client, repository_user=me.pw_name)
+    here = Site(replace(site.server, python=sys.executable, lib_dir=str(release)), client)
     log = SessionLog(str(release / "log"), "session")
-    gates = Gates(here, client, GateOrder("append", None, 1, 1), log, lambda: None)
+    gates = Gates(here, GateOrder("append", None, 1, 1), log, lambda: None)
     path = str(release / "gate.sock")
     gates.listen(path, me.pw_gid)
     reading, writing = await asyncio.open_unix_connection(path)

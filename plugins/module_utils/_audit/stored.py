@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any, Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
@@ -15,49 +14,49 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict imp
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import repository_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 
 _LIMIT = 16 * 1024 * 1024
 
 
 def audit_since_baseline(
-    server: ServerConfig, client: ClientConfig, policy: str, budget: Optional[Budget] = None
+    site: Site, policy: str, budget: Optional[Budget] = None
 ) -> tuple[AuditVerdict, Optional[Baseline]]:
     """Audit what was done under ``policy`` since the last audit; the caller holds the client's lock.
 
     The next audit compares with the second, once the ledger has the verdict and ``keep_baseline`` was called.
     """
-    path = baseline_path(server, client)
+    path = baseline_path(site)
     try:
         old = load_baseline(path)
     except (OSError, ValueError) as error:
         why = f"the baseline {path} cannot be read, so nothing can be compared ({error}): audit in full, then remove it"
         return AuditVerdict(ALARM, (why,)), None
-    if old is None and repository_id(client.repository) is None:
+    if old is None and repository_id(site.client.repository) is None:
         return AuditVerdict(CLEAN, ()), None  # Its making failed: there is nothing yet that could have been touched.
-    return audit(client.repository, old, policy, budget, client.compression)
+    return audit(site.client.repository, old, policy, budget, site.client.compression)
 
 
-def save_baseline(server: ServerConfig, client: ClientConfig, baseline: Optional[Baseline]) -> None:
+def save_baseline(site: Site, baseline: Optional[Baseline]) -> None:
     """Have the next audit compare with ``baseline``, or with the same as this one where there is none."""
     if baseline is not None:
-        save_json(baseline_path(server, client), baseline.to_dict())
+        save_json(baseline_path(site), baseline.to_dict())
 
 
-def baseline_path(server: ServerConfig, client: ClientConfig) -> str:
+def baseline_path(site: Site) -> str:
     """Return where the client's baseline is kept, out of reach of the repository's own user."""
-    return os.path.join(server.state_dir, client.client, "baseline.json")
+    return site.state_file("baseline.json")
 
 
-def last_baseline(server: ServerConfig, client: ClientConfig) -> Baseline:
+def last_baseline(site: Site) -> Baseline:
     """Return what the last audit left; SessionError when there was none, or it cannot be read."""
-    path = baseline_path(server, client)
+    path = baseline_path(site)
     try:
         found = load_baseline(path)
     except (OSError, ValueError) as error:
         raise SessionError("server_error", f"the baseline {path} cannot be read: {error}") from None
     if found is None:
-        raise SessionError("server_error", f"{client.client} was never audited: run audit.yml for it")
+        raise SessionError("server_error", f"{site.name} was never audited: run audit.yml for it")
     return found
 
 

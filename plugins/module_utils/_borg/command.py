@@ -11,24 +11,24 @@ import tempfile
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account, pipe, spawn
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import decode, one_line
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 
 _SAID_LIMIT = 300  # characters of what Borg said
 
 
-def run_borg(server: ServerConfig, client: ClientConfig, *words: str) -> tuple[int, str]:
+def run_borg(site: Site, *words: str) -> tuple[int, str]:
     """Run Borg on the repository with nothing of our environment; return exit code and last line."""
-    return asyncio.run(_run_borg(server, client, words))
+    return asyncio.run(_run_borg(site, words))
 
 
-async def _run_borg(server: ServerConfig, client: ClientConfig, words: tuple[str, ...]) -> tuple[int, str]:
-    user = account(client.repository_user)
-    with tempfile.TemporaryDirectory(prefix="upkeep-", dir=server.run_dir) as base:
+async def _run_borg(site: Site, words: tuple[str, ...]) -> tuple[int, str]:
+    user = account(site.client.repository_user)
+    with tempfile.TemporaryDirectory(prefix="upkeep-", dir=site.server.run_dir) as base:
         if os.geteuid() == 0:
             os.chown(base, user.pw_uid, user.pw_gid)
-        env = {"BORG_HOST_ID": server.host_id, "BORG_BASE_DIR": base}
+        env = {"BORG_HOST_ID": site.server.host_id, "BORG_BASE_DIR": base}
         env |= {"BORG_EXIT_CODES": "legacy", "BORG_SHOW_SYSINFO": "no"}  # A traceback then ends with its error.
-        argv = [server.python, "-I", "-m", "borg", *words, client.repository]
+        argv = [site.server.python, "-I", "-m", "borg", *words, site.client.repository]
         null = asyncio.subprocess.DEVNULL
         process = await spawn(argv, user, env, stdin=null, stdout=null, stderr=asyncio.subprocess.PIPE)
         said = await pipe(process.stderr).read()

@@ -15,34 +15,34 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.errors imp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import regular_only, save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 
 _CONFIG_LIMIT = 64 * 1024
 
 
-def check_place(server: ServerConfig, client: ClientConfig) -> None:
+def check_place(site: Site) -> None:
     """Raise SessionError unless the client's repository directory is mounted, real and its own."""
-    if server.require_mount and not os.path.ismount(server.repository_root):
-        raise SessionError("not_mounted", f"nothing is mounted at {server.repository_root}: mount the dataset")
-    owner = account(client.repository_user).pw_uid
-    for path, uid in ((os.path.dirname(client.repository), None), (client.repository, owner)):
+    if site.server.require_mount and not os.path.ismount(site.server.repository_root):
+        raise SessionError("not_mounted", f"nothing is mounted at {site.server.repository_root}: mount the dataset")
+    owner = account(site.client.repository_user).pw_uid
+    for path, uid in ((os.path.dirname(site.client.repository), None), (site.client.repository, owner)):
         _check_directory(path, uid)
 
 
-def check_repository(server: ServerConfig, client: ClientConfig) -> str:
+def check_repository(site: Site) -> str:
     """Return the id of the client's repository when it is the one that provisioning recorded."""
-    expected = recorded_id(server, client)
+    expected = recorded_id(site)
     if expected is None:
-        raise SessionError("not_provisioned", f"{client.client} has no repository yet: run site.yml for it")
-    found = repository_id(client.repository)
+        raise SessionError("not_provisioned", f"{site.name} has no repository yet: run site.yml for it")
+    found = repository_id(site.client.repository)
     if found is None:
         raise SessionError(
-            "repository_missing", f"{client.repository} holds no repository: mount the dataset, or restore it"
+            "repository_missing", f"{site.client.repository} holds no repository: mount the dataset, or restore it"
         )
     if found != expected:
         raise SessionError(
             "wrong_repository",
-            f"{client.repository} holds repository {found[:12]}, but {client.client} has {expected[:12]}",
+            f"{site.client.repository} holds repository {found[:12]}, but {site.name} has {expected[:12]}",
         )
     return found
 
@@ -73,29 +73,29 @@ def repository_id(repository: str) -> str | None:
     return found if valid_id(found) else None
 
 
-def recorded_id(server: ServerConfig, client: ClientConfig) -> str | None:
+def recorded_id(site: Site) -> str | None:
     """Return the id that verb ``create`` recorded, None before it did."""
     try:
-        with open(_record_path(server, client), encoding="utf-8") as handle:
+        with open(_record_path(site), encoding="utf-8") as handle:
             content: Any = json.load(handle)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise SessionError("server_error", f"cannot read {_record_path(server, client)}: {error}") from None
+        raise SessionError("server_error", f"cannot read {_record_path(site)}: {error}") from None
     found = content.get("id") if isinstance(content, dict) else None
     return found if isinstance(found, str) and valid_id(found) else None
 
 
-def record_repository(server: ServerConfig, client: ClientConfig, now: str) -> None:
+def record_repository(site: Site, now: str) -> None:
     """Record the id of the repository that was just made; the file appears whole or not at all."""
-    found = repository_id(client.repository)
+    found = repository_id(site.client.repository)
     if found is None:
-        raise SessionError("repository_missing", f"{client.client} said ok, but {client.repository} has no repository")
-    save_json(_record_path(server, client), {"schema": 1, "id": found, "created": now})
+        raise SessionError("repository_missing", f"{site.name} said ok, but {site.client.repository} has no repository")
+    save_json(_record_path(site), {"schema": 1, "id": found, "created": now})
 
 
-def _record_path(server: ServerConfig, client: ClientConfig) -> str:
-    return os.path.join(server.state_dir, client.client, "repository.json")
+def _record_path(site: Site) -> str:
+    return site.state_file("repository.json")
 
 
 def _check_directory(path: str, uid: int | None) -> None:

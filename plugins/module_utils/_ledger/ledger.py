@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Any, Optional, Union
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ServerConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import schema as sql
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import (
     EMPTY,
@@ -265,11 +264,6 @@ class Ledger:
     def _records(self, query: str, values: tuple[_Value, ...]) -> list[LedgerRow]:
         with explained(self.path):
             return [_record(self.path, row) for row in self._connection.execute(query, values).fetchall()]
-
-
-def open_ledger(server: ServerConfig) -> Ledger:
-    """Open the server's ledger."""
-    return Ledger.open(os.path.join(server.state_dir, NAME))
 
 
 def recover_ledger(source: str, target: str) -> ChainHead:

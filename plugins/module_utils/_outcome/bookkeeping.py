@@ -15,7 +15,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict imp
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     AuditEntry,
     Entry,
@@ -25,23 +25,20 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     TrimEntry,
     make_session_entry,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, open_ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import clear_intent
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
 
 
-def record_session(server: ServerConfig, client: ClientConfig, outcome: Outcome) -> Outcome:
+def record_session(site: Site, outcome: Outcome) -> Outcome:
     """Put the session into the ledger and return its outcome, which is a failure when the ledger took it not."""
     try:
-        return _recorded(server, client, outcome)
+        return _recorded(site, outcome)
     except LedgerError as error:
         return _not_recorded(outcome, error)
 
 
-def record_and_advance(
-    server: ServerConfig, client: ClientConfig, outcome: Outcome, found: AuditVerdict, baseline: Optional[Baseline]
-) -> Outcome:
+def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseline: Optional[Baseline]) -> Outcome:
     """Put a session that was audited into the ledger, and only then let the next audit begin from here.
 
     The caller still holds the client's lock: nobody may compact between an alarm and its freeze. When the ledger does
@@ -50,25 +47,26 @@ def record_and_advance(
     told = {"verdict": found.verdict, "findings": list(found.findings)}
     outcome = replace(outcome, audit=told, stored=found.changes.stored)
     if found.verdict == ALARM:
-        touched = f"ALARM: the history of {client.client} was touched, it is frozen now: {'; '.join(found.findings)}"
+        touched = f"ALARM: the history of {site.name} was touched, it is frozen now: {'; '.join(found.findings)}"
         outcome = replace(outcome, conclusion=Conclusion("failed", "alarm", one_line(touched, 500)))
     try:
-        outcome = _recorded(server, client, outcome)
+        outcome = _recorded(site, outcome)
     except LedgerError as error:
         outcome = _not_recorded(outcome, error)
         if found.verdict == ALARM or trim_entry(outcome) is not None:
             return outcome
-    save_baseline(server, client, baseline)
-    clear_intent(server, client)
+    save_baseline(site, baseline)
+    clear_intent(site)
     return outcome
 
 
-def record_audit(ledger: Ledger, client: str, found: AuditVerdict, baseline: Optional[Baseline]) -> None:
+def record_audit(site: Site, found: AuditVerdict, baseline: Optional[Baseline]) -> None:
     """Enter the verdict of an audit outside a session into the ledger, and freeze the client on an alarm."""
     transaction, freeable = (baseline.transaction, baseline.freeable or 0) if baseline else (None, 0)
-    ledger.append(AuditEntry(client, "", found.verdict, found.findings, transaction, found.changes.gone, freeable))
-    if found.verdict == ALARM and ledger.freeze_state(client) is None:
-        ledger.append(FreezeEntry(client, alarm_line(client, found)))
+    audit = AuditEntry(site.name, "", found.verdict, found.findings, transaction, found.changes.gone, freeable)
+    site.ledger.append(audit)
+    if found.verdict == ALARM and site.ledger.freeze_state(site.name) is None:
+        site.ledger.append(FreezeEntry(site.name, alarm_line(site.name, found)))
 
 
 def alarm_line(client: str, found: AuditVerdict) -> str:
@@ -78,19 +76,19 @@ def alarm_line(client: str, found: AuditVerdict) -> str:
     )
 
 
-def _recorded(server: ServerConfig, client: ClientConfig, outcome: Outcome) -> Outcome:
-    entries = _entries(server, client, outcome)
+def _recorded(site: Site, outcome: Outcome) -> Outcome:
+    entries = _entries(site, outcome)
     if not entries:
         return outcome
-    with open_ledger(server) as ledger:
-        for entry in entries:
-            ledger.append(entry)
-        touched = outcome.audit is not None and outcome.audit["verdict"] == ALARM
-        if touched and ledger.freeze_state(client.client) is None:
-            ledger.append(FreezeEntry(client.client, outcome.conclusion.reason, outcome.session))
-        state = ledger.freeze_state(client.client)
-        problem = chain_problem(ledger, utc_now())
-        head = {"host": platform.node(), "head": str(ledger.head())}
+    ledger = site.ledger
+    for entry in entries:
+        ledger.append(entry)
+    touched = outcome.audit is not None and outcome.audit["verdict"] == ALARM
+    if touched and ledger.freeze_state(site.name) is None:
+        ledger.append(FreezeEntry(site.name, outcome.conclusion.reason, outcome.session))
+    state = ledger.freeze_state(site.name)
+    problem = chain_problem(ledger, utc_now())
+    head = {"host": platform.node(), "head": str(ledger.head())}
     outcome = replace(outcome, frozen=state.entry.reason if state and isinstance(state.entry, FreezeEntry) else "")
     if not problem:
         return replace(outcome, ledger=head)
@@ -103,16 +101,16 @@ def _not_recorded(outcome: Outcome, error: LedgerError) -> Outcome:
     return replace(outcome, conclusion=Conclusion("failed", outcome.conclusion.code or "server_error", reason))
 
 
-def _entries(server: ServerConfig, client: ClientConfig, outcome: Outcome) -> list[Entry]:
+def _entries(site: Site, outcome: Outcome) -> list[Entry]:
     if outcome.verb == "create" and outcome.conclusion.status == "ok":
         if not outcome.changed:
             return []  # No session was held: the repository is there.
-        made = place.recorded_id(server, client) or ""
-        return [RepositoryEntry(client.client, made, outcome.session), make_session_entry(outcome.to_dict())]
+        made = place.recorded_id(site) or ""
+        return [RepositoryEntry(site.name, made, outcome.session), make_session_entry(outcome.to_dict())]
     entries: list[Entry] = [make_session_entry(outcome.to_dict())]
     if outcome.audit and outcome.audit["verdict"] != "clean":
         found = outcome.audit
-        entries.append(AuditEntry(client.client, outcome.session, found["verdict"], tuple(found["findings"])))
+        entries.append(AuditEntry(site.name, outcome.session, found["verdict"], tuple(found["findings"])))
     trim = trim_entry(outcome)
     if trim is not None:
         entries.append(trim)

@@ -24,9 +24,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg.stale_locks 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import CompactionEntry, LedgerError
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, open_ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import (
     record_and_advance,
     record_audit,
@@ -37,68 +36,65 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome i
 _CUT_OFF = "the server was cut off in the middle of this session"
 
 
-def recover(server: ServerConfig, client: ClientConfig) -> None:
+def recover(site: Site) -> None:
     """Free the repository, and judge what was cut off as what it was; the caller holds the client's lock."""
-    free_locks(client.repository, server.host_id)
-    compaction, session = _before(server, client), read_intent(server, client)
+    free_locks(site.client.repository, site.server.host_id)
+    compaction, session = _before(site), read_intent(site)
     if compaction is None and session is None:
         return
-    place.check_repository(server, client)
+    place.check_repository(site)
     if compaction is not None:
         try:
-            with open_ledger(server) as ledger:
-                conclude_compaction(server, client, ledger, compaction)
+            conclude_compaction(site, compaction)
         except LedgerError as error:
             raise SessionError("server_error", str(error)) from None
     if session is not None:
-        _conclude_session(server, client, session)
+        _conclude_session(site, session)
 
 
-def begin_compaction(server: ServerConfig, client: ClientConfig, before: Baseline) -> None:
+def begin_compaction(site: Site, before: Baseline) -> None:
     """Note that segments are about to be rewritten, and what they held before."""
-    save_json(_note(server, client), before.to_dict())
+    save_json(_note(site), before.to_dict())
 
 
-def conclude_compaction(
-    server: ServerConfig, client: ClientConfig, ledger: Ledger, before: Baseline
-) -> tuple[AuditVerdict, Optional[CompactionEntry]]:
+def conclude_compaction(site: Site, before: Baseline) -> tuple[AuditVerdict, Optional[CompactionEntry]]:
     """Check what a compaction left and enter it, if it did anything; without an alarm the next audit begins there.
 
     The entry comes first: no rollback may count any more on what a compaction freed.
     """
-    code, said = run_borg(server, client, "check", "--repository-only")  # It replays what has no index yet.
+    code, said = run_borg(site, "check", "--repository-only")  # It replays what has no index yet.
     if code not in (0, 1):
-        reason = f"nothing tells what a compaction of {client.client} left, borg check ended with {code}: {said}"
+        reason = f"nothing tells what a compaction of {site.name} left, borg check ended with {code}: {said}"
         raise SessionError("check_failed", reason)
-    found, after = rebase(client.repository, before)
+    found, after = rebase(site.client.repository, before)
     if code:
         found = AuditVerdict(ALARM, (*found.findings, f"borg check after a compaction: {said}"))
     entry = None
     if after.transaction != before.transaction:
-        entry = CompactionEntry(client.client, before.size, after.size, after.transaction)
-        ledger.append(entry)
+        entry = CompactionEntry(site.name, before.size, after.size, after.transaction)
+        site.ledger.append(entry)
     if found.verdict == ALARM:
-        record_audit(ledger, client.client, found, after)
+        record_audit(site, found, after)
     else:
-        save_baseline(server, client, after)
-    forget_compaction(server, client)
+        save_baseline(site, after)
+    forget_compaction(site)
     return found, entry
 
 
-def forget_compaction(server: ServerConfig, client: ClientConfig) -> None:
+def forget_compaction(site: Site) -> None:
     """Remove the note of a compaction, where there is one."""
     with suppress(FileNotFoundError):
-        os.unlink(_note(server, client))
+        os.unlink(_note(site))
 
 
-def _conclude_session(server: ServerConfig, client: ClientConfig, session: Intent) -> None:
+def _conclude_session(site: Site, session: Intent) -> None:
     before = None
     with suppress(ValueError):  # One that cannot be read is an alarm below.
-        before = load_baseline(baseline_path(server, client))
-    found, baseline = audit_since_baseline(server, client, session.policy, session.budget)
+        before = load_baseline(baseline_path(site))
+    found, baseline = audit_since_baseline(site, session.policy, session.budget)
     moved = baseline is not None and (before is None or baseline.transaction > before.transaction)
     outcome = Outcome(
-        client.client,
+        site.name,
         session.verb,
         session.session,
         session.run_id,
@@ -109,18 +105,18 @@ def _conclude_session(server: ServerConfig, client: ClientConfig, session: Inten
         maintain={"named": session.named, "deleted": ()},
         gate=GateSummary(transaction=baseline.transaction if baseline and moved else None),
     )
-    outcome = record_and_advance(server, client, outcome, found, baseline)
-    if read_intent(server, client) is not None and found.verdict != ALARM:
+    outcome = record_and_advance(site, outcome, found, baseline)
+    if read_intent(site) is not None and found.verdict != ALARM:
         raise SessionError("server_error", f"what the last maintenance deleted is {outcome.conclusion.reason}")
 
 
-def _before(server: ServerConfig, client: ClientConfig) -> Optional[Baseline]:
+def _before(site: Site) -> Optional[Baseline]:
     """Return what a compaction that was cut off began with, None when none was."""
     try:
-        return load_baseline(_note(server, client))
+        return load_baseline(_note(site))
     except ValueError as error:
-        raise SessionError("server_error", f"{_note(server, client)} cannot be read: {error}") from None
+        raise SessionError("server_error", f"{_note(site)} cannot be read: {error}") from None
 
 
-def _note(server: ServerConfig, client: ClientConfig) -> str:
-    return os.path.join(server.state_dir, client.client, "compacting.json")
+def _note(site: Site) -> str:
+    return site.state_file("compacting.json")

@@ -14,7 +14,7 @@ from typing import Any, Optional
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 
 _SCHEMA = 1
 
@@ -32,14 +32,14 @@ class Intent:
     named: tuple[str, ...] = ()
 
 
-def write_intent(server: ServerConfig, client: ClientConfig, session: Intent) -> None:
+def write_intent(site: Site, session: Intent) -> None:
     """Write down what begins now; it is on disk when this returns."""
-    save_json(_path(server, client), {"schema": _SCHEMA, **asdict(session)})
+    save_json(_path(site), {"schema": _SCHEMA, **asdict(session)})
 
 
-def read_intent(server: ServerConfig, client: ClientConfig) -> Optional[Intent]:
+def read_intent(site: Site) -> Optional[Intent]:
     """Return the session that was cut off, None when the last one was not."""
-    path = _path(server, client)
+    path = _path(site)
     try:
         with open(path, encoding="utf-8") as handle:
             content: Any = json.load(handle)
@@ -53,11 +53,11 @@ def read_intent(server: ServerConfig, client: ClientConfig) -> Optional[Intent]:
         raise SessionError("server_error", f"{path} cannot be read: {error}; audit, then remove it") from None
 
 
-def clear_intent(server: ServerConfig, client: ClientConfig) -> None:
+def clear_intent(site: Site) -> None:
     """Remove the note, where there is one: ledger and baseline know of the session now."""
     with suppress(FileNotFoundError):
-        os.unlink(_path(server, client))
+        os.unlink(_path(site))
 
 
-def _path(server: ServerConfig, client: ClientConfig) -> str:
-    return os.path.join(server.state_dir, client.client, "underway.json")
+def _path(site: Site) -> str:
+    return site.state_file("underway.json")

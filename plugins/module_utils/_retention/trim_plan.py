@@ -15,13 +15,13 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored impo
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_id
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     KnownArchive,
     LedgerError,
     LedgerRow,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import open_ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
     asked_before,
     refuse_broken,
@@ -80,20 +80,20 @@ class TrimPlan:
         return tuple(word for name, value in limits.items() for word in (name, str(value)))
 
 
-def plan_trim(server: ServerConfig, client: ClientConfig, now: datetime, unknown: Sequence[str] = ()) -> TrimPlan:
+def plan_trim(site: Site, now: datetime, unknown: Sequence[str] = ()) -> TrimPlan:
     """Decide what to ask for at ``now``: what the rules let go, and ``unknown``, ids of archives that a person lets go.
 
     SessionError when the client is frozen, its record has no valid rules, or the ledger knows one of ``unknown``.
     """
+    client = site.client
     if client.retention is None:
         raise SessionError("not_provisioned", f"the record of {client.client} has no retention: run site.yml for it")
     try:
         rules, zone = parse_rules(client.retention), parse_zone(client.time_zone)
-        with open_ledger(server) as ledger:
-            refuse_broken(ledger, now)
-            refuse_frozen(ledger, client.client)
-            archives = tuple(ledger.archives(client.client))
-            waiting, asked = waiting_trim(ledger, client.client), asked_before(ledger, client.client)
+        refuse_broken(site.ledger, now)
+        refuse_frozen(site.ledger, site.name)
+        archives = tuple(site.ledger.archives(site.name))
+        waiting, asked = waiting_trim(site.ledger, site.name), asked_before(site.ledger, site.name)
     except (RetentionError, LedgerError) as error:
         raise SessionError("server_error", str(error)) from None
     if len(archives) > _KNOWN_LIMIT:
@@ -104,7 +104,7 @@ def plan_trim(server: ServerConfig, client: ClientConfig, now: datetime, unknown
         why = _waiting(waiting, len(decided.drop) + len(strangers))
         return TrimPlan(archives, decided.keep, (), asked, Budget(), client.check_seconds, why)
     drop = decided.drop[: NAMED_LIMIT - len(strangers)]
-    budget = trim_budget(client, last_baseline(server, client), drop, len(strangers), len(archives) + len(strangers))
+    budget = trim_budget(client, last_baseline(site), drop, len(strangers), len(archives) + len(strangers))
     return TrimPlan(archives, decided.keep, drop, asked, budget, client.check_seconds, strangers=strangers)
 
 

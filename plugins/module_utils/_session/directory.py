@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 
 _LOG_LIMIT = 64 * 1024
 
 
-def make_session_dir(server: ServerConfig, client: ClientConfig, uid: int, gid: int) -> tuple[str, str]:
+def make_session_dir(site: Site, uid: int, gid: int) -> tuple[str, str]:
     """Make the session's directory, which only the login user's group may pass, and ssh's log in it."""
-    sessions = os.path.join(server.run_dir, "sessions")
-    doors = os.path.join(server.run_dir, "doors")
-    directory = os.path.join(sessions, client.repository_user)
+    sessions = os.path.join(site.server.run_dir, "sessions")
+    doors = os.path.join(site.server.run_dir, "doors")
+    directory = os.path.join(sessions, site.client.repository_user)
     for path in (sessions, doors):
         os.makedirs(path, exist_ok=True)
         os.chmod(path, 0o711)
@@ -35,11 +35,11 @@ def make_session_dir(server: ServerConfig, client: ClientConfig, uid: int, gid: 
     return directory, ssh_log
 
 
-def session_socket(server: ServerConfig, peer: ClientConfig, directory: str, login_group: int) -> tuple[str, int]:
+def session_socket(peer: Site, directory: str, login_group: int) -> tuple[str, int]:
     """Return where the session socket is and which group may connect: ssh itself, or the peer's door."""
-    if peer.transport == "ssh":
-        user = account(peer.repository_user)
-        return os.path.join(server.run_dir, "doors", user.pw_name + ".sock"), user.pw_gid
+    if peer.client.transport == "ssh":
+        user = account(peer.client.repository_user)
+        return os.path.join(peer.server.run_dir, "doors", user.pw_name + ".sock"), user.pw_gid
     return os.path.join(directory, "gate.sock"), login_group
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,6 +30,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._config.server imp
     load_peer,
     load_server,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import (
     record_and_advance,
     record_session,
@@ -103,17 +104,19 @@ class _Session:
         try:
             self._client: ClientConfig = load_client(order.config_dir, order.client)
             self._peer: ClientConfig = load_peer(order.config_dir, self._client, order.verb)
+            self._site = Site(self._server, self._client)
         except ConfigError:
             self._raise_flag()
             raise
 
     def perform(self) -> Outcome:
         """Return the outcome once it is in the ledger, and other sessions of the run can see that it failed."""
-        outcome = self._attempt()
-        if not outcome.finished:  # It came to nothing that had to be audited.
-            outcome = self._ended(outcome)
-            if not self._order.check:
-                outcome = record_session(self._server, self._client, outcome)
+        with closing(self._site):
+            outcome = self._attempt()
+            if not outcome.finished:  # It came to nothing that had to be audited.
+                outcome = self._ended(outcome)
+                if not self._order.check:
+                    outcome = record_session(self._site, outcome)
         if outcome.conclusion.status == "failed":
             self._raise_flag()
         return outcome
@@ -144,19 +147,19 @@ class _Session:
 
     def _locked(self) -> Outcome:
         order = self._order
-        place.check_place(self._server, self._client)
+        place.check_place(self._site)
         if order.verb == "create":
-            if place.recorded_id(self._server, self._client) is not None:
-                place.check_repository(self._server, self._client)
+            if place.recorded_id(self._site) is not None:
+                place.check_repository(self._site)
                 return self._blank
             if order.check:
                 return replace(self._blank, changed=True)
             return self._logged(repository_id=None)
-        repository_id = place.check_repository(self._server, self._client)
+        repository_id = place.check_repository(self._site)
         if not order.check:
-            recover(self._server, self._client)
+            recover(self._site)
         if order.verb == "maintain":
-            self._errand = plan_trim(self._server, self._client, utc_now(), order.delete_unknown)
+            self._errand = plan_trim(self._site, utc_now(), order.delete_unknown)
             if order.check:
                 return replace(self._blank, changed=bool(self._errand.named), maintain=told(self._errand))
         return self._logged(repository_id)
@@ -169,7 +172,7 @@ class _Session:
         if self._peer is not self._client:
             log.say(f"server: {self._performer()} performs it")
         if repository_id is not None and not self._order.check:
-            write_intent(self._server, self._client, self._underway())
+            write_intent(self._site, self._underway())
         try:
             seen = asyncio.run(self._converse(verb, repository_id, log))
             verdict = decide(verb, replace(self._peer, client=self._performer()), seen)
@@ -188,8 +191,8 @@ class _Session:
         if self._order.check:
             return outcome
         budget = self._errand.budget if self._errand else None
-        found, baseline = audit_since_baseline(self._server, self._client, POLICIES[self._order.verb], budget)
-        return record_and_advance(self._server, self._client, outcome, found, baseline)
+        found, baseline = audit_since_baseline(self._site, POLICIES[self._order.verb], budget)
+        return record_and_advance(self._site, outcome, found, baseline)
 
     def _ended(self, outcome: Outcome) -> Outcome:
         return replace(outcome, finished=stamp(), duration=round(time.monotonic() - self._began, 3))
@@ -200,20 +203,21 @@ class _Session:
         return Intent(blank.session, blank.verb, blank.run_id, blank.started, POLICIES[blank.verb], budget, named)
 
     async def _converse(self, verb: str, repository_id: str | None, log: SessionLog) -> Evidence:
+        self._site.close()  # Nobody keeps the ledger open for the hours that a client may take.
         talk = Conversation(verb, self._blank.session, self._deadlines(), log)
         reading = POLICIES[verb] == "read"
         errand = self._errand
         options = errand.gate_options() if errand else ()
         at_once, at_all = (4, 1000) if reading else (1, 64)
         order = GateOrder(POLICIES[verb], repository_id, at_once, at_all, options)
-        gates = Gates(self._server, self._client, order, log, talk.touch)
+        gates = Gates(self._site, order, log, talk.touch)
         login = account(self._server.login_user)
-        directory, ssh_log = make_session_dir(self._server, self._client, login.pw_uid, login.pw_gid)
+        directory, ssh_log = make_session_dir(self._site, login.pw_uid, login.pw_gid)
         with emptied(directory):
-            socket_path, group = session_socket(self._server, self._peer, directory, login.pw_gid)
+            socket_path, group = session_socket(Site(self._server, self._peer), directory, login.pw_gid)
             gates.listen(socket_path, group)
             limit = int(self._deadlines().connect)
-            argv = ssh.command(self._server, self._peer, self._blank.session, socket_path, ssh_log, limit)
+            argv = ssh.command(Site(self._server, self._peer), self._blank.session, socket_path, ssh_log, limit)
             pipe = asyncio.subprocess.PIPE
             try:
                 process = await spawn(argv, login, {}, stdin=pipe, stdout=pipe, stderr=pipe)
@@ -226,7 +230,7 @@ class _Session:
 
     def _outcome(self, verdict: Conclusion, seen: Evidence, log: SessionLog) -> Outcome:
         if self._order.verb == "create" and verdict.status == "ok":
-            place.record_repository(self._server, self._client, stamp())
+            place.record_repository(self._site, stamp())
         result = seen.result
         return replace(
             self._blank,

@@ -24,7 +24,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.process im
     spawn,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary
 from ansible_collections.paranoid.backup.plugins.module_utils._session.log import SessionLog
 
@@ -51,11 +51,8 @@ class GateOrder:
 class Gates:
     """Owns the session socket and the gates behind it; ``summary`` is what they saw so far."""
 
-    def __init__(
-        self, server: ServerConfig, client: ClientConfig, order: GateOrder, log: SessionLog, touch: Callable[[], None]
-    ) -> None:
-        self._server = server
-        self._client = client
+    def __init__(self, site: Site, order: GateOrder, log: SessionLog, touch: Callable[[], None]) -> None:
+        self._site = site
         self._order = order
         self._log = log
         self._touch = touch
@@ -134,19 +131,20 @@ class Gates:
             self._processes.discard(process)
 
     async def _start(self, connection: socket.socket, report_end: int) -> Process:
-        argv = [self._server.python, "-I", self._server.lib_dir, "gate", "--policy", self._order.policy]
-        argv += ["--repository", self._client.repository, "--report-fd", str(report_end)]
+        server, client = self._site.server, self._site.client
+        argv = [server.python, "-I", server.lib_dir, "gate", "--policy", self._order.policy]
+        argv += ["--repository", client.repository, "--report-fd", str(report_end)]
         if not self.summary.delete:  # What may be deleted is for one connection, not for each.
             argv += self._order.options
         if self._order.repository_id is not None:
             argv += ["--repository-id", self._order.repository_id]
         if self._first_segment is not None:  # What this session has stored, it may also take back.
             argv += ["--first-segment", str(self._first_segment)]
-        if self._client.quota is not None:
-            argv += ["--quota", str(self._client.quota)]
-        env = {"BORG_HOST_ID": self._server.host_id, "BORG_SELFTEST": "disabled"}
+        if client.quota is not None:
+            argv += ["--quota", str(client.quota)]
+        env = {"BORG_HOST_ID": server.host_id, "BORG_SELFTEST": "disabled"}
         streams = {"stdin": connection, "stdout": connection, "stderr": asyncio.subprocess.PIPE}
-        return await spawn(argv, account(self._client.repository_user), env, pass_fds=(report_end,), **streams)
+        return await spawn(argv, account(client.repository_user), env, pass_fds=(report_end,), **streams)
 
     async def _read_errors(self, stream: asyncio.StreamReader) -> None:
         while raw := await stream.read(65536):

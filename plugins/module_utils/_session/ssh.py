@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 
 # ssh_config(5). Nothing is taken from a configuration file, an agent or the user.
 _FIXED = {
@@ -56,8 +57,9 @@ _SAYINGS = (
 )
 
 
-def command(server: ServerConfig, client: ClientConfig, session: str, gate: str, log: str, patience: int) -> list[str]:
+def command(site: Site, session: str, gate: str, log: str, patience: int) -> list[str]:
     """Return argv of the one ssh that carries the session; ``gate`` is the session socket, ``log`` takes its words."""
+    server, client = site.server, site.client
     options = {
         **_FIXED,
         "ConnectTimeout": str(patience),
@@ -66,16 +68,16 @@ def command(server: ServerConfig, client: ClientConfig, session: str, gate: str,
         "UserKnownHostsFile": client.known_hosts_file,
     }
     settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    forward = forwarding(server, client, session, gate)
+    forward = forwarding(site, session, gate)
     where = ["-p", str(client.port), "-l", client.user, "--", client.host]
     return [server.ssh_command, "-F", "none", "-T", "-x", "-a", "-E", log, *settings, "-R", forward, *where]
 
 
-def forwarding(server: ServerConfig, client: ClientConfig, session: str, gate: str) -> str:
+def forwarding(site: Site, session: str, gate: str) -> str:
     """Return the argument of ``ssh -R`` for the client's transport."""
-    if client.transport == "ssh":
-        return f"127.0.0.1:{client.listen_port}:127.0.0.1:{server.sshd_port}"
-    return f"{client.remote_dir}/{session}.sock:{gate}"
+    if site.client.transport == "ssh":
+        return f"127.0.0.1:{site.client.listen_port}:127.0.0.1:{site.server.sshd_port}"
+    return f"{site.client.remote_dir}/{session}.sock:{gate}"
 
 
 def explain(log: str, client: ClientConfig) -> tuple[str, str]:

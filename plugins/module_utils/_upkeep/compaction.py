@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Optional
 
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import last_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import CompactionEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import (
@@ -24,7 +26,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle i
     refuse_frozen,
     waiting_trim,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import Upkeep, audit_and_record
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import audit_and_record
 
 
 @dataclass(frozen=True)
@@ -45,38 +47,38 @@ class Prospect:
     waiting: str = ""
 
 
-def look_ahead(held: Upkeep, limits: Limits, now: datetime, check: bool = False) -> Prospect:
+def look_ahead(site: Site, limits: Limits, now: datetime, check: bool = False) -> Prospect:
     """Audit, and return what a compaction would free; SessionError when it must not be done at all."""
-    refuse_broken(held.ledger, now)
-    refuse_frozen(held.ledger, held.name)
-    found = audit_and_record(held, check=check)
+    refuse_broken(site.ledger, now)
+    refuse_frozen(site.ledger, site.name)
+    found = audit_and_record(site, check=check)
     if found.verdict == ALARM:
-        raise SessionError("alarm", alarm_line(held.name, found))
-    baseline = held.baseline()
+        raise SessionError("alarm", alarm_line(site.name, found))
+    baseline = last_baseline(site)
     size, freeable = baseline.size, baseline.freeable
-    if waiting_trim(held.ledger, held.name) is None:
+    if waiting_trim(site.ledger, site.name) is None:
         return Prospect(size, freeable or 0, "no trim waits for it")
-    until = hold_ends(held.ledger, held.name, max(limits.hold_days, held.client.hold_days))
+    until = hold_ends(site.ledger, site.name, max(limits.hold_days, site.client.hold_days))
     if until is not None and now < until:
         return Prospect(size, freeable or 0, f"what was deleted is held until {until.isoformat(timespec='minutes')}")
     if freeable is None:
         raise SessionError(
-            "server_error", f"nothing tells what a compaction of {held.name} would free: back it up first"
+            "server_error", f"nothing tells what a compaction of {site.name} would free: back it up first"
         )
-    _refuse_too_much(held.name, freeable, size, limits)
+    _refuse_too_much(site.name, freeable, size, limits)
     return Prospect(size, freeable)
 
 
-def compact(held: Upkeep) -> CompactionEntry:
+def compact(site: Site) -> CompactionEntry:
     """Compact, check, and begin with a new baseline; SessionError when Borg or the audit says that it went wrong."""
-    before = held.baseline()
-    begin_compaction(held.server, held.client, before)
-    code, said = run_borg(held.server, held.client, "compact")
-    found, entry = conclude_compaction(held.server, held.client, held.ledger, before)
+    before = last_baseline(site)
+    begin_compaction(site, before)
+    code, said = run_borg(site, "compact")
+    found, entry = conclude_compaction(site, before)
     if found.verdict == ALARM:
-        raise SessionError("alarm", alarm_line(held.name, found))
+        raise SessionError("alarm", alarm_line(site.name, found))
     if code or entry is None:
-        raise SessionError("server_error", f"borg compact of {held.name} ended with {code}: {said}")
+        raise SessionError("server_error", f"borg compact of {site.name} ended with {code}: {said}")
     return entry
 
 

@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
 
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.full import full_audit
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import (
     audit_since_baseline,
-    last_baseline,
     save_baseline,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, CLEAN, AuditVerdict
@@ -22,55 +19,31 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg.stale_locks 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import (
-    ClientConfig,
-    ConfigError,
-    ServerConfig,
-    load_client,
-    load_server,
-)
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ConfigError
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site, load_site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerError
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger, open_ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import record_audit
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import recover
 
 
-@dataclass(frozen=True)
-class Upkeep:
-    """One client while nobody else works on its repository."""
-
-    server: ServerConfig
-    client: ClientConfig
-    ledger: Ledger
-
-    @property
-    def name(self) -> str:
-        """The client's name."""
-        return self.client.client
-
-    def baseline(self) -> Baseline:
-        """Return what the last audit left; SessionError when there was none."""
-        return last_baseline(self.server, self.client)
-
-
 @contextmanager
-def upkeep(config_dir: str, client: str, purpose: str, settled: bool = True) -> Iterator[Upkeep]:
-    """Hold the client's lock and the open ledger; everything that can go wrong on the server is a SessionError.
+def upkeep(config_dir: str, client: str, purpose: str, settled: bool = True) -> Iterator[Site]:
+    """Hold the client's lock, so that nobody else works on its repository; all that fails here is a SessionError.
 
     ``settled``: what was cut off is put in order first, which a repository that is to be replaced may not allow.
     """
     if not valid_client_name(client):
         raise SessionError("not_provisioned", "the name of the client is not a valid name")
     try:
-        server, record = load_server(config_dir), load_client(config_dir, client)
-        with client_lock(server.run_dir, client, purpose), open_ledger(server) as ledger:
-            place.end_swap(record.repository)
-            place.check_place(server, record)
+        site = load_site(config_dir, client)
+        with client_lock(site.server.run_dir, client, purpose), closing(site):
+            place.end_swap(site.client.repository)
+            place.check_place(site)
             if settled:
-                recover(server, record)
+                recover(site)
             else:
-                free_locks(record.repository, server.host_id)
-            yield Upkeep(server, record, ledger)
+                free_locks(site.client.repository, site.server.host_id)
+            yield site
     except ConfigError as error:
         raise SessionError("not_provisioned", str(error)) from None
     except LedgerError as error:
@@ -79,21 +52,21 @@ def upkeep(config_dir: str, client: str, purpose: str, settled: bool = True) -> 
         raise SessionError("server_error", f"the server cannot work: {error}") from None
 
 
-def audit_and_record(held: Upkeep, full: bool = False, check: bool = False) -> AuditVerdict:
+def audit_and_record(site: Site, full: bool = False, check: bool = False) -> AuditVerdict:
     """Audit outside a session, as after one that could only append; record it, and freeze on an alarm.
 
     With ``check`` nothing is written: neither baseline nor ledger.
     """
-    place.check_repository(held.server, held.client)
-    found, baseline = audit_since_baseline(held.server, held.client, "append")
+    place.check_repository(site)
+    found, baseline = audit_since_baseline(site, "append")
     if full:
-        whole = full_audit(held.client.repository)
+        whole = full_audit(site.client.repository)
         found = AuditVerdict(
             ALARM if ALARM in (found.verdict, whole.verdict) else CLEAN,
             found.findings + whole.findings,
             found.changes,
         )
     if not check:
-        record_audit(held.ledger, held.name, found, baseline)
-        save_baseline(held.server, held.client, baseline)
+        record_audit(site, found, baseline)
+        save_baseline(site, baseline)
     return found

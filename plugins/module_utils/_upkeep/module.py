@@ -12,7 +12,8 @@ from typing import Any, Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import Upkeep, upkeep
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import upkeep
 
 # The documentation of these is plugins/doc_fragments/upkeep.py.
 _COMMON: dict[str, dict[str, Any]] = {
@@ -49,7 +50,7 @@ class Stopwatch:
 
 
 @contextmanager
-def at_work(module: Any, purpose: str, watch: Optional[Stopwatch] = None, settled: bool = True) -> Iterator[Upkeep]:
+def at_work(module: Any, purpose: str, watch: Optional[Stopwatch] = None, settled: bool = True) -> Iterator[Site]:
     """Hold the client that the module is about; what goes wrong meanwhile fails the task, with its code."""
     try:
         with upkeep(module.params["config_dir"], module.params["client"], purpose, settled) as held:

@@ -35,6 +35,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments imp
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     CompactionEntry,
     ReportedArchive,
@@ -46,7 +47,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeepi
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import forget_compaction
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import clear_intent
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import current_entries
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import Upkeep
 
 _EXPENDABLE = re.compile(r"(hints|index|integrity)\.\d+\Z")
 _TRANSACTION = re.compile(rb"transaction (\d+), ")
@@ -60,7 +60,7 @@ class Target:
     copy: Optional[str]
 
 
-def target_transaction(held: Upkeep, transaction: int) -> Target:
+def target_transaction(held: Site, transaction: int) -> Target:
     """Return the target for a transaction of the repository itself; SessionError when it cannot be reached."""
     for record in current_entries(held.ledger, held.name, "compaction"):
         if not isinstance(record.entry, CompactionEntry) or (record.entry.transaction or 0) <= transaction:
@@ -75,9 +75,9 @@ def target_transaction(held: Upkeep, transaction: int) -> Target:
     return Target(transaction, None)
 
 
-def target_snapshot(held: Upkeep, snapshot: str) -> Target:
+def target_snapshot(held: Site, snapshot: str) -> Target:
     """Return the target for a directory that holds a copy of the repository; SessionError when it is no such copy."""
-    expected = place.recorded_id(held.server, held.client)
+    expected = place.recorded_id(held)
     if expected is None or place.repository_id(snapshot) != expected:
         raise SessionError("wrong_repository", f"{snapshot} holds no copy of {held.name}'s repository")
     commits = [file.number for file in _segments(snapshot) if ends_with_commit(file)]
@@ -86,7 +86,7 @@ def target_snapshot(held: Upkeep, snapshot: str) -> Target:
     return Target(commits[-1], os.path.abspath(snapshot))
 
 
-def consequences(held: Upkeep, target: Target, reason: str) -> RollbackEntry:
+def consequences(held: Site, target: Target, reason: str) -> RollbackEntry:
     """Return the ledger's entry: which archives are lost, and which deleted ones come back."""
     limit = target.transaction
     lost = [a.id for a in held.ledger.archives(held.name) if a.transaction is None or a.transaction > limit]
@@ -107,7 +107,7 @@ def consequences(held: Upkeep, target: Target, reason: str) -> RollbackEntry:
     return RollbackEntry(held.name, reason, tuple(lost), limit, tuple(sorted(undone & restored)))
 
 
-def roll_back(held: Upkeep, target: Target, entry: RollbackEntry, moment: str) -> str:
+def roll_back(held: Site, target: Target, entry: RollbackEntry, moment: str) -> str:
     """Go back, and return where the evidence is; SessionError when the result is not sound, with evidence in place."""
     repository = held.client.repository
     evidence = os.path.join(os.path.dirname(repository), f"evidence-{moment}")
@@ -120,7 +120,7 @@ def roll_back(held: Upkeep, target: Target, entry: RollbackEntry, moment: str) -
         _copy_beside(target.copy, place.beside(repository), held)
         _carry(nonce, place.beside(repository), held)
         _replace(repository, evidence)
-    code, said = run_borg(held.server, held.client, "check", "--repository-only")  # It also makes the index anew.
+    code, said = run_borg(held, "check", "--repository-only")  # It also makes the index anew.
     if code:
         raise SessionError(
             "server_error", f"{held.name} is damaged after the rollback: {said}; evidence is in {evidence}"
@@ -129,9 +129,9 @@ def roll_back(held: Upkeep, target: Target, entry: RollbackEntry, moment: str) -
     if found.verdict == ALARM or baseline is None:
         raise SessionError("alarm", alarm_line(held.name, found))
     held.ledger.append(entry)
-    save_baseline(held.server, held.client, baseline)
-    clear_intent(held.server, held.client)
-    forget_compaction(held.server, held.client)
+    save_baseline(held, baseline)
+    clear_intent(held)
+    forget_compaction(held)
     return evidence
 
 
@@ -147,13 +147,13 @@ def _segments(repository: str) -> list[File]:
         raise SessionError("wrong_repository", str(error)) from None
 
 
-def _highest_nonce(held: Upkeep, target: Target) -> Optional[int]:
+def _highest_nonce(held: Site, target: Target) -> Optional[int]:
     known = []
     for repository in (held.client.repository, target.copy):
         with suppress(OSError, ValueError):  # What an attacker broke says nothing; baseline and copy still do.
             known.append(free_nonce(repository) if repository else None)
     with suppress(OSError, ValueError):
-        baseline = load_baseline(baseline_path(held.server, held.client))
+        baseline = load_baseline(baseline_path(held))
         known.append(baseline.nonce if baseline else None)
     return max((nonce for nonce in known if nonce is not None), default=None)
 
@@ -171,7 +171,7 @@ def _keep_evidence(repository: str, evidence: str) -> None:
         os.link(file.path, os.path.join(directory, str(file.number)), follow_symlinks=False)
 
 
-def _cut(repository: str, transaction: int, held: Upkeep) -> None:
+def _cut(repository: str, transaction: int, held: Site) -> None:
     for name in os.listdir(repository):
         if _EXPENDABLE.match(name):
             os.unlink(os.path.join(repository, name))
@@ -187,13 +187,13 @@ def _cut(repository: str, transaction: int, held: Upkeep) -> None:
         _write(path, b"".join(lines), held)
 
 
-def _carry(nonce: Optional[int], repository: str, held: Upkeep) -> None:
+def _carry(nonce: Optional[int], repository: str, held: Site) -> None:
     """Write the highest nonce, before anybody could go on with an older one."""
     if nonce is not None:
         _write(os.path.join(repository, "nonce"), f"{nonce:016x}".encode(), held)
 
 
-def _copy_beside(copy: str, fresh: str, held: Upkeep) -> None:
+def _copy_beside(copy: str, fresh: str, held: Site) -> None:
     shutil.rmtree(fresh, ignore_errors=True)  # Left by a rollback that was interrupted.
     _copy_tree(copy, fresh, held)
     os.sync()
@@ -208,7 +208,7 @@ def _replace(repository: str, evidence: str) -> None:
     place.end_swap(repository)
 
 
-def _copy_tree(source: str, target: str, held: Upkeep) -> None:
+def _copy_tree(source: str, target: str, held: Site) -> None:
     os.mkdir(target, 0o700)
     for entry in os.scandir(source):
         mode, path = entry.stat(follow_symlinks=False).st_mode, os.path.join(target, entry.name)
@@ -225,7 +225,7 @@ def _copy_tree(source: str, target: str, held: Upkeep) -> None:
     _give(target, held)  # Last: until then nobody else can put anything in root's way.
 
 
-def _write(path: str, content: bytes, held: Upkeep) -> None:
+def _write(path: str, content: bytes, held: Site) -> None:
     """Replace a file of the repository: evidence may be linked to the old one."""
     with suppress(FileNotFoundError):
         os.unlink(path + ".new")  # Whatever it is: a link or a pipe of the repository's user as well.
@@ -238,7 +238,7 @@ def _write(path: str, content: bytes, held: Upkeep) -> None:
     os.replace(path + ".new", path)
 
 
-def _give(path: str, held: Upkeep) -> None:
+def _give(path: str, held: Site) -> None:
     if os.geteuid() == 0:
         user = account(held.client.repository_user)
         os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import last_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
@@ -244,7 +245,7 @@ def test_a_copy_takes_the_place_of_what_cannot_be_put_in_order(keeper: Keeper, t
     snapshot = tmp_path / "snapshot"
     shutil.copytree(keeper.repository, snapshot)
     with upkeep(keeper.config_dir, CLIENT, "a test") as held:
-        begin_compaction(held.server, held.client, held.baseline())
+        begin_compaction(held, last_baseline(held))
     (keeper.repository / "config").write_text((keeper.repository / "config").read_text().replace("version = 1", ""))
     assert keeper.world.session("backup").conclusion.code == "check_failed"
     refused = keeper.module("rollback", transaction=keeper.transaction(next(iter(keeper.contents))), reason="try")

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry, UnfreezeEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import record_session
@@ -29,13 +30,17 @@ def server(tmp_path: Path) -> Any:
         return SimpleNamespace(state_dir=str(tmp_path))
 
 
+def site(server: Any) -> Site:
+    return Site(server, CLIENT)
+
+
 def kinds(server: Any) -> list[str]:
     with Ledger.read(f"{server.state_dir}/{NAME}") as ledger:
         return [record.kind for record in ledger.entries()]
 
 
 def test_a_session_is_one_entry_and_its_outcome_tells_where_the_ledger_stands(server: Any) -> None:
-    outcome = record_session(server, CLIENT, BACKUP)
+    outcome = record_session(site(server), BACKUP)
     assert kinds(server) == ["session"]
     with Ledger.read(f"{server.state_dir}/{NAME}") as ledger:
         head = str(ledger.head())
@@ -44,25 +49,25 @@ def test_a_session_is_one_entry_and_its_outcome_tells_where_the_ledger_stands(se
 
 
 def test_an_alarm_freezes_once_and_backups_say_so_until_it_is_lifted(server: Any) -> None:
-    assert record_session(server, CLIENT, ALARM).frozen == "ALARM: 12 objects gone"
-    later = record_session(server, CLIENT, BACKUP)
+    assert record_session(site(server), ALARM).frozen == "ALARM: 12 objects gone"
+    later = record_session(site(server), BACKUP)
     assert (later.conclusion.status, later.frozen) == ("ok", "ALARM: 12 objects gone")
-    record_session(server, CLIENT, ALARM)
+    record_session(site(server), ALARM)
     assert kinds(server).count("freeze") == 1
     with Ledger.open(f"{server.state_dir}/{NAME}") as ledger:
         ledger.append(UnfreezeEntry("web1", "looked", "alice"))
-    assert record_session(server, CLIENT, BACKUP).frozen == ""
+    assert record_session(site(server), BACKUP).frozen == ""
 
 
 def test_another_clients_freeze_is_not_ours(server: Any) -> None:
     with Ledger.open(f"{server.state_dir}/{NAME}") as ledger:
         ledger.append(FreezeEntry("web2", "gone", ""))
-    assert record_session(server, CLIENT, BACKUP).frozen == ""
+    assert record_session(site(server), BACKUP).frozen == ""
 
 
 def test_a_create_that_found_a_repository_is_no_session(server: Any) -> None:
     outcome = replace(BACKUP, verb="create", changed=False)
-    assert record_session(server, CLIENT, outcome) == outcome
+    assert record_session(site(server), outcome) == outcome
     assert kinds(server) == []
 
 
@@ -75,6 +80,6 @@ def test_a_create_that_found_a_repository_is_no_session(server: Any) -> None:
 )
 def test_what_the_ledger_does_not_take_is_a_failure(server: Any, verdict: Conclusion, code: str, reason: str) -> None:
     Path(server.state_dir, NAME).write_bytes(b"not a database" * 100)
-    outcome = record_session(server, CLIENT, replace(BACKUP, conclusion=verdict))
+    outcome = record_session(site(server), replace(BACKUP, conclusion=verdict))
     assert (outcome.conclusion.status, outcome.conclusion.code) == ("failed", code)
     assert outcome.conclusion.reason.startswith(reason)

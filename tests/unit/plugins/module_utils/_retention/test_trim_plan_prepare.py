@@ -17,6 +17,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline im
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     CompactionEntry,
     Entry,
@@ -66,21 +67,21 @@ def happened(server: Any) -> Callable[..., None]:
 
 def test_all_but_the_last_archive_is_named(server: Any, happened: Callable[..., None]) -> None:
     happened()
-    errand = plan_trim(server, RECORD, NOW)
+    errand = plan_trim(Site(server, RECORD), NOW)
     assert (sorted(errand.named), errand.known, errand.waiting) == (IDS[:2], (IDS[2],), "")
     assert (errand.check_seconds, errand.budget.archives, errand.asked_before) == (60, 2, frozenset())
 
 
 def test_nothing_is_named_while_a_trim_waits_for_its_compaction(server: Any, happened: Callable[..., None]) -> None:
     happened(TrimEntry("web1", "1" * 32, (IDS[0],), (IDS[0],), 44))
-    errand = plan_trim(server, RECORD, NOW)
+    errand = plan_trim(Site(server, RECORD), NOW)
     assert (errand.named, errand.asked_before) == ((), frozenset(IDS[:1]))
     assert errand.waiting == "the trim of 2026-11-04 waits for its compaction, so 1 archives stay until then"
 
 
 def test_after_the_compaction_the_next_one_is_named(server: Any, happened: Callable[..., None]) -> None:
     happened(TrimEntry("web1", "1" * 32, (IDS[0],), (IDS[0],), 44), CompactionEntry("web1", 1000, 900, 45))
-    assert plan_trim(server, RECORD, NOW).named == (IDS[1],)
+    assert plan_trim(Site(server, RECORD), NOW).named == (IDS[1],)
 
 
 @pytest.mark.parametrize(
@@ -96,14 +97,14 @@ def test_a_record_without_rules_is_named(
 ) -> None:
     happened()
     with pytest.raises(SessionError, match=words) as caught:
-        plan_trim(server, replace(RECORD, **changes), NOW)
+        plan_trim(Site(server, replace(RECORD, **changes)), NOW)
     assert caught.value.code == code
 
 
 def test_a_frozen_client_is_refused(server: Any, happened: Callable[..., None]) -> None:
     happened(FreezeEntry("web1", "12 objects gone", ""))
     with pytest.raises(SessionError, match=r"web1 is frozen since .*12 objects gone") as caught:
-        plan_trim(server, RECORD, NOW)
+        plan_trim(Site(server, RECORD), NOW)
     assert caught.value.code == "frozen"
 
 
@@ -118,4 +119,4 @@ def test_without_a_baseline_nothing_is_asked(
     else:
         path.write_text(content)
     with pytest.raises(SessionError, match=words):
-        plan_trim(server, RECORD, NOW)
+        plan_trim(Site(server, RECORD), NOW)

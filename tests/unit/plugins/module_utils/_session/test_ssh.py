@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._session.ssh import command, explain, last_line
 
 CLIENT = ClientConfig(
@@ -17,7 +18,7 @@ SERVER = ServerConfig(4, "login", *PATHS, False, "host", 22, 9, 1, 2, 3, 4)
 
 
 def test_command_takes_nothing_from_outside() -> None:
-    argv = command(SERVER, CLIENT, "ab", "/g.sock", "/ssh.log", 30)
+    argv = command(Site(SERVER, CLIENT), "ab", "/g.sock", "/ssh.log", 30)
     assert argv[:6] == ["ssh", "-F", "none", "-T", "-x", "-a"]
     assert argv[-2:] == ["--", "-oProxyCommand=x"]
     assert argv[argv.index("-R") + 1] == "/run/pb/ab.sock:/g.sock"

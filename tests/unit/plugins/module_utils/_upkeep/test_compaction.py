@@ -40,6 +40,7 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     with Ledger.open(str(tmp_path / NAME), lambda: TRIMMED) as ledger:
         made = Held(ledger)
         monkeypatch.setattr(_compaction, "audit_and_record", lambda held, check: held.verdict)
+        monkeypatch.setattr(_compaction, "last_baseline", Held.baseline)
         yield made
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import audit_since_baseline, save_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import audit_and_record
 from fake_repository import FakeRepository, key
 
@@ -25,28 +27,28 @@ def repository(tmp_path: Path) -> FakeRepository:
 
 
 @pytest.fixture
-def held(tmp_path: Path, repository: FakeRepository) -> Any:
+def site(tmp_path: Path, repository: FakeRepository) -> Iterator[Site]:
     """A client that is held, audited once."""
     server: Any = SimpleNamespace(state_dir=str(tmp_path / "state"))
     client: Any = SimpleNamespace(client="web1", repository=str(repository.path), compression="")
     save_json(str(tmp_path / "state/web1/repository.json"), {"schema": 1, "id": "ab" * 32})
-    save_baseline(server, client, audit_since_baseline(server, client, "create")[1])
-    with Ledger.open(str(tmp_path / "state" / NAME)) as ledger:
-        yield SimpleNamespace(server=server, client=client, ledger=ledger, name="web1")
+    with closing(Site(server, client)) as site:
+        save_baseline(site, audit_since_baseline(site, "create")[1])
+        yield site
 
 
 @pytest.mark.parametrize("check", [False, True])
-def test_a_baseline_that_cannot_be_read_is_an_alarm(held: Any, tmp_path: Path, check: bool) -> None:
+def test_a_baseline_that_cannot_be_read_is_an_alarm(site: Site, tmp_path: Path, check: bool) -> None:
     (tmp_path / "state/web1/baseline.json").write_text("{")
-    found = audit_and_record(held, check=check)
+    found = audit_and_record(site, check=check)
     assert found.verdict == "alarm"
     assert "baseline.json cannot be read, so nothing can be compared" in found.findings[0]
-    assert [record.kind for record in held.ledger.entries()] == ([] if check else ["audit", "freeze"])
+    assert [record.kind for record in site.ledger.entries()] == ([] if check else ["audit", "freeze"])
 
 
-def test_check_mode_compares_and_writes_nothing(held: Any, tmp_path: Path, repository: FakeRepository) -> None:
+def test_check_mode_compares_and_writes_nothing(site: Site, tmp_path: Path, repository: FakeRepository) -> None:
     repository.session([(key(2), b"x")], deletes=[key(1)])
     before = (tmp_path / "state/web1/baseline.json").read_bytes()
-    assert audit_and_record(held, check=True).findings == audit_and_record(held, check=True).findings != ()
+    assert audit_and_record(site, check=True).findings == audit_and_record(site, check=True).findings != ()
     assert (tmp_path / "state/web1/baseline.json").read_bytes() == before
-    assert held.ledger.entries() == []
+    assert site.ledger.entries() == []
