@@ -14,7 +14,7 @@ from pathlib import Path
 import msgpack
 
 MANIFEST_ID = bytes(32)
-CONFIG = "[repository]\nversion = 1\nsegments_per_dir = 1000\nid = " + "ab" * 32 + "\n"
+CONFIG = "[repository]\nversion = 1\nsegments_per_dir = 1000\nmax_segment_size = 524288000\nid = " + "ab" * 32 + "\n"
 
 
 def entry(tag: int, key: bytes = b"", data: bytes = b"") -> bytes:

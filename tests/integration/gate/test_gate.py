@@ -228,7 +228,7 @@ def test_commit_after_a_refused_quota_is_refused(borg: Borg) -> None:
         assert running.finish()[-1]["commits"] == 0
 
 
-def test_trim_counts_what_it_deletes(borg: Borg) -> None:
+def test_trim_counts_the_objects_that_it_deletes(borg: Borg) -> None:
     with gate("trim", borg, "--max-objects", "3", "--max-bytes", "1000000", "--max-archives", "1") as running:
         client = running.client
         client.hello()
@@ -242,10 +242,33 @@ def test_trim_counts_what_it_deletes(borg: Borg) -> None:
     assert borg.run("read", "check").returncode == 0
 
 
-def test_trim_refuses_a_manifest_of_half_the_size(borg: Borg) -> None:
-    with gate("trim", borg, "--max-objects", "3", "--max-bytes", "1000", "--max-archives", "1") as running:
+@pytest.mark.parametrize(("short", "passes"), [(1, False), (0, True)])
+def test_trim_counts_the_bytes_that_it_deletes(borg: Borg, short: int, passes: bool) -> None:
+    """Both objects are what it says on the disk: 41 bytes and the data."""
+    with gate("read", borg) as running:
         running.client.hello()
-        assert "loses more than 1 archives" in refusal(running.client, "put", id=MANIFEST_ID, data=b"x" * 100)
+        first, second = stored(running.client)[:2]
+        limit = sum(41 + len(running.client.call("get", id=key)) for key in (first, second)) - short
+        running.finish()
+    with gate("trim", borg, "--max-objects", "9", "--max-bytes", str(limit), "--max-archives", "1") as running:
+        running.client.hello()
+        running.client.call("delete", id=first)
+        if passes:
+            running.client.call("delete", id=second)
+        else:
+            assert f"or {limit} bytes" in refusal(running.client, "delete", id=second)
+            assert f"or {limit} bytes" in refusal(running.client, "commit", compact=False)
+        assert running.finish()[-1]["delete"] == (2 if passes else 1)
+
+
+def test_trim_refuses_a_manifest_of_half_the_size(borg: Borg) -> None:
+    with gate("trim", borg, "--max-objects", "3", "--max-archives", "1") as running:
+        running.client.hello()
+        size = len(running.client.call("get", id=MANIFEST_ID))
+        floor = (size - 128) // 2
+        assert "loses more than 1 archives" in refusal(running.client, "put", id=MANIFEST_ID, data=bytes(floor - 1))
+        running.client.call("rollback")
+        running.client.call("put", id=MANIFEST_ID, data=bytes(floor))
 
 
 def test_save_key_takes_nothing_that_config_could_read_as_a_line(tmp_path: Path) -> None:
@@ -436,16 +459,3 @@ def test_a_client_that_leaves_while_it_waits_for_the_lock_takes_its_gate_along(b
         events = waiting.finish()
         assert time.monotonic() - started < 15
         assert events[-1]["reason"] == "error"
-
-
-def test_a_disk_that_is_almost_full_ends_the_connection(
-    borg: Borg, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from borg.repository import Repository
-    from paranoid_gate.quota import Space
-
-    real = os.statvfs(tmp_path)
-    Space(str(borg.repository), None).charge(10)
-    monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result([*list(real)[:4], 1, *list(real)[5:]]))
-    with pytest.raises(Repository.InsufficientFreeSpaceError):
-        Space(str(borg.repository), None).charge(10)

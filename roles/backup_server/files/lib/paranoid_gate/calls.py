@@ -146,8 +146,11 @@ class Calls:
             raise Refused("check without an exclusive lock")
         repository = self._open_repository()
         self._exclusive_writer().rollback()
-        with repository.writing_config(self._policy.may_write):
-            return bool(repository.check(repair=False, max_duration=max_duration))
+        try:
+            with repository.writing_config(self._policy.may_write):
+                return bool(repository.check(repair=False, max_duration=max_duration))
+        finally:
+            repository.rollback()  # a check that fails leaves an empty index, in which nothing is history
 
     def get_free_nonce(self) -> int | None:
         """Return the first nonce that nobody has reserved, None in a new repository."""

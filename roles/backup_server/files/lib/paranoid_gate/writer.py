@@ -113,7 +113,10 @@ class Writer:
             with contextlib.suppress(OSError):
                 repository.io.close_segment()
             transaction = repository.io.get_segments_transaction_id()
-            repository.io.cleanup(-1 if transaction is None else transaction)
+            if transaction is not None:
+                repository.io.cleanup(transaction)
+            elif repository.created:  # else no commit can be read: that is damage, and nothing to clean up
+                repository.io.cleanup(-1)
         repository.rollback()
 
     def _begin(self) -> None:
