@@ -180,7 +180,7 @@ class Keeper:
     def transaction(self, identifier: str) -> int:
         """Return the transaction that brought an archive."""
         with self.ledger() as ledger:
-            (found,) = (archive.transaction for archive in ledger.archives(CLIENT) if archive.id == identifier)
+            (found,) = (archive.transaction for archive in ledger.history(CLIENT).archives if archive.id == identifier)
         assert found is not None
         return found
 
@@ -233,4 +233,4 @@ class Keeper:
     def known(self) -> set[str]:
         """Return the ids of the archives that the ledger knows."""
         with self.ledger() as ledger:
-            return {archive.id for archive in ledger.archives(CLIENT)}
+            return {archive.id for archive in ledger.history(CLIENT).archives}

@@ -97,7 +97,7 @@ def test_ledger(release: Path, then: dict[str, Any]) -> None:
             "head": str(ledger.head()),
             "verified": ledger.verify().ok,
             "entries": [asdict(row) for row in rows],
-            "archives": [asdict(archive) for archive in ledger.archives(CLIENT)],
+            "archives": [asdict(archive) for archive in ledger.history(CLIENT).archives],
             "frozen": asdict(row) if (row := ledger.freeze_state(CLIENT)) else None,
             "last_success": asdict(row) if (row := ledger.last_success(CLIENT)) else None,
         }

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Optional, Union
@@ -66,6 +65,15 @@ class SessionEntry:
     audit: str = ""
     stored_objects: int = 0
     stored_bytes: int = 0
+
+    @property
+    def arrived(self) -> bool:
+        """Whether its archive arrived: the session was ok, and the gate saw a commit with a manifest.
+
+        The ledger's column ``arrived`` says the same in SQL.
+        """
+        proven = self.status == "ok" and self.commits > 0 and self.manifests > 0
+        return self.verb == "backup" and proven and self.archive is not None
 
 
 @dataclass(frozen=True)
@@ -230,21 +238,6 @@ def make_session_entry(result: Mapping[str, Any]) -> SessionEntry:
     }
     session: SessionEntry = _build(SessionEntry, content)
     return session
-
-
-def known_archive(record: LedgerRow, alarmed: AbstractSet[str] = frozenset()) -> Optional[KnownArchive]:
-    """Return the archive that a session's record brought, None when it brought none.
-
-    ``alarmed`` holds the sessions (32 hex) that a later audit called an alarm.
-    """
-    session = record.entry
-    if not isinstance(session, SessionEntry) or session.archive is None:
-        return None
-    archive = session.archive
-    good = session.audit != "alarm" and session.session not in alarmed
-    sizes = (archive.original_size, archive.deduplicated_size, archive.nfiles)
-    seen = (session.transaction, session.stored_objects, session.stored_bytes)
-    return KnownArchive(archive.id, archive.name, record.time, record.seq, good, *sizes, *seen)
 
 
 def _build(entry_type: Any, content: Mapping[str, Any]) -> Any:

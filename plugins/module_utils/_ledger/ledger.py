@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from types import TracebackType
@@ -35,17 +33,13 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.database i
     transaction,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
-    AuditEntry,
     Entry,
-    KnownArchive,
     LedgerError,
     LedgerRow,
-    RollbackEntry,
-    TrimEntry,
     decode,
     encode,
-    known_archive,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.history import History, fold_history
 
 NAME = "ledger.sqlite"
 _BATCH = 2000
@@ -156,22 +150,13 @@ class Ledger:
             where.append(("time >= ?", since.astimezone(timezone.utc).isoformat(timespec="microseconds")))
         return self._select(where, limit)
 
-    def sessions(self, run_id: str, limit: int = 100_000) -> list[LedgerRow]:
-        """Return the sessions of one run in the order in which they ended."""
-        return self._select([("run_id = ?", run_id)], limit)
-
     def newest(self, client: str, kind: str) -> Optional[LedgerRow]:
         """Return the newest entry of this kind for ``client``, or None."""
-        return next(iter(self._records(sql.NEWEST, (client, kind))), None)
+        return next(iter(self._rows(sql.NEWEST, (client, kind))), None)
 
     def last_success(self, client: str) -> Optional[LedgerRow]:
         """Return the newest session whose archive arrived and whose audit raised no alarm, or None."""
-        return next(iter(self._records(sql.SUCCESS, (client,))), None)
-
-    def sizes(self, client: str, limit: int) -> list[tuple[int, int]]:
-        """Return original and deduplicated size, bytes, of the newest ``limit`` successes, oldest first."""
-        with explained(self.path):
-            return self._connection.execute(sql.SIZES, (client, limit)).fetchall()[::-1]
+        return next(iter(self._rows(sql.SUCCESS, (client,))), None)
 
     def freeze_state(self, client: str) -> Optional[LedgerRow]:
         """Return the entry that froze this client's repository, or None when it is not frozen."""
@@ -193,29 +178,9 @@ class Ledger:
         """Return what is known of every client now, in the order of their names."""
         return [self.state(client) for client in self.clients()]
 
-    def archives(self, client: str) -> list[KnownArchive]:
-        """Return the archives of the client's present repository, oldest arrival first.
-
-        An archive's arrival is the first one that the ledger has: to report it again changes nothing.
-        """
-        created = self.newest(client, "repository")
-        arrivals = self._records(sql.ARRIVALS, (client, created.seq if created else 0))
-        gone, alarmed = self._gone(client), self._alarmed(client)
-        found: dict[str, KnownArchive] = {}
-        for record in arrivals:
-            archive = known_archive(record, alarmed)
-            if archive and archive.id not in gone:
-                found.setdefault(archive.id, archive)
-        return list(found.values())
-
-    def copy_to(self, target: str) -> ChainHead:
-        """Write a whole copy to ``target``, which must not exist, while others may append; return its head."""
-        with explained(target):
-            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            with closing(sqlite3.connect(target)) as destination:
-                self._connection.backup(destination)
-        with Ledger.read(target) as copy:
-            return copy.head()
+    def history(self, client: str) -> History:
+        """Return what the client's present repository holds, and the entries that made it so."""
+        return fold_history(self._rows(sql.HISTORY, (client,)))
 
     def _head(self) -> ChainHead:
         row = self._connection.execute(sql.HEAD).fetchone()
@@ -239,59 +204,18 @@ class Ledger:
             yield from links
             after = links[-1].seq
 
-    def _gone(self, client: str) -> set[str]:
-        """Return the ids of the archives that were deleted, or lost in a rollback, and did not come back by one."""
-        trims = self._records(sql.OF_KIND, (client, "trim"))
-        rollbacks = self._records(sql.OF_KIND, (client, "rollback"))
-        gone: set[str] = set()
-        for record in sorted([*trims, *rollbacks], key=lambda record: record.seq):
-            if isinstance(record.entry, TrimEntry):
-                gone.update(record.entry.deleted)
-            elif isinstance(record.entry, RollbackEntry):
-                gone = gone.union(record.entry.lost).difference(record.entry.restored)
-        return gone
-
-    def _alarmed(self, client: str) -> set[str]:
-        """Return the sessions that an audit of their own, made after they had ended, calls an alarm."""
-        audits = [record.entry for record in self._records(sql.ALARMS, (client, "audit"))]
-        return {entry.session for entry in audits if isinstance(entry, AuditEntry)}
-
     def _select(self, where: list[tuple[str, _Value]], limit: int) -> list[LedgerRow]:
         condition = " AND ".join(clause for clause, value in where) or "true"
         query = f"{sql.LINK} WHERE {condition} ORDER BY seq DESC LIMIT ?"
-        return self._records(query, (*(value for clause, value in where), limit))[::-1]
+        return self._rows(query, (*(value for clause, value in where), limit))[::-1]
 
-    def _records(self, query: str, values: tuple[_Value, ...]) -> list[LedgerRow]:
+    def _rows(self, query: str, values: tuple[_Value, ...]) -> list[LedgerRow]:
         with explained(self.path):
-            return [_record(self.path, row) for row in self._connection.execute(query, values).fetchall()]
+            return [_read_row(self.path, columns) for columns in self._connection.execute(query, values).fetchall()]
 
 
-def recover_ledger(source: str, target: str) -> ChainHead:
-    """Copy every entry of a damaged ledger up to the first that is not whole into a new one; return its head."""
-    with explained(source), closing(connect(source)) as damaged, Ledger.open(target) as whole:
-        if whole.head() != EMPTY:
-            raise LedgerError(f"ledger {target}: it has entries already, recover into a new file")
-        whole.take_over(_whole_links(damaged))
-        if whole.head() == EMPTY:
-            raise LedgerError(f"ledger {source}: nothing whole is left of it: take it from a snapshot")
-        return whole.head()
-
-
-def _whole_links(connection: sqlite3.Connection) -> Iterator[Link]:
-    head = EMPTY
-    try:
-        for row in connection.execute(sql.LINK + " NOT INDEXED ORDER BY seq"):
-            link = Link(*row)
-            if not follow([link], head).ok:
-                return
-            yield link
-            head = ChainHead(link.seq, link.hash)
-    except sqlite3.DatabaseError:
-        return
-
-
-def _record(path: str, row: tuple[Any, ...]) -> LedgerRow:
-    link = Link(*row)
+def _read_row(path: str, columns: tuple[Any, ...]) -> LedgerRow:
+    link = Link(*columns)
     try:
         entry = decode(link.kind, link.client, link.body)
         return LedgerRow(link.seq, datetime.fromisoformat(link.time), link.kind, link.client, link.hash, entry)

@@ -52,21 +52,19 @@ _TRIGGERS = (
 )
 STATEMENTS = (_TABLE, *_INDEXES, *_TRIGGERS)
 
-_FIELDS = "SELECT seq, time, kind, client, body, previous, hash"
-LINK = _FIELDS + " FROM entries"
+LINK = "SELECT seq, time, kind, client, body, previous, hash FROM entries"
 INSERT = "INSERT INTO entries (seq, time, kind, client, body, previous, hash) VALUES (?, ?, ?, ?, ?, ?, ?)"
 HEAD = "SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1"
-OF_KIND = LINK + " WHERE client = ? AND kind = ?"
-NEWEST = OF_KIND + " ORDER BY seq DESC LIMIT 1"
-ALARMS = OF_KIND + " AND json_extract(body, '$.verdict') = 'alarm'"
-_ARRIVED = " FROM entries INDEXED BY arrivals WHERE arrived IS NOT NULL AND client = ?"
-_SUCCESS = _ARRIVED + " AND json_extract(body, '$.audit') <> 'alarm' ORDER BY seq DESC LIMIT "
-ARRIVALS = _FIELDS + _ARRIVED + " AND seq > ? ORDER BY seq"
-SUCCESS = _FIELDS + _SUCCESS + "1"
-SIZES = (
-    "SELECT json_extract(body, '$.archive.original_size'), json_extract(body, '$.archive.deduplicated_size')"
-    f"{_SUCCESS}?"
-)
+NEWEST = LINK + " WHERE client = ? AND kind = ? ORDER BY seq DESC LIMIT 1"
+SUCCESS = f"""{LINK} INDEXED BY arrivals WHERE arrived IS NOT NULL AND client = ?
+AND json_extract(body, '$.audit') <> 'alarm' ORDER BY seq DESC LIMIT 1"""
+
+# By the client's own index: in the order of seq, SQLite would walk through the entries of all clients. Left out is what
+# changes no history: a session without an archive, an audit without an alarm.
+HISTORY = f"""{LINK} INDEXED BY entries_by_client WHERE client = ?
+AND kind IN ('repository', 'session', 'audit', 'trim', 'compaction', 'rollback')
+AND (kind <> 'session' OR json_extract(body, '$.archive') IS NOT NULL)
+AND (kind <> 'audit' OR json_extract(body, '$.verdict') = 'alarm') ORDER BY seq"""
 
 # One seek per client instead of a walk over every entry.
 CLIENTS = """WITH RECURSIVE names (client) AS (

@@ -23,10 +23,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     LedgerRow,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
-    asked_before,
     refuse_broken,
     refuse_frozen,
-    waiting_trim,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.rules import (
     RetentionError,
@@ -92,10 +90,10 @@ def plan_trim(site: Site, now: datetime, unknown: Sequence[str] = ()) -> TrimPla
         rules, zone = parse_rules(client.retention), parse_zone(client.time_zone)
         refuse_broken(site.ledger, now)
         refuse_frozen(site.ledger, site.name)
-        archives = tuple(site.ledger.archives(site.name))
-        waiting, asked = waiting_trim(site.ledger, site.name), asked_before(site.ledger, site.name)
+        history = site.ledger.history(site.name)
     except (RetentionError, LedgerError) as error:
         raise SessionError("server_error", str(error)) from None
+    archives, waiting, asked = history.archives, history.waiting_trim, history.requested
     if len(archives) > _KNOWN_LIMIT:
         raise SessionError("server_error", f"{client.client} has more than {_KNOWN_LIMIT} archives: keep fewer")
     decided = plan(archives, rules, now, zone)

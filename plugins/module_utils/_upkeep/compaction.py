@@ -24,7 +24,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle i
     hold_ends,
     refuse_broken,
     refuse_frozen,
-    waiting_trim,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import audit_and_record
 
@@ -56,7 +55,7 @@ def look_ahead(site: Site, limits: Limits, now: datetime, check: bool = False) -
         raise SessionError("alarm", alarm_line(site.name, found))
     baseline = last_baseline(site)
     size, freeable = baseline.size, baseline.freeable
-    if waiting_trim(site.ledger, site.name) is None:
+    if site.ledger.history(site.name).waiting_trim is None:
         return Prospect(size, freeable or 0, "no trim waits for it")
     until = hold_ends(site.ledger, site.name, max(limits.hold_days, site.client.hold_days))
     if until is not None and now < until:

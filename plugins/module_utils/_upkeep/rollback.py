@@ -36,17 +36,10 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments imp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
-    CompactionEntry,
-    ReportedArchive,
-    RollbackEntry,
-    SessionEntry,
-    TrimEntry,
-)
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import RollbackEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import forget_compaction
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import clear_intent
-from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import current_entries
 
 _EXPENDABLE = re.compile(r"(hints|index|integrity)\.\d+\Z")
 _TRANSACTION = re.compile(rb"transaction (\d+), ")
@@ -62,10 +55,9 @@ class Target:
 
 def target_transaction(held: Site, transaction: int) -> Target:
     """Return the target for a transaction of the repository itself; SessionError when it cannot be reached."""
-    for record in current_entries(held.ledger, held.name, "compaction"):
-        if not isinstance(record.entry, CompactionEntry) or (record.entry.transaction or 0) <= transaction:
-            continue
-        day = record.time.date().isoformat()
+    compaction = held.ledger.history(held.name).first_compaction_after(transaction)
+    if compaction is not None:
+        day = compaction.time.date().isoformat()
         raise SessionError(
             "refused", f"the compaction of {day} freed what transaction {transaction} needs: use a snapshot"
         )
@@ -88,23 +80,8 @@ def target_snapshot(held: Site, snapshot: str) -> Target:
 
 def consequences(held: Site, target: Target, reason: str) -> RollbackEntry:
     """Return the ledger's entry: which archives are lost, and which deleted ones come back."""
-    limit = target.transaction
-    lost = [a.id for a in held.ledger.archives(held.name) if a.transaction is None or a.transaction > limit]
-    past = [record.entry for record in current_entries(held.ledger, held.name, "trim", "session")]
-    undone = {
-        identifier
-        for entry in past
-        if isinstance(entry, TrimEntry) and (entry.transaction is None or entry.transaction > limit)
-        for identifier in entry.deleted
-    }
-    restored = {
-        entry.archive.id
-        for entry in past
-        if isinstance(entry, SessionEntry)
-        and isinstance(entry.archive, ReportedArchive)
-        and (entry.transaction or limit + 1) <= limit
-    }
-    return RollbackEntry(held.name, reason, tuple(lost), limit, tuple(sorted(undone & restored)))
+    history, back_to = held.ledger.history(held.name), target.transaction
+    return RollbackEntry(held.name, reason, history.lost_by(back_to), back_to, history.restored_by(back_to))
 
 
 def roll_back(held: Site, target: Target, entry: RollbackEntry, moment: str) -> str:

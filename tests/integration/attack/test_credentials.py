@@ -71,7 +71,7 @@ def test_a_date_that_lies_drops_no_real_archive(borg: Borg, tmp_path: Path, time
     found = listed(borg)
     assert found["empty"]["start"].startswith(time[:4])
     with arrivals(tmp_path, [found["one"], found["two"], found["empty"]]) as ledger:
-        known = ledger.archives("web1")
+        known = ledger.history("web1").archives
     decided = plan(known, parse_rules({"daily": 3}), FIRST_NIGHT + timedelta(days=3), UTC)
     assert [found[name]["id"] for name in ("empty", "two", "one")] == list(decided.keep)
     assert decided.drop == ()
@@ -87,7 +87,7 @@ def test_archives_that_nobody_saw_arrive_count_for_nothing(borg: Borg, tmp_path:
     found = listed(borg)
     assert len(found) == 7
     with arrivals(tmp_path, [found["one"], found["two"]]) as ledger:
-        known = ledger.archives("web1")
+        known = ledger.history("web1").archives
     decided = plan(known, parse_rules({"daily": 2}), FIRST_NIGHT + timedelta(days=9), UTC)
     assert set(decided.keep) == {archive.id for archive in known}
     assert decided.drop == ()

@@ -22,10 +22,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
-    asked_before,
     hold_ends,
     refuse_frozen,
-    waiting_trim,
 )
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -68,7 +66,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def test_a_trim_waits_until_it_is_final_or_undone(ledger: Ledger, entries: list[Entry], waits: bool) -> None:
     for entry in entries:
         ledger.append(entry)
-    assert (waiting_trim(ledger, "web1") is not None) is waits
+    assert (ledger.history("web1").waiting_trim is not None) is waits
 
 
 def test_the_hold_begins_with_whatever_came_last(ledger: Ledger) -> None:
@@ -94,18 +92,7 @@ def test_a_freeze_forbids_until_it_is_lifted(ledger: Ledger) -> None:
 
 def test_what_was_asked_for_is_remembered(ledger: Ledger) -> None:
     ledger.append(TRIM)
-    assert asked_before(ledger, "web1") == {"a", "b"}
-    assert asked_before(ledger, "web2") == frozenset()
+    assert ledger.history("web1").requested == {"a", "b"}
+    assert ledger.history("web2").requested == frozenset()
     ledger.append(RollbackEntry("web1", "wrong rules", (), 19, ("a",)))
-    assert asked_before(ledger, "web1") == frozenset(), "from now on whoever deletes them is missed"
-
-
-def test_a_rollback_takes_archives_and_gives_them_back(ledger: Ledger) -> None:
-    assert ledger._gone("web1") == set()
-    for entry, gone in (
-        (TRIM, {"a"}),
-        (RollbackEntry("web1", "r", ("n",), 3, ("a",)), {"n"}),
-        (TrimEntry("web1", "s", ("a",), ("a",), 9), {"a", "n"}),
-    ):
-        ledger.append(entry)
-        assert ledger._gone("web1") == gone
+    assert ledger.history("web1").requested == frozenset(), "from now on whoever deletes them is missed"

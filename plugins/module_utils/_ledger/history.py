@@ -1,0 +1,139 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a repository holds now, and how it came to that: folded from the ledger's entries of its client. No I/O.
+
+Each entry moves the history on, in the order of the chain:
+
+=============  ======================================================================================
+repository     everything before it belongs to another repository and is left out
+session        an archive that arrived is known from now on; one that is reported again changes nothing
+audit          an alarm makes the archive of its session suspicious
+trim           what was deleted is gone
+compaction     what was deleted cannot be brought back by the repository itself any more
+rollback       entries of later transactions never happened; archives are lost or restored as it says
+=============  ======================================================================================
+
+Transactions of a repository are numbered, and after a rollback the numbers come again. So a number says something
+only about the entries that are left, and each rollback is applied at its place in the chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    AuditEntry,
+    CompactionEntry,
+    Entry,
+    KnownArchive,
+    LedgerRow,
+    ReportedArchive,
+    RepositoryEntry,
+    RollbackEntry,
+    SessionEntry,
+    TrimEntry,
+)
+
+
+@dataclass(frozen=True)
+class History:
+    """The past of the present repository, without what rollbacks undid.
+
+    ``archives`` are those that the repository holds, oldest arrival first; ``sessions``, ``trims`` and
+    ``compactions`` are the entries that made it so, oldest first.
+    """
+
+    archives: tuple[KnownArchive, ...] = ()
+    sessions: tuple[LedgerRow, ...] = ()
+    trims: tuple[LedgerRow, ...] = ()
+    compactions: tuple[LedgerRow, ...] = ()
+
+    @property
+    def waiting_trim(self) -> LedgerRow | None:
+        """The newest trim when no compaction has followed it, else None."""
+        if not self.trims or (self.compactions and self.compactions[-1].seq > self.trims[-1].seq):
+            return None
+        return self.trims[-1]
+
+    @property
+    def requested(self) -> frozenset[str]:
+        """The ids of the archives that trims named: one of these that is gone went because the server said so."""
+        return frozenset(one for row in self.trims if isinstance(row.entry, TrimEntry) for one in row.entry.requested)
+
+    def first_compaction_after(self, transaction: int) -> LedgerRow | None:
+        """Return the compaction that freed what going back to ``transaction`` needs, None when there is none."""
+        return next((row for row in self.compactions if (_transaction(row.entry) or 0) > transaction), None)
+
+    def lost_by(self, transaction: int) -> tuple[str, ...]:
+        """Return the ids of the archives that going back to ``transaction`` takes away, oldest arrival first."""
+        return tuple(one.id for one in self.archives if not _is_within(one.transaction, transaction))
+
+    def restored_by(self, transaction: int) -> tuple[str, ...]:
+        """Return the ids of the archives that going back to ``transaction`` brings back: deleted since, not made since.
+
+        Those of sessions that failed are among them, because a person may have had them deleted.
+        """
+        trims = (row.entry for row in self.trims if not _is_within(_transaction(row.entry), transaction))
+        deleted = {one for entry in trims if isinstance(entry, TrimEntry) for one in entry.deleted}
+        entries = (row.entry for row in self.sessions if _is_within(_transaction(row.entry), transaction))
+        made = {entry.archive.id for entry in entries if isinstance(entry, SessionEntry) and entry.archive}
+        return tuple(sorted(deleted & made))
+
+
+def fold_history(rows: Iterable[LedgerRow]) -> History:
+    """Return the history that one client's entries, oldest first, come to."""
+    current: list[LedgerRow] = []
+    gone: set[str] = set()
+    alarmed: set[str] = set()
+    for row in rows:
+        entry = row.entry
+        if isinstance(entry, RepositoryEntry):
+            current, gone = [], set()
+        elif isinstance(entry, RollbackEntry):
+            current = [one for one in current if not _is_undone(one.entry, entry.transaction)]
+            gone = gone.union(entry.lost).difference(entry.restored)
+        elif isinstance(entry, AuditEntry):
+            alarmed.update([entry.session] if entry.verdict == "alarm" else ())
+        else:
+            current.append(row)
+            gone.update(entry.deleted if isinstance(entry, TrimEntry) else ())
+    return History(
+        archives=_archives(current, gone, alarmed),
+        sessions=tuple(row for row in current if isinstance(row.entry, SessionEntry)),
+        trims=tuple(row for row in current if isinstance(row.entry, TrimEntry)),
+        compactions=tuple(row for row in current if isinstance(row.entry, CompactionEntry)),
+    )
+
+
+def _archives(current: Iterable[LedgerRow], gone: set[str], alarmed: set[str]) -> tuple[KnownArchive, ...]:
+    """Return the archives that arrived and are not gone; the first arrival of each counts."""
+    found: dict[str, KnownArchive] = {}
+    for row in current:
+        entry = row.entry
+        if isinstance(entry, SessionEntry) and entry.archive and entry.arrived and entry.archive.id not in gone:
+            good = entry.audit != "alarm" and entry.session not in alarmed
+            found.setdefault(entry.archive.id, _known(row, entry, entry.archive, good))
+    return tuple(found.values())
+
+
+def _known(row: LedgerRow, session: SessionEntry, archive: ReportedArchive, good: bool) -> KnownArchive:
+    sizes = (archive.original_size, archive.deduplicated_size, archive.nfiles)
+    seen = (session.transaction, session.stored_objects, session.stored_bytes)
+    return KnownArchive(archive.id, archive.name, row.time, row.seq, good, *sizes, *seen)
+
+
+def _transaction(entry: Entry) -> int | None:
+    return entry.transaction if isinstance(entry, (SessionEntry, TrimEntry, CompactionEntry)) else None
+
+
+def _is_within(transaction: int | None, limit: int) -> bool:
+    """Whether it is known to be of ``limit`` or an earlier transaction."""
+    return transaction is not None and transaction <= limit
+
+
+def _is_undone(entry: Entry, back_to: int | None) -> bool:
+    """Whether it is known to be of a later transaction than ``back_to``."""
+    transaction = _transaction(entry)
+    return back_to is not None and transaction is not None and transaction > back_to
