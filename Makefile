@@ -3,15 +3,19 @@
 PYTHON ?= /usr/bin/python3
 export PYTHON
 BIN := .cache/venv/bin
+PYTEST := $(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap lab demo test molecule lint bench down clean
+.PHONY: help bootstrap bootstrap-unit lab demo test unit integration lab-test molecule lint times bench down clean
 
 help: ## Show these lines
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 bootstrap: ## Install what is needed: Debian packages (as root) and Python packages (in a venv)
 	@tests/tools/bootstrap
+
+bootstrap-unit:
+	@tests/tools/bootstrap unit
 
 lab: bootstrap ## Bring up the lab: a server, five clients, a mail server
 	@tests/tools/lab up
@@ -19,14 +23,26 @@ lab: bootstrap ## Bring up the lab: a server, five clients, a mail server
 demo: bootstrap ## Provision the lab, back it all up, print the mail
 	@tests/tools/demo
 
-test: bootstrap ## Run every test
-	@$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
+test: bootstrap ## Run every test, the longest first
+	@$(PYTEST)
+
+unit: bootstrap-unit ## Run the tests that need no root, no containers and no other processes
+	@$(PYTEST) tests/unit
+
+integration: bootstrap ## Run the tests that start Borg, sshd or Ansible on this machine
+	@$(PYTEST) tests/integration
+
+lab-test: bootstrap ## Run the tests that need the lab
+	@$(PYTEST) tests/lab
 
 molecule: bootstrap ## Run the Molecule scenarios of the roles
 	@$(BIN)/pytest tests/lab/molecule
 
 lint: bootstrap ## Run the checks that need no lab
-	@$(BIN)/pytest tests/quality
+	@$(PYTEST) tests/quality
+
+times: bootstrap-unit ## Show how long each group of tests took when it last ran
+	@$(BIN)/python tests/support/times.py
 
 bench: bootstrap ## Measure gate, audit and ledger against what they are compared with
 	$(BIN)/python tests/bench/gate.py 1024 2

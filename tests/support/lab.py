@@ -23,6 +23,17 @@ class LabError(Exception):
     """The lab itself does not work; says what was tried and what it said."""
 
 
+def lab_environment() -> dict[str, str]:
+    """Return what names this process's lab: the first process has the one that is named, others one beside it."""
+    name = os.environ.get("PARANOID_LAB", "lab")
+    net = os.environ.get("PARANOID_LAB_NET", "10.97.0")
+    if number := int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]):
+        rest, last = net.rsplit(".", 1)
+        name, net = f"{name}-{number}", f"{rest}.{int(last) + number}"
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PARANOID_LAB": name, "PARANOID_LAB_NET": net, "LC_ALL": "C.UTF-8", "PATH": path}
+
+
 def lab_tool(verb: str, environment: dict[str, str]) -> None:
     """Run ``tests/tools/lab``; raises LabError with what it said."""
     command: list[str | Path] = [ROOT / "tests/tools/lab", verb]
@@ -41,12 +52,9 @@ class Lab:
 
     @classmethod
     def up(cls) -> Lab:
-        """Bring up the lab that the environment names, or finish what is missing of it."""
-        name = os.environ.get("PARANOID_LAB", "lab")
-        net = os.environ.get("PARANOID_LAB_NET", "10.97.0")
-        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-        lab = {"PARANOID_LAB": name, "PARANOID_LAB_NET": net, "LC_ALL": "C.UTF-8", "PATH": path}
-        environment = os.environ | lab
+        """Bring up this process's lab, or finish what is missing of it."""
+        environment = lab_environment()
+        name = environment["PARANOID_LAB"]
         lab_tool("up", environment)
         state = ROOT / ".cache/lab" / name
         pairs = (line.split("=", 1) for line in (state / "env").read_text().splitlines())

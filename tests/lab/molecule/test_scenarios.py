@@ -1,30 +1,25 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every Molecule scenario. They share a lab of their own: the first one makes it, each finds it as the last left it."""
+"""Every Molecule scenario. They share the lab with the other tests: each finds it as the last one left it."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import BIN, ROOT, lab_tool
+from lab import BIN, ROOT, lab_environment, lab_tool
 
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Of a lab beside the one of the other tests. What Molecule knows of it is shared, so that it is made once."""
-    shared = str(tmp_path_factory.mktemp("molecule"))
-    lab = {"PARANOID_LAB": "molecule", "PARANOID_LAB_NET": "10.97.1", "MOLECULE_EPHEMERAL_DIRECTORY": shared}
-    environment = os.environ | lab | {"LC_ALL": "C.UTF-8", "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    lab_tool("caches", environment)
-    yield environment
-    lab_tool("down", environment)
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The lab of this process. What Molecule knows of it is shared by all scenarios, so that it is made once."""
+    environment = lab_environment() | {"MOLECULE_EPHEMERAL_DIRECTORY": str(tmp_path_factory.mktemp("molecule"))}
+    lab_tool("up", environment)
+    return environment
 
 
 def test_there_are_scenarios() -> None:
