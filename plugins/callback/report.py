@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Observes a run, records it, and mails what came of it."""
+"""Observe a run, record it, and mail a report of it."""
 
 from __future__ import annotations
 
@@ -151,8 +151,12 @@ from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, State, Work
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import text
-from ansible_collections.paranoid.backup.plugins.plugin_utils._run import ansible_events as event
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import take_text
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_events import (
+    find_work,
+    find_works,
+    read_failure,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.early_exit import EarlyExit
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.observer import (
     REPORTED,
@@ -164,8 +168,8 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._run.observer impo
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import (
     Settings,
     SettingsError,
-    objection,
-    settings_from,
+    explain_error,
+    load_settings,
 )
 
 EXIT_FAILURE = 2
@@ -173,14 +177,14 @@ EXIT_NOT_REPORTED = 7
 
 
 def _guarded(method: Callable[..., None]) -> Callable[..., None]:
-    """Remember an exception of ours, which Ansible would only warn of and end with exit code 0."""
+    """Note an exception of ours: Ansible would only warn of it, and exit with 0."""
 
     @functools.wraps(method)
     def call(self: CallbackModule, *args: Any, **kwargs: Any) -> None:
         try:
             method(self, *args, **kwargs)
         except Exception as error:
-            self.defect(method.__name__, error)
+            self.note_defect(method.__name__, error)
 
     return call
 
@@ -204,19 +208,19 @@ class CallbackModule(CallbackBase):
         self._playbook = path
         self._play: Any = None
         self._observer: Observer | None = None
-        self._cut_off: EarlyExit | None = None
+        self._early_exit: EarlyExit | None = None
         self._failed: dict[str, Client] = {}
         self._exit_code = 0
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
-        """Read the options; a wrong one ends a run of ours before it begins, and disturbs no other playbook."""
+        """Read the options; a wrong one ends a run with work before it begins, and does not disturb other playbooks."""
         try:
             super().set_options(  # type: ignore[no-untyped-call]
                 task_keys=task_keys, var_options=var_options, direct=direct
             )
-            self._settings = settings_from(self.get_option)
+            self._settings = load_settings(self.get_option)
         except (SettingsError, AnsibleError) as error:
-            self._refusal = text(objection(error, yaml.safe_load(DOCUMENTATION)["options"]), 800)
+            self._refusal = take_text(explain_error(error, yaml.safe_load(DOCUMENTATION)["options"]), 800)
         # Tasks on this host would inherit it.
         os.environ.pop("PARANOID_REPORT_SMTP_PASSWORD", None)
 
@@ -226,41 +230,41 @@ class CallbackModule(CallbackBase):
         if os.environ.get(RUN_ID, "") in ("", self._own_run_id):
             self._own_run_id = os.environ[RUN_ID] = new_run_id()
         os.environ[REPORTED] = os.environ[RUN_ID]
-        if any(event.works_of(play) for play in playbook.get_plays()):
+        if any(find_works(play) for play in playbook.get_plays()):
             self._observe()
 
     @_guarded
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._play = play
-        for work in event.works_of(play) if self._observer else ():
+        for work in find_works(play) if self._observer else ():
             self._plan(work)
 
     @_guarded
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        work = event.work_of(task)
+        work = find_work(task)
         if work:
             self._plan(work)
 
     @_guarded
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         if self._observer:
-            self._observer.started(host, task)
+            self._observer.note_start(host, task)
 
     @_guarded
     def v2_runner_on_ok(self, result: Any) -> None:
-        self._ended(State.OK, result)
+        self._note_result(State.OK, result)
 
     @_guarded
     def v2_runner_on_skipped(self, result: Any) -> None:
-        self._ended(State.SKIPPED, result)
+        self._note_result(State.SKIPPED, result)
 
     @_guarded
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool | None = False) -> None:
-        self._ended(State.FAILED, result, bool(ignore_errors))
+        self._note_result(State.FAILED, result, bool(ignore_errors))
 
     @_guarded
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._ended(State.UNREACHABLE, result, bool(result.task.ignore_unreachable))
+        self._note_result(State.UNREACHABLE, result, bool(result.task.ignore_unreachable))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._finish(stats)
@@ -268,13 +272,13 @@ class CallbackModule(CallbackBase):
             # The one way in which a callback can make ansible-playbook fail; later callbacks are not called.
             raise SystemExit(self._exit_code)
 
-    def defect(self, where: str, error: Exception) -> None:
-        """Say and remember that this plugin itself failed."""
+    def note_defect(self, where: str, error: Exception) -> None:
+        """Print and note that this plugin itself failed."""
         self._exit_code = EXIT_NOT_REPORTED
-        line = text(f"paranoid.backup.report failed in {where}: {type(error).__name__}: {error}", 500)
+        line = take_text(f"paranoid.backup.report failed in {where}: {type(error).__name__}: {error}", 500)
         if self._observer:
-            self._observer.problem(line)
-        self._say(line, bad=True)
+            self._observer.note_problem(line)
+        self._print(line, bad=True)
 
     def _observe(self) -> Observer:
         try:
@@ -282,57 +286,57 @@ class CallbackModule(CallbackBase):
                 raise CannotBeginError(self._refusal)
             check = bool(context.CLIARGS.get("check"))
             self._observer = Observer(self._settings, os.environ[RUN_ID], self._playbook, check)
-            self._cut_off = EarlyExit(self._end_early)
+            self._early_exit = EarlyExit(self._end_early)
             return self._observer
         except CannotBeginError as error:
-            self._say(f"paranoid.backup.report: {error}. Nothing was started.", bad=True)
+            self._print(f"paranoid.backup.report: {error}. Nothing was started.", bad=True)
             raise SystemExit(EXIT_NOT_REPORTED) from None
 
     def _plan(self, work: Work) -> None:
-        """Announce all hosts of the play, those of later batches and those already lost too."""
+        """Plan all hosts of the play, also those of later batches and those that have already failed."""
         observer = self._observer or self._observe()
         names = self._play.get_variable_manager().get_vars(play=self._play)["ansible_play_hosts_all"]
         observer.plan(names, work, self._failed)
 
-    def _ended(self, state: State, result: Any, ignored: bool = False) -> None:
-        if event.work_of(result.task):
+    def _note_result(self, state: State, result: Any, ignored: bool = False) -> None:
+        if find_work(result.task):
             if self._observer:
-                self._observer.ended(state, result)
+                self._observer.note_result(state, result)
         elif state in (State.FAILED, State.UNREACHABLE) and not ignored:
-            client = event.failure_before(state, result)
+            client = read_failure(state, result)
             self._failed[client.name] = client
             if self._observer:
-                self._observer.failed(client)
+                self._observer.note_failure(client)
 
     @_guarded
     def _finish(self, stats: Any) -> None:
-        if not self._observer or not self._cut_off:
+        if not self._observer or not self._early_exit:
             return
-        self._cut_off.over()
+        self._early_exit.disarm()
         published = self._observer.finish([*stats.failures, *stats.dark])
         if not published.complete:
             self._exit_code = EXIT_NOT_REPORTED
         elif not self._exit_code and published.run.status == "FAILURE" and not stats.failures and not stats.dark:
             self._exit_code = EXIT_FAILURE
-        self._say(self._observer.told(published.run), bad=not published.complete)
+        self._print(self._observer.format_summary(published.run), bad=not published.complete)
         not_pruned = self._observer.prune()
         if not_pruned:
-            self._say(f"paranoid.backup.report: {not_pruned}")
+            self._print(f"paranoid.backup.report: {not_pruned}")
 
     @_guarded
     def _end_early(self, why: str) -> None:
-        """Report a run that Ansible does not bring to its end; the exit code is its own, and is not 0."""
+        """Report a run that Ansible does not finish; the exit code is Ansible's own, and is not 0."""
         if not self._observer:
             return
-        self._observer.problem(why)
-        self._say(self._observer.told(self._observer.finish(()).run), bad=True)
+        self._observer.note_problem(why)
+        self._print(self._observer.format_summary(self._observer.finish(()).run), bad=True)
 
-    def _say(self, line: str, bad: bool = False) -> None:
+    def _print(self, line: str, bad: bool = False) -> None:
         try:
             if bad:
                 self._display.error(line, wrap_text=False)
             else:
                 self._display.display(line)
         except OSError:
-            # Nobody reads our output any more; the exit code and the mail still speak.
+            # Nobody reads our output any more; the exit code and the mail remain.
             self._exit_code = self._exit_code or EXIT_NOT_REPORTED

@@ -26,8 +26,8 @@ _PORTS = {"none": 25, "starttls": 587, "tls": 465}
 class SettingsError(Exception):
     """An option has a value that cannot work; the message is one line that names it and says where it is set."""
 
-    def __init__(self, words: str, *names: str) -> None:
-        super().__init__(f"{words}; {where(*names)}")
+    def __init__(self, problem: str, *names: str) -> None:
+        super().__init__(f"{problem}; {explain_setting(*names)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Sendmail:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the callback was told. ``transport`` is None when no mail is wanted."""
+    """The options of the callback. ``transport`` is None when no mail is wanted."""
 
     report_dir: Path
     title: str
@@ -66,7 +66,7 @@ class Settings:
     keep_days: int = 0
 
 
-def settings_from(option: Callable[[str], Any]) -> Settings:
+def load_settings(option: Callable[[str], Any]) -> Settings:
     """Read every option by its documented name; raises SettingsError."""
     method = option("method")
     subject = Template(option("subject"))
@@ -75,24 +75,24 @@ def settings_from(option: Callable[[str], Any]) -> Settings:
         known = ", ".join(f"${word}" for word in sorted(SUBJECT_WORDS))
         raise SettingsError(f"subject: {', '.join(unknown)} has no meaning there, only {known} and $$ have", "subject")
     if method != "none":
-        _need(option, f"method {method}", "mail_from", "mail_to")
+        _require(option, f"method {method}", "mail_from", "mail_to")
         for name in ("mail_from", "mail_to"):
-            _check_addresses(name, _listed(option(name)))
+            _check_addresses(name, _split(option(name)))
     return Settings(
         report_dir=Path(option("report_dir")).expanduser().absolute(),
         title=option("title"),
         subject=subject,
         mail_from=option("mail_from") or "",
-        mail_to=_listed(option("mail_to")),
+        mail_to=_split(option("mail_to")),
         mail_in_check=option("mail_in_check"),
-        transport=_transport(option),
-        keep_runs=_limit(option, "keep_runs"),
-        keep_days=_limit(option, "keep_days"),
+        transport=_read_transport(option),
+        keep_runs=_read_limit(option, "keep_runs"),
+        keep_days=_read_limit(option, "keep_days"),
     )
 
 
-def objection(error: Exception, documented: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return what is wrong with an option; Ansible names neither what it takes nor all places where it is set."""
+def explain_error(error: Exception, documented: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what is wrong with an option; Ansible does not say which values it takes, nor where it is set."""
     named, value = _NAMED.search(str(error)), _VALUE.search(str(error))
     if isinstance(error, SettingsError) or not named or not value or named[1] not in documented:
         return str(error)
@@ -101,50 +101,50 @@ def objection(error: Exception, documented: Mapping[str, Mapping[str, Any]]) -> 
     return str(SettingsError(f"{named[1]}: {value[1]} is not {allowed}", named[1]))
 
 
-def where(*names: str) -> str:
-    """Return what to do about options: where they are set, in the file or in the environment."""
+def explain_setting(*names: str) -> str:
+    """Return where options are set: in the file or in the environment."""
     variables = " and ".join("PARANOID_REPORT_" + name.removeprefix("report_").upper() for name in names)
     them = "it" if len(names) == 1 else "them"
     return f"set {them} under [{SECTION}] in ansible.cfg, or as {variables} in the environment"
 
 
-def _transport(option: Callable[[str], Any]) -> Smtp | Sendmail | None:
+def _read_transport(option: Callable[[str], Any]) -> Smtp | Sendmail | None:
     match option("method"):
         case "smtp":
-            return _smtp(option)
+            return _read_smtp(option)
         case "sendmail":
-            return _sendmail(option)
+            return _read_sendmail(option)
         case _:
             return None
 
 
-def _smtp(option: Callable[[str], Any]) -> Smtp:
-    _need(option, "method smtp", "smtp_host")
+def _read_smtp(option: Callable[[str], Any]) -> Smtp:
+    _require(option, "method smtp", "smtp_host")
     password = option("smtp_password") or ""
     if option("smtp_password_file"):
-        password = _password_from(Path(option("smtp_password_file")).expanduser())
+        password = _read_password(Path(option("smtp_password_file")).expanduser())
     if bool(option("smtp_user")) != bool(password):
-        words = "smtp_user and smtp_password_file (or smtp_password) go together: one of them is missing"
-        raise SettingsError(words, "smtp_user", "smtp_password_file")
+        problem = "smtp_user and smtp_password_file (or smtp_password) go together: one of them is missing"
+        raise SettingsError(problem, "smtp_user", "smtp_password_file")
     return Smtp(
         host=option("smtp_host"),
-        port=_port(option),
+        port=_read_port(option),
         security=option("smtp_security"),
         user=option("smtp_user") or "",
         password=password,
-        ca_file=_ca_file(option("smtp_ca_file") or ""),
-        timeout=_timeout(option),
+        ca_file=_check_ca_file(option("smtp_ca_file") or ""),
+        timeout=_read_timeout(option),
     )
 
 
-def _port(option: Callable[[str], Any]) -> int:
+def _read_port(option: Callable[[str], Any]) -> int:
     port = option("smtp_port") or _PORTS[option("smtp_security")]
     if not 0 < port < 65536:
         raise SettingsError("smtp_port: must be from 1 to 65535", "smtp_port")
     return int(port)
 
 
-def _ca_file(path: str) -> str:
+def _check_ca_file(path: str) -> str:
     try:
         ssl.create_default_context(cafile=path or None)
     except ssl.SSLError:
@@ -154,44 +154,44 @@ def _ca_file(path: str) -> str:
     return path
 
 
-def _sendmail(option: Callable[[str], Any]) -> Sendmail:
+def _read_sendmail(option: Callable[[str], Any]) -> Sendmail:
     path = option("sendmail_path")
     if not (os.path.isfile(path) and os.access(path, os.X_OK)):
         raise SettingsError(f"sendmail_path: {path} is not an executable file", "sendmail_path")
-    return Sendmail(path, _timeout(option))
+    return Sendmail(path, _read_timeout(option))
 
 
-def _password_from(path: Path) -> str:
+def _read_password(path: Path) -> str:
     try:
         with path.open(encoding="utf-8") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & stat.S_IROTH:
-                words = f"smtp_password_file: everybody can read {path}; chmod o= takes that right away"
-                raise SettingsError(words, "smtp_password_file")
+                problem = f"smtp_password_file: everybody can read {path}; chmod o= takes that right away"
+                raise SettingsError(problem, "smtp_password_file")
             return file.readline().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         how = getattr(error, "strerror", None) or "it is not UTF-8"
         raise SettingsError(f"smtp_password_file: {path} cannot be read: {how}", "smtp_password_file") from error
 
 
-def _timeout(option: Callable[[str], Any]) -> float:
+def _read_timeout(option: Callable[[str], Any]) -> float:
     if not 0 < option("timeout") <= 3600:
         raise SettingsError("timeout: must be from 1 to 3600 seconds", "timeout")
     return float(option("timeout"))
 
 
-def _limit(option: Callable[[str], Any], name: str) -> int:
+def _read_limit(option: Callable[[str], Any], name: str) -> int:
     if option(name) < 0:
         raise SettingsError(f"{name}: must be 0, which is no limit, or more", name)
     return int(option(name))
 
 
-def _need(option: Callable[[str], Any], why: str, *names: str) -> None:
+def _require(option: Callable[[str], Any], why: str, *names: str) -> None:
     missing = [name for name in names if not option(name)]
     if missing:
         raise SettingsError(f"{why} needs {' and '.join(missing)} (method none sends no mail)", *missing)
 
 
-def _listed(value: Any) -> tuple[str, ...]:
+def _split(value: Any) -> tuple[str, ...]:
     entries = [value] if isinstance(value, str) else value or []
     return tuple(entry.strip() for entry in entries if entry.strip())
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State, Work
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import Session
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult
 from hypothesis import strategies as st
 
 HOSTILE = (
@@ -57,28 +57,28 @@ MAINTAINED = {
 }  # fmt: skip
 
 
-def session(**changes: Any) -> Session:
+def session(**changes: Any) -> SessionResult:
     """A backup that went well, but for the changes."""
     archive = {"name": "a", "id": "f" * 64, "nfiles": 184223, "original_size": 48 * 2**30}
     sizes = {"compressed_size": 31 * 2**30, "deduplicated_size": 212 * 2**20}
     raw = {"duration": 63.2, "bytes_received": 310 * 2**20, "archive": {**archive, **sizes}}
-    return Session.from_dict({**raw, **changes})
+    return SessionResult.from_dict({**raw, **changes})
 
 
-def maintained(code: str = "", reason: str = "", **changes: Any) -> Session:
+def maintained(code: str = "", reason: str = "", **changes: Any) -> SessionResult:
     """Three archives went, one that nobody knows is there, the check went well."""
     drop = [{"id": digit * 64, "name": f"web01-2026-10-0{digit}T03:00:00"} for digit in "123"]
     raw = {
         "named": [one["id"] for one in drop], "deleted": [one["id"] for one in drop], "kept": 28, "missing": [],
         "unknown": [], "check": "ok", "waiting": "", "plan": {"drop": drop, "keep": [{"id": "9" * 64, "name": "kept"}]},
     }  # fmt: skip
-    return Session.from_dict({"duration": 94.0, "code": code, "reason": reason, "maintain": {**raw, **changes}})
+    return SessionResult.from_dict({"duration": 94.0, "code": code, "reason": reason, "maintain": {**raw, **changes}})
 
 
-def compacted(**changes: Any) -> Session:
+def compacted(**changes: Any) -> SessionResult:
     """A compaction that freed 3 GiB, but for the changes."""
     raw = {"size": 50 * 2**30, "freeable": 3 * 2**30, "size_after": 47 * 2**30, "waiting": "", **changes}
-    return Session.from_dict({"duration": 41.0, "compaction": raw})
+    return SessionResult.from_dict({"duration": 41.0, "compaction": raw})
 
 
 def maintain_run(run: Run) -> Run:
@@ -93,7 +93,7 @@ def maintain_run(run: Run) -> Run:
         Client("db01", State.OK, maintained(unknown=unknown)),
         Client("db02", State.FAILED, lost),
         Client("app01", State.FAILED, maintained("check_failed", "errors", check="failed")),
-        Client("mail01", State.FAILED, Session.from_dict({"code": "frozen", "reason": frozen})),
+        Client("mail01", State.FAILED, SessionResult.from_dict({"code": "frozen", "reason": frozen})),
     )
     works = tuple(replace(client, work=Work.MAINTAIN) for client in clients)
     return replace(run, playbook="maintain.yml", clients=works)
@@ -107,7 +107,7 @@ def compact_run(run: Run) -> Run:
         Client("web01", State.OK, compacted()),
         Client("web02", State.OK, compacted(size_after=None, waiting=held)),
         Client("app01", State.OK, compacted(size_after=None, waiting=held)),
-        Client("db01", State.FAILED, Session.from_dict({"code": "alarm", "reason": alarm})),
+        Client("db01", State.FAILED, SessionResult.from_dict({"code": "alarm", "reason": alarm})),
     )
     works = tuple(replace(client, work=Work.COMPACT) for client in clients)
     return replace(run, playbook="compact.yml", clients=works)
@@ -115,9 +115,11 @@ def compact_run(run: Run) -> Run:
 
 def audit_run(run: Run) -> Run:
     """One client that is as it was left, one with damage."""
-    clean = Session.from_dict({"duration": 0.3, "audit": {"verdict": "clean", "findings": []}})
+    clean = SessionResult.from_dict({"duration": 0.3, "audit": {"verdict": "clean", "findings": []}})
     damage = {"verdict": "alarm", "findings": ["damage: segment 17, offset 8: wrong checksum"]}
-    found = Session.from_dict({"code": "alarm", "audit": damage, "reason": "ALARM: db01's repository is not as it was"})
+    found = SessionResult.from_dict(
+        {"code": "alarm", "audit": damage, "reason": "ALARM: db01's repository is not as it was"}
+    )
     clients = (Client("web01", State.OK, clean), Client("db01", State.FAILED, found))
     works = tuple(replace(client, work=Work.AUDIT) for client in clients)
     return replace(run, playbook="audit.yml", clients=works)

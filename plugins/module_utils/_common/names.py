@@ -14,6 +14,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]*", re.ASCII)
 _USER_MAX = 31
 _KEPT = 18
+_RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}", re.ASCII)
 _HASHED = re.compile(r".*-[0-9a-f]{8}")
 
 
@@ -25,6 +26,11 @@ def valid_client_name(name: str) -> bool:
 def valid_id(text: str) -> bool:
     """Tell whether TEXT is an id of Borg's, of a repository or an archive: 64 hex digits."""
     return _ID.fullmatch(text) is not None
+
+
+def is_run_id(text: str) -> bool:
+    """Tell whether TEXT can be a run id, which names a directory of reports and a flag file of the engine."""
+    return _RUN_ID.fullmatch(text) is not None
 
 
 def repository_user(client: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 import time
 from contextlib import ExitStack, closing
@@ -20,7 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg import repos
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp, utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock, port_lock, slot
-from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
+from ansible_collections.paranoid.backup.plugins.module_utils._common.names import is_run_id, valid_client_name
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account, spawn
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import (
     ClientConfig,
@@ -58,7 +57,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_resu
 from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Evidence, decide
 
 POLICIES = {"create": "create", "backup": "append", "info": "read", "open": "read", "maintain": "trim"}
-_RUN_ID = re.compile(r"[A-Za-z0-9._-]{0,64}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class _Session:
         self._blank = blank
         self._began = time.monotonic()
         self._errand: TrimPlan | None = None
-        if not valid_client_name(order.client) or not _RUN_ID.fullmatch(order.run_id):
+        if not valid_client_name(order.client) or (order.run_id and not is_run_id(order.run_id)):
             raise SessionError("not_provisioned", "the name of the client or of the run is not a valid name")
         self._server: ServerConfig = load_server(order.config_dir)
         try:

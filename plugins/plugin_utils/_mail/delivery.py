@@ -18,19 +18,19 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.text impor
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Sendmail, Smtp
 
 
-class TransportError(Exception):
-    """The mail was not accepted for everybody; the message is one line."""
+class DeliveryError(Exception):
+    """The mail was not accepted for every recipient; the message is one line."""
 
 
 def send(mail: EmailMessage, transport: Smtp | Sendmail, sender: str, recipients: tuple[str, ...]) -> None:
-    """Hand ``mail`` in; raises TransportError when anything at all is wrong with it."""
+    """Send ``mail``; raises DeliveryError unless it was accepted for every recipient."""
     if isinstance(transport, Sendmail):
-        _sendmail(mail, transport, sender, recipients)
+        _send_by_sendmail(mail, transport, sender, recipients)
     else:
-        _smtp(mail, transport, sender, recipients)
+        _send_by_smtp(mail, transport, sender, recipients)
 
 
-def _smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple[str, ...]) -> None:
+def _send_by_smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple[str, ...]) -> None:
     where = f"{smtp.host}:{smtp.port}"
     try:
         context = ssl.create_default_context(cafile=smtp.ca_file or None)
@@ -42,11 +42,11 @@ def _smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple[str, ..
                 connection.login(smtp.user, smtp.password)
             refused = connection.send_message(mail, sender, list(recipients))
         finally:
-            _leave(connection)
+            _quit(connection)
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        raise TransportError(_without(smtp.password, f"{where}: {_reason(error, smtp)}")) from None
+        raise DeliveryError(_hide(smtp.password, f"{where}: {_explain(error, smtp)}")) from None
     if refused:
-        raise TransportError(_without(smtp.password, f"{where}: {_refused(refused)}; the others have it"))
+        raise DeliveryError(_hide(smtp.password, f"{where}: {_format_refused(refused)}; the others have it"))
 
 
 def _connect(smtp: Smtp, context: ssl.SSLContext) -> smtplib.SMTP:
@@ -55,18 +55,18 @@ def _connect(smtp: Smtp, context: ssl.SSLContext) -> smtplib.SMTP:
     return smtplib.SMTP(smtp.host, smtp.port, timeout=smtp.timeout)
 
 
-def _leave(connection: smtplib.SMTP) -> None:
-    """Say goodbye; what goes wrong here cannot undo what the server has already answered."""
+def _quit(connection: smtplib.SMTP) -> None:
+    """End the connection; an error here does not change what the server has already answered."""
     try:
         connection.quit()
     except (OSError, smtplib.SMTPException):
         connection.close()
 
 
-def _reason(error: Exception, smtp: Smtp) -> str:
+def _explain(error: Exception, smtp: Smtp) -> str:
     match error:
         case smtplib.SMTPException():
-            return _objection(error, smtp)
+            return _explain_smtp(error, smtp)
         case ssl.SSLCertVerificationError():
             return f"its certificate is not trusted: {error.verify_message}"
         case ssl.SSLError():
@@ -79,17 +79,17 @@ def _reason(error: Exception, smtp: Smtp) -> str:
             return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _objection(error: smtplib.SMTPException, smtp: Smtp) -> str:
-    """What the server had against us, or smtplib against the server; smtplib turns a timeout into a disconnection."""
+def _explain_smtp(error: smtplib.SMTPException, smtp: Smtp) -> str:
+    """Return what the server, or smtplib, refused; smtplib turns a timeout into a disconnection."""
     match error:
         case smtplib.SMTPAuthenticationError():
-            return f"the login of {smtp.user} was refused: {_answer(error)}"
+            return f"the login of {smtp.user} was refused: {_format_answer(error)}"
         case smtplib.SMTPRecipientsRefused():
-            return _refused(error.recipients)
+            return _format_refused(error.recipients)
         case smtplib.SMTPSenderRefused():
-            return f"the sender {error.sender} was refused: {_answer(error)}"
+            return f"the sender {error.sender} was refused: {_format_answer(error)}"
         case smtplib.SMTPResponseException():
-            return f"it answered {_answer(error)}"
+            return f"it answered {_format_answer(error)}"
         case smtplib.SMTPServerDisconnected() if "timed out" in str(error):
             return f"no answer within {smtp.timeout:g} s"
         case smtplib.SMTPNotSupportedError() if "STARTTLS" in str(error):
@@ -98,38 +98,40 @@ def _objection(error: smtplib.SMTPException, smtp: Smtp) -> str:
             return str(error) or type(error).__name__
 
 
-def _answer(error: smtplib.SMTPResponseException) -> str:
+def _format_answer(error: smtplib.SMTPResponseException) -> str:
     text = error.smtp_error
     return f"{error.smtp_code} {decode(text) if isinstance(text, bytes) else text}"
 
 
-def _refused(recipients: dict[str, tuple[int, bytes]]) -> str:
+def _format_refused(recipients: dict[str, tuple[int, bytes]]) -> str:
     return "refused " + ", ".join(
         f"{address} ({code} {decode(answer)})" for address, (code, answer) in sorted(recipients.items())
     )
 
 
-def _without(secret: str, text: str) -> str:
-    """A server may repeat what it was told."""
+def _hide(secret: str, text: str) -> str:
+    """Return the text in one line without the secret: a server may repeat what it was sent."""
     return one_line(text.replace(secret, "***") if secret else text, 500)
 
 
-def _sendmail(mail: EmailMessage, sendmail: Sendmail, sender: str, recipients: tuple[str, ...]) -> None:
+def _send_by_sendmail(mail: EmailMessage, sendmail: Sendmail, sender: str, recipients: tuple[str, ...]) -> None:
     command = [sendmail.path, "-i", "-f", sender, "--", *recipients]
     content = mail.as_bytes(policy=mail.policy.clone(linesep="\n"))
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as source:
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as source:
         source.write(content)
         source.seek(0)
         try:
-            with subprocess.Popen(command, stdin=source, stdout=said, stderr=said, start_new_session=True) as process:
+            with subprocess.Popen(
+                command, stdin=source, stdout=output, stderr=output, start_new_session=True
+            ) as process:
                 code = _wait(process, sendmail)
         except OSError as error:
-            raise TransportError(f"{sendmail.path}: {error.strerror}") from None
-        said.seek(0)
-        words = one_line(decode(said.read(2000)), 400)
+            raise DeliveryError(f"{sendmail.path}: {error.strerror}") from None
+        output.seek(0)
+        message = one_line(decode(output.read(2000)), 400)
     if code:
         how = f"was killed by signal {-code}" if code < 0 else f"exited with {code}"
-        raise TransportError(f"{sendmail.path} {how}: {words or 'it said nothing'}")
+        raise DeliveryError(f"{sendmail.path} {how}: {message or 'it said nothing'}")
 
 
 def _wait(process: subprocess.Popen[bytes], sendmail: Sendmail) -> int:
@@ -137,4 +139,4 @@ def _wait(process: subprocess.Popen[bytes], sendmail: Sendmail) -> int:
         return process.wait(sendmail.timeout)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        raise TransportError(f"{sendmail.path} did not end within {sendmail.timeout:g} s") from None
+        raise DeliveryError(f"{sendmail.path} did not end within {sendmail.timeout:g} s") from None

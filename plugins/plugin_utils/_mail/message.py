@@ -12,15 +12,15 @@ from email.policy import SMTP
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Run
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report import formatting as words
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline import what
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import count_seconds, format_duration
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline import format_status
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
 
 
-def message(run: Run, settings: Settings, text: str, html: str) -> EmailMessage:
+def make_message(run: Run, settings: Settings, text: str, html: str) -> EmailMessage:
     """Return the mail of a finished run as multipart/alternative."""
     mail = EmailMessage(policy=SMTP)
-    mail["Subject"] = subject(run, settings)
+    mail["Subject"] = format_subject(run, settings)
     mail["From"] = Address(addr_spec=settings.mail_from)
     mail["To"] = [Address(addr_spec=address) for address in settings.mail_to]
     mail["Date"] = datetime.fromisoformat(run.finished)
@@ -32,17 +32,17 @@ def message(run: Run, settings: Settings, text: str, html: str) -> EmailMessage:
     return mail
 
 
-def subject(run: Run, settings: Settings) -> str:
+def format_subject(run: Run, settings: Settings) -> str:
     """Return the subject, one printable line of at most 200 characters."""
     tally = run.tally
     line = settings.subject.substitute(
         STATUS=run.status,
-        WHAT=what(run),
+        WHAT=format_status(run),
         SUCCEEDED=tally.succeeded,
         FAILED=tally.failed,
         SKIPPED=tally.skipped,
         TOTAL=tally.total,
-        RUNTIME=words.duration(words.between(run.started, run.finished)),
+        RUNTIME=format_duration(count_seconds(run.started, run.finished)),
         RUN_ID=run.run_id,
         TITLE=run.title,
     )

@@ -15,14 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Run
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import mapping
 
 RECORD = "record.json"
-LARGEST_RECORD = 512 * 1024 * 1024
 
 
 class RecordExistsError(Exception):
-    """An id is for one run only."""
+    """There is already a run with this id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class RunDir:
 
     @classmethod
     def create(cls, report_dir: Path, run_id: str) -> RunDir:
-        """Make the directory; raises RecordExistsError when there is one, of which only one of two can be the maker."""
+        """Make the directory; raises RecordExistsError if there is one, so that two runs cannot share it."""
         path = report_dir / run_id
         report_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
@@ -45,11 +43,11 @@ class RunDir:
 
     @property
     def record(self) -> Path:
-        """Where the record is."""
+        """The path of the record."""
         return self.path / RECORD
 
     def begin(self, run: Run) -> None:
-        """Write the first record; raises OSError, and leaves no directory then."""
+        """Write the first record; on an error remove the directory again and raise OSError."""
         try:
             self.save(run)
         except OSError:
@@ -60,13 +58,8 @@ class RunDir:
         """Replace the record; raises OSError."""
         self.write(RECORD, (json.dumps(run.to_dict(), ensure_ascii=False, indent=1) + "\n").encode())
 
-    def load(self) -> Run:
-        """Read the record; raises OSError when there is none, ValueError when it is no JSON."""
-        with self.record.open("rb") as file:
-            return Run.from_dict(mapping(json.loads(file.read(LARGEST_RECORD))))
-
     def write(self, name: str, content: bytes) -> None:
-        """Replace one file; raises OSError, and leaves the old one then."""
+        """Replace one file; on an error keep the old one and raise OSError."""
         descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=self.path)
         try:
             with os.fdopen(descriptor, "wb") as file:

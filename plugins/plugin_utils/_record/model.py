@@ -1,25 +1,21 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The record of a run: what was planned, what came of each client, whether the mail went out. No I/O."""
+"""The record of a run: what was planned, how each client ended, whether the mail was sent. No I/O."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import sanitize as untrusted
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import Session
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult
 
 SCHEMA = 2
-_RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}", re.ASCII)
 
 
 class State(StrEnum):
-    """How far a client came. A finished run's ``planned`` means: it was never this client's turn."""
+    """How far a client came. In a finished run ``planned`` means that the client never had its turn."""
 
     PLANNED = "planned"
     RUNNING = "running"
@@ -53,61 +49,39 @@ class Client:
 
     name: str
     state: State = State.PLANNED
-    session: Session | None = None
+    session: SessionResult | None = None
     work: Work = Work.BACKUP
 
     @property
-    def failed(self) -> bool:
-        """A client that started and never came to an end has failed as well."""
+    def has_failed(self) -> bool:
+        """Whether it failed; a client that started and never ended has failed as well."""
         return self.state in (State.FAILED, State.UNREACHABLE, State.RUNNING)
 
     @property
-    def alarm(self) -> bool:
-        """Whether an audit raised an alarm now."""
-        session = self.session
-        audited = session.audit if session else None
-        return session is not None and (session.code == "alarm" or (audited is not None and audited.verdict == "alarm"))
+    def has_alarm(self) -> bool:
+        """Whether an audit raised an alarm in this run."""
+        return self.session is not None and self.session.has_alarm
 
     @property
-    def frozen(self) -> bool:
-        """Whether nothing was done because of an earlier alarm; a backup goes on in spite of one."""
+    def is_frozen(self) -> bool:
+        """Whether the work was refused because of an earlier alarm; a backup goes on in spite of one."""
         return self.session is not None and self.session.code == "frozen"
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Client:
-        """Take what can be used of ``raw``; never raises. An unknown state is a failure."""
-        session = raw.get("session")
-        return cls(
-            name=untrusted.text(raw.get("name"), 200),
-            state=State(untrusted.word(raw.get("state"), frozenset(State), State.FAILED)),
-            session=Session.from_dict(session) if isinstance(session, Mapping) else None,
-            work=Work(untrusted.word(raw.get("work"), frozenset(Work), Work.BACKUP)),
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """What became of the mail; ``error`` is one line."""
+    """Whether the mail was sent; ``error`` is one line."""
 
     state: MailState
     to: tuple[str, ...] = ()
     error: str = ""
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Mail:
-        """Take what can be used of ``raw``; never raises. An unknown state is ``pending``."""
-        return cls(
-            state=MailState(untrusted.word(raw.get("state"), frozenset(MailState), MailState.PENDING)),
-            to=untrusted.lines(raw.get("to"), 100, 320),
-            error=untrusted.text(raw.get("error"), 500),
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """How many clients; ``succeeded + failed + skipped == total``. Those never run count as skipped.
 
-    Where a run does several works, the worst that came of a client counts.
+    Where a run does several works, a client counts by its worst result.
     """
 
     total: int
@@ -135,8 +109,8 @@ class Run:
 
     @property
     def tally(self) -> Tally:
-        """Count the clients by what became of them."""
-        failed = {client.name for client in self.clients if client.failed}
+        """The clients, counted by how they ended."""
+        failed = {client.name for client in self.clients if client.has_failed}
         not_run = {client.name for client in self.clients if client.state is State.PLANNED} - failed
         succeeded = {client.name for client in self.clients if client.state is State.OK} - failed - not_run
         total = len({client.name for client in self.clients})
@@ -149,38 +123,16 @@ class Run:
 
     @property
     def status(self) -> str:
-        """Return SUCCESS or FAILURE. What was not seen to succeed is no success: no client, one not run, a problem."""
+        """SUCCESS, or FAILURE if there was no client, one failed or never ran, or the run itself had a problem."""
         tally = self.tally
         good = self.finished and tally.total and not tally.failed and not tally.not_run and not self.problems
         return "SUCCESS" if good else "FAILURE"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as plain JSON types, with status and tally for whoever reads it without this code."""
+        """Return the record as plain JSON types, with status and tally for readers without this code."""
         return {
             "schema": SCHEMA,
             "status": self.status if self.finished else "RUNNING",
             "tally": asdict(self.tally),
             **asdict(self),
         }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Run:
-        """Take what can be used of a record; never raises."""
-        return cls(
-            run_id=untrusted.text(raw.get("run_id"), 64),
-            title=untrusted.text(raw.get("title"), 80),
-            controller=untrusted.text(raw.get("controller"), 255),
-            user=untrusted.text(raw.get("user"), 64),
-            playbook=untrusted.text(raw.get("playbook"), 255),
-            check=raw.get("check") is True,
-            started=untrusted.moment(raw.get("started")),
-            finished=untrusted.moment(raw.get("finished")),
-            mail=Mail.from_dict(untrusted.mapping(raw.get("mail"))),
-            clients=tuple(map(Client.from_dict, untrusted.mappings(raw.get("clients")))),
-            problems=untrusted.lines(raw.get("problems"), 100, 500),
-        )
-
-
-def valid_run_id(text: str) -> bool:
-    """Whether ``text`` can be a run id, which is also the name of a directory."""
-    return _RUN_ID.fullmatch(text) is not None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Removes the directories of old runs: only those that the callback made, with nothing of others in them."""
+"""Remove the directories of old runs: only those that the callback made, and that hold nothing else."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.names import is_run_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import LARGEST_RECORD, RECORD
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import valid_run_id
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import mapping
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RECORD
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import take_mapping
 
 DAY = 86400.0
+_LARGEST_RECORD = 512 * 1024 * 1024
 _OURS = (RECORD, "report.txt", "report.html", "mail.eml")
 _UNTOUCHED = 2 * DAY  # Another run may still write to what is younger: a session can take a day.
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -32,7 +33,7 @@ class OldRun:
     written: float
 
 
-def outdated(runs: Sequence[OldRun], now: float, keep_runs: int, keep_days: int) -> list[str]:
+def choose_outdated(runs: Sequence[OldRun], now: float, keep_runs: int, keep_days: int) -> list[str]:
     """Return the ids of the runs to remove, the oldest first; 0 is no limit, and young ones stay in any case."""
     newest_first = sorted(runs, key=lambda run: (run.written, run.run_id), reverse=True)
     beyond = [
@@ -44,34 +45,34 @@ def outdated(runs: Sequence[OldRun], now: float, keep_runs: int, keep_days: int)
 
 
 def prune(report_dir: Path, now: float, keep_runs: int, keep_days: int) -> str:
-    """Remove old runs; return what could not be removed in one line, else an empty string. Never raises OSError."""
-    troubles = []
+    """Remove old runs; return what could not be removed as one line, or an empty string. Never raises OSError."""
+    errors = []
     try:
-        with _opened(str(report_dir), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as parent:
-            for run_id in outdated(_runs(parent), now, keep_runs, keep_days):
+        with _open(str(report_dir), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as parent:
+            for run_id in choose_outdated(_list_runs(parent), now, keep_runs, keep_days):
                 try:
                     _remove(parent, run_id)
                 except OSError as error:
-                    troubles.append(f"{run_id}: {error.strerror}")
+                    errors.append(f"{run_id}: {error.strerror}")
     except OSError as error:
-        troubles.append(str(error.strerror))
-    if not troubles:
+        errors.append(str(error.strerror))
+    if not errors:
         return ""
-    more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
-    return one_line(f"old runs in {report_dir} could not be removed: {troubles[0]}{more}", 500)
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return one_line(f"old runs in {report_dir} could not be removed: {errors[0]}{more}", 500)
 
 
-def _runs(parent: int) -> list[OldRun]:
+def _list_runs(parent: int) -> list[OldRun]:
     found = []
     with os.scandir(parent) as entries:
         for entry in entries:
-            if valid_run_id(entry.name) and entry.is_dir(follow_symlinks=False):
-                written = _written(parent, entry.name)
+            if is_run_id(entry.name) and entry.is_dir(follow_symlinks=False):
+                written = _time_of_record(parent, entry.name)
                 found += [OldRun(entry.name, written)] if written is not None else []
     return found
 
 
-def _written(parent: int, run_id: str) -> float | None:
+def _time_of_record(parent: int, run_id: str) -> float | None:
     try:
         record = os.stat(f"{run_id}/{RECORD}", dir_fd=parent, follow_symlinks=False)
     except OSError:
@@ -80,8 +81,8 @@ def _written(parent: int, run_id: str) -> float | None:
 
 
 def _remove(parent: int, run_id: str) -> None:
-    """Remove one run's directory when it is ours and holds nothing else; the record goes last, so this can go on."""
-    with _opened(run_id, _DIRECTORY, parent) as directory:
+    """Remove one run's directory if it is ours and holds nothing else; the record goes last, so a rest is found."""
+    with _open(run_id, _DIRECTORY, parent) as directory:
         if os.fstat(directory).st_uid != os.geteuid() or not _is_record(directory, run_id):
             return
         with os.scandir(directory) as entries:
@@ -102,13 +103,13 @@ def _is_record(directory: int, run_id: str) -> bool:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with open(os.open(RECORD, flags, dir_fd=directory), "rb") as file:
         try:
-            return mapping(json.loads(file.read(LARGEST_RECORD))).get("run_id") == run_id
+            return take_mapping(json.loads(file.read(_LARGEST_RECORD))).get("run_id") == run_id
         except (ValueError, RecursionError):
             return False
 
 
 @contextmanager
-def _opened(path: str, flags: int, parent: int | None = None) -> Iterator[int]:
+def _open(path: str, flags: int, parent: int | None = None) -> Iterator[int]:
     descriptor = os.open(path, flags, dir_fd=parent)
     try:
         yield descriptor

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task told of a client: of anything that comes, as much as can be used. Nothing here raises."""
+"""The results of tasks, read from untrusted input: what can be used is kept. Nothing here raises."""
 
 from __future__ import annotations
 
@@ -12,11 +12,20 @@ from typing import Any
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import CODES
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import UNKNOWN_LIMIT
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import sanitize as untrusted
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import (
+    take_count,
+    take_lines,
+    take_mapping,
+    take_mappings,
+    take_seconds,
+    take_text,
+    take_time,
+    take_word,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
+class ArchiveResult:
     """The archive that a session made. Sizes are bytes, ``duration`` is seconds; None is unknown."""
 
     name: str
@@ -30,23 +39,23 @@ class Archive:
     nfiles: int | None
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Archive:
+    def from_dict(cls, raw: Mapping[str, Any]) -> ArchiveResult:
         """Take what can be used of ``raw``; never raises."""
         return cls(
-            name=untrusted.text(raw.get("name"), 200),
-            id=untrusted.text(raw.get("id"), 64),
-            start=untrusted.moment(raw.get("start")),
-            end=untrusted.moment(raw.get("end")),
-            duration=untrusted.seconds(raw.get("duration")),
-            original_size=untrusted.count(raw.get("original_size")),
-            compressed_size=untrusted.count(raw.get("compressed_size")),
-            deduplicated_size=untrusted.count(raw.get("deduplicated_size")),
-            nfiles=untrusted.count(raw.get("nfiles")),
+            name=take_text(raw.get("name"), 200),
+            id=take_text(raw.get("id"), 64),
+            start=take_time(raw.get("start")),
+            end=take_time(raw.get("end")),
+            duration=take_seconds(raw.get("duration")),
+            original_size=take_count(raw.get("original_size")),
+            compressed_size=take_count(raw.get("compressed_size")),
+            deduplicated_size=take_count(raw.get("deduplicated_size")),
+            nfiles=take_count(raw.get("nfiles")),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class GateResult:
     """What the gate counted in a session."""
 
     put: int | None
@@ -56,52 +65,52 @@ class Gate:
     refused: tuple[str, ...]
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Gate:
+    def from_dict(cls, raw: Mapping[str, Any]) -> GateResult:
         """Take what can be used of ``raw``; never raises."""
         return cls(
-            put=untrusted.count(raw.get("put")),
-            delete=untrusted.count(raw.get("delete")),
-            commits=untrusted.count(raw.get("commits")),
-            manifests=untrusted.count(raw.get("manifests")),
-            refused=untrusted.lines(raw.get("refused"), 20, 300),
+            put=take_count(raw.get("put")),
+            delete=take_count(raw.get("delete")),
+            commits=take_count(raw.get("commits")),
+            manifests=take_count(raw.get("manifests")),
+            refused=take_lines(raw.get("refused"), 20, 300),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class AuditResult:
     """What the audit says; a verdict that cannot be read is an alarm."""
 
     verdict: str
     findings: tuple[str, ...]
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Audit:
+    def from_dict(cls, raw: Mapping[str, Any]) -> AuditResult:
         """Take what can be used of ``raw``; never raises."""
-        findings = untrusted.lines(raw.get("findings"), 20, 300)
-        verdict = untrusted.word(raw.get("verdict"), frozenset({"clean", "expected", "alarm"}), "")
+        findings = take_lines(raw.get("findings"), 20, 300)
+        verdict = take_word(raw.get("verdict"), frozenset({"clean", "expected", "alarm"}), "")
         return cls(verdict, findings) if verdict else cls("alarm", ("the audit's verdict cannot be read", *findings))
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveName:
-    """An archive that is only mentioned. The name is a client's word, and may be empty."""
+    """An archive that a result names. The name comes from a client, and may be empty."""
 
     id: str
     name: str
 
     @classmethod
-    def listed(cls, raw: Any, names: Mapping[str, str], most: int) -> tuple[ArchiveName, ...]:
+    def take_list(cls, raw: Any, names: Mapping[str, str], most: int) -> tuple[ArchiveName, ...]:
         """Take what can be used of a list of ids, named by ``names``, or of mappings of both; never raises."""
         entries = raw[:most] if isinstance(raw, (list, tuple)) else ()
         pairs = [
             (entry.get("id"), entry.get("name")) if isinstance(entry, Mapping) else (entry, "") for entry in entries
         ]
-        ids = [(untrusted.text(one, 64), untrusted.text(name, 200)) for one, name in pairs]
+        ids = [(take_text(one, 64), take_text(name, 200)) for one, name in pairs]
         return tuple(cls(one, name or names.get(one, "")) for one, name in ids if one or name)
 
 
 @dataclass(frozen=True, slots=True)
-class Maintenance:
+class MaintainResult:
     """What verb ``maintain`` did; ``named`` is how many archives were to go, ``waiting`` why none were."""
 
     named: int | None
@@ -113,24 +122,24 @@ class Maintenance:
     waiting: str
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Maintenance:
-        """Take what can be used of a result, whose plan knows the archives' names, or of a record; never raises."""
-        plan, named = untrusted.mapping(raw.get("plan")), raw.get("named")
-        planned = [*untrusted.mappings(plan.get("keep")), *untrusted.mappings(plan.get("drop"))]
-        names = {untrusted.text(entry.get("id"), 64): untrusted.text(entry.get("name"), 200) for entry in planned}
+    def from_dict(cls, raw: Mapping[str, Any]) -> MaintainResult:
+        """Take what can be used of ``raw``, whose plan has the archives' names; never raises."""
+        plan, named = take_mapping(raw.get("plan")), raw.get("named")
+        planned = [*take_mappings(plan.get("keep")), *take_mappings(plan.get("drop"))]
+        names = {take_text(entry.get("id"), 64): take_text(entry.get("name"), 200) for entry in planned}
         return cls(
-            named=len(named) if isinstance(named, list) else untrusted.count(named),
-            deleted=ArchiveName.listed(raw.get("deleted"), names, 1500),
-            kept=untrusted.count(raw.get("kept")),
-            missing=ArchiveName.listed(raw.get("missing"), names, 1000),
-            unknown=ArchiveName.listed(raw.get("unknown"), {}, UNKNOWN_LIMIT),
-            check=untrusted.word(raw.get("check"), frozenset({"ok", "failed", "skipped"}), ""),
-            waiting=untrusted.text(raw.get("waiting"), 300),
+            named=len(named) if isinstance(named, list) else None,
+            deleted=ArchiveName.take_list(raw.get("deleted"), names, 1500),
+            kept=take_count(raw.get("kept")),
+            missing=ArchiveName.take_list(raw.get("missing"), names, 1000),
+            unknown=ArchiveName.take_list(raw.get("unknown"), {}, UNKNOWN_LIMIT),
+            check=take_word(raw.get("check"), frozenset({"ok", "failed", "skipped"}), ""),
+            waiting=take_text(raw.get("waiting"), 300),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Compaction:
+class CompactResult:
     """What a compaction freed, in bytes; ``size_after`` is None when none was done, ``waiting`` says why."""
 
     size: int | None
@@ -139,37 +148,37 @@ class Compaction:
     waiting: str
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Compaction:
+    def from_dict(cls, raw: Mapping[str, Any]) -> CompactResult:
         """Take what can be used of ``raw``; never raises."""
         return cls(
-            size=untrusted.count(raw.get("size")),
-            freeable=untrusted.count(raw.get("freeable")),
-            size_after=untrusted.count(raw.get("size_after")),
-            waiting=untrusted.text(raw.get("waiting"), 300),
+            size=take_count(raw.get("size")),
+            freeable=take_count(raw.get("freeable")),
+            size_after=take_count(raw.get("size_after")),
+            waiting=take_text(raw.get("waiting"), 300),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
-    """A server's ledger after a session. ``head``, the newest entry's number ``seq`` and hash, stands for all of it."""
+class LedgerHead:
+    """A server's ledger after a session: ``head`` is its newest entry's number ``seq`` and hash."""
 
     host: str
     seq: int
     head: str
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Ledger | None:
+    def from_dict(cls, raw: Mapping[str, Any]) -> LedgerHead | None:
         """Return None for what names no entry; never raises."""
         try:
-            head = parse_head(untrusted.text(raw.get("head"), 90))
+            head = parse_head(take_text(raw.get("head"), 90))
         except ValueError:
             return None
-        return cls(untrusted.text(raw.get("host"), 64), head.seq, str(head))
+        return cls(take_text(raw.get("host"), 64), head.seq, str(head))
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """What a task told: the result of a session, as docs/architecture.md lists it, or as much as others have of it."""
+class SessionResult:
+    """The result of a session, as docs/architecture.md lists it; compact and audit have a part of it."""
 
     session: str
     code: str
@@ -179,37 +188,42 @@ class Session:
     duration: float | None
     bytes_received: int | None
     bytes_sent: int | None
-    archive: Archive | None
-    gate: Gate
-    audit: Audit | None
-    maintain: Maintenance | None
-    compaction: Compaction | None
+    archive: ArchiveResult | None
+    gate: GateResult
+    audit: AuditResult | None
+    maintain: MaintainResult | None
+    compaction: CompactResult | None
     frozen: str
-    ledger: Ledger | None
+    ledger: LedgerHead | None
     log: str
     log_tail: tuple[str, ...]
 
+    @property
+    def has_alarm(self) -> bool:
+        """Whether an audit raised an alarm, now and not earlier."""
+        return self.code == "alarm" or (self.audit is not None and self.audit.verdict == "alarm")
+
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Session:
+    def from_dict(cls, raw: Mapping[str, Any]) -> SessionResult:
         """Take what can be used of a task's result, which may be anything; never raises."""
         archive, audit = raw.get("archive"), raw.get("audit")
         maintain, compaction = raw.get("maintain"), raw.get("compaction")
         return cls(
-            session=untrusted.text(raw.get("session"), 32),
-            code=untrusted.word(raw.get("code"), frozenset(CODES), ""),
-            reason=untrusted.text(raw.get("reason"), 500),
-            began=untrusted.moment(raw.get("began")),
-            ended=untrusted.moment(raw.get("ended")),
-            duration=untrusted.seconds(raw.get("duration")),
-            bytes_received=untrusted.count(raw.get("bytes_received")),
-            bytes_sent=untrusted.count(raw.get("bytes_sent")),
-            archive=Archive.from_dict(archive) if isinstance(archive, Mapping) else None,
-            gate=Gate.from_dict(untrusted.mapping(raw.get("gate"))),
-            audit=None if audit is None else Audit.from_dict(untrusted.mapping(audit)),
-            maintain=Maintenance.from_dict(maintain) if isinstance(maintain, Mapping) else None,
-            compaction=Compaction.from_dict(compaction) if isinstance(compaction, Mapping) else None,
-            frozen=untrusted.text(raw.get("frozen"), 500),
-            ledger=Ledger.from_dict(untrusted.mapping(raw.get("ledger"))),
-            log=untrusted.text(raw.get("log"), 300),
-            log_tail=untrusted.lines(raw.get("log_tail"), 20, 300),
+            session=take_text(raw.get("session"), 32),
+            code=take_word(raw.get("code"), frozenset(CODES), ""),
+            reason=take_text(raw.get("reason"), 500),
+            began=take_time(raw.get("began")),
+            ended=take_time(raw.get("ended")),
+            duration=take_seconds(raw.get("duration")),
+            bytes_received=take_count(raw.get("bytes_received")),
+            bytes_sent=take_count(raw.get("bytes_sent")),
+            archive=ArchiveResult.from_dict(archive) if isinstance(archive, Mapping) else None,
+            gate=GateResult.from_dict(take_mapping(raw.get("gate"))),
+            audit=None if audit is None else AuditResult.from_dict(take_mapping(audit)),
+            maintain=MaintainResult.from_dict(maintain) if isinstance(maintain, Mapping) else None,
+            compaction=CompactResult.from_dict(compaction) if isinstance(compaction, Mapping) else None,
+            frozen=take_text(raw.get("frozen"), 500),
+            ledger=LedgerHead.from_dict(take_mapping(raw.get("ledger"))),
+            log=take_text(raw.get("log"), 300),
+            log_tail=take_lines(raw.get("log_tail"), 20, 300),
         )

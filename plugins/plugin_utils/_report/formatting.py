@@ -13,7 +13,7 @@ _TIME = re.compile(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d)?(?:Z|\+00:00)(?!\w
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
-def size(count: int | None) -> str:
+def format_size(count: int | None) -> str:
     """Return bytes as ``512 B``, ``1.5 KiB``, ``20 GiB``: three digits at most before the unit."""
     if count is None:
         return NOTHING
@@ -26,12 +26,12 @@ def size(count: int | None) -> str:
     return f"{value:.0f} {_UNITS[power]}" if value >= 99.95 else f"{value:.1f} {_UNITS[power]}"
 
 
-def number(count: int | None) -> str:
+def format_number(count: int | None) -> str:
     """Return a count with thin groups: ``1 234 567`` with no-break spaces."""
     return NOTHING if count is None else f"{count:,}".replace(",", "\u00a0")
 
 
-def duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """Return seconds as ``0.4 s``, ``12 s``, ``2 min 10 s``, ``1 h 03 min``, ``2 d 04 h``."""
     if seconds is None:
         return NOTHING
@@ -44,26 +44,26 @@ def duration(seconds: float | None) -> str:
     return f"{whole} s"
 
 
-def between(started: str, finished: str) -> float | None:
+def count_seconds(began: str, ended: str) -> float | None:
     """Return the seconds between two ISO 8601 times, or None when one is missing or they run backwards."""
     try:
-        passed = (datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds()
+        passed = (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
     except (ValueError, TypeError):
         return None
     return passed if passed >= 0 else None
 
 
-def moment(text: str) -> str:
+def format_time(text: str) -> str:
     """Return an ISO 8601 time as ``2026-11-21 06:30:00 UTC``."""
     return text.replace("T", " ").replace("Z", " UTC") or NOTHING
 
 
-def plain_times(sentence: str) -> str:
+def format_times(sentence: str) -> str:
     """Return a sentence of the server with its ISO 8601 times as ``2026-12-05 06:30 UTC``."""
     return _TIME.sub(r"\1 \2 UTC", sentence)
 
 
-def names(listed: list[str], most: int = 5) -> str:
+def join_names(listed: list[str], most: int = 5) -> str:
     """Return ``a, b and c``, and ``a, b and 7 more`` when there are too many."""
     if len(listed) > most:
         return f"{', '.join(listed[: most - 1])} and {len(listed) - most + 1} more"

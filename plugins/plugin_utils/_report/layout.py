@@ -20,24 +20,32 @@ WIDTH = 78
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def html(page: Page) -> str:
+def render_html(page: Page) -> str:
     """Return one HTML document without anything external; everything in it is escaped by Jinja2."""
     return _environment(autoescape=True).get_template("report.html.j2").render(page=page)
 
 
-def text(page: Page) -> str:
+def render_text(page: Page) -> str:
     """Return text for a terminal of 80 columns; only what somebody may want to copy, such as a path, is not folded."""
     return _environment(autoescape=False).get_template("report.txt.j2").render(page=page)
 
 
-def aligned(table: Table) -> list[str]:
+def align(table: Table) -> list[str]:
     """Return the aligned lines of a table: names left, figures right, long names on a line of their own."""
-    table = _narrowed(table)
-    headings, widths = ("status", *table.columns), _widths(table)
-    named = min(_room(table), max(map(_columns, ["client", *(row.client for row in (*table.rows, table.total))])))
-    body = [line for row in table.rows for line in _row(row, named, widths)]
+    table = _narrow(table)
+    headings, widths = ("status", *table.columns), _measure(table)
+    named = min(
+        _room_for_names(table), max(map(_width, ["client", *(row.client for row in (*table.rows, table.total))]))
+    )
+    body = [line for row in table.rows for line in _format_row(row, named, widths)]
     rule = "─" * (named + sum(widths) + 2 * len(widths))
-    return [_line("client", named, headings, widths), rule, *body, rule, *_row(table.total, named, widths)]
+    return [
+        _format_line("client", named, headings, widths),
+        rule,
+        *body,
+        rule,
+        *_format_row(table.total, named, widths),
+    ]
 
 
 def wrap(line: str, indent: int) -> str:
@@ -64,54 +72,54 @@ def _environment(autoescape: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(wrap=wrap, quote=quote, aligned=aligned)
+    environment.filters.update(wrap=wrap, quote=quote, align=align)
     return environment
 
 
-def _narrowed(table: Table) -> Table:
+def _narrow(table: Table) -> Table:
     """Leave out spare columns, the last first, until nine of ten names fit beside what stays, if that helps."""
-    forms = [_without(table, table.spare[count:]) for count in range(len(table.spare), -1, -1)]
-    least = _columns(table.total.client)
-    most = max(least, sorted(_columns(row.client) for row in table.rows)[len(table.rows) * 9 // 10])
-    return next((form for wanted in (most, least) for form in forms if _room(form) >= wanted), forms[-1])
+    forms = [_drop(table, table.spare[count:]) for count in range(len(table.spare), -1, -1)]
+    least = _width(table.total.client)
+    most = max(least, sorted(_width(row.client) for row in table.rows)[len(table.rows) * 9 // 10])
+    return next((form for wanted in (most, least) for form in forms if _room_for_names(form) >= wanted), forms[-1])
 
 
-def _without(table: Table, headings: tuple[str, ...]) -> Table:
+def _drop(table: Table, headings: tuple[str, ...]) -> Table:
     stays = [heading not in headings for heading in table.columns]
     rows = [replace(row, cells=tuple(compress(row.cells, stays))) for row in (*table.rows, table.total)]
     return replace(table, columns=tuple(compress(table.columns, stays)), rows=tuple(rows[:-1]), total=rows[-1])
 
 
-def _widths(table: Table) -> list[int]:
+def _measure(table: Table) -> list[int]:
     cells = [(row.label, *row.cells) for row in (*table.rows, table.total)]
-    return [max(map(_columns, column)) for column in zip(("status", *table.columns), *cells, strict=True)]
+    return [max(map(_width, column)) for column in zip(("status", *table.columns), *cells, strict=True)]
 
 
-def _room(table: Table) -> int:
+def _room_for_names(table: Table) -> int:
     """Return how many columns of the page are left for names."""
-    widths = _widths(table)
+    widths = _measure(table)
     return WIDTH - sum(widths) - 2 * len(widths)
 
 
-def _row(row: Row, named: int, widths: list[int]) -> list[str]:
+def _format_row(row: Row, named: int, widths: list[int]) -> list[str]:
     cells = (row.label, *row.cells)
-    if _columns(row.client) <= named:
-        return [_line(row.client, named, cells, widths)]
-    return [row.client[:WIDTH], _line("", named, cells, widths)]
+    if _width(row.client) <= named:
+        return [_format_line(row.client, named, cells, widths)]
+    return [row.client[:WIDTH], _format_line("", named, cells, widths)]
 
 
-def _line(name: str, named: int, cells: tuple[str, ...], widths: list[int]) -> str:
+def _format_line(name: str, named: int, cells: tuple[str, ...], widths: list[int]) -> str:
     first, *rest = cells
     padded = [_pad(name, named), _pad(first, widths[0])]
-    padded += [" " * (width - _columns(cell)) + cell for cell, width in zip(rest, widths[1:], strict=True)]
+    padded += [" " * (width - _width(cell)) + cell for cell, width in zip(rest, widths[1:], strict=True)]
     return "  ".join(padded).rstrip()
 
 
 def _pad(cell: str, width: int) -> str:
-    return cell + " " * (width - _columns(cell))
+    return cell + " " * (width - _width(cell))
 
 
-def _columns(cell: str) -> int:
+def _width(cell: str) -> int:
     """How many columns a terminal needs for it."""
     wide = sum(unicodedata.east_asian_width(char) in "WF" for char in cell)
     return len(cell) + wide - sum(unicodedata.combining(char) > 0 for char in cell)

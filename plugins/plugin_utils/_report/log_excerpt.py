@@ -1,14 +1,14 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Of the last lines of a log those that are new to somebody who has read the reason. The log itself stays whole."""
+"""The lines of a log's end that tell more than the reason does. The log itself stays whole."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-# Borgmatic's frame around what really happened, and what it and the server put before a line.
+# What borgmatic prints around the error itself, and the prefixes that it and the server add to a line.
 _FRAME = re.compile(
     r"(?:.*: )?(?:An error occurred|Error running (?:actions for repository|configuration)|Error)"
     r"|summary:|Need some help\? \S+"
@@ -16,8 +16,8 @@ _FRAME = re.compile(
 _PREFIX = re.compile(r"(?:server: failed |server: |\S+\.yaml: )")
 
 
-def new_lines(lines: Iterable[str], reason: str) -> tuple[str, ...]:
-    """Return the lines, in their order, that say what neither the reason nor an earlier line has said."""
+def pick_new_lines(lines: Iterable[str], reason: str) -> tuple[str, ...]:
+    """Return the lines, in their order, that repeat neither the reason nor an earlier line."""
     said = " ".join(reason.split())
     seen: set[str] = set()
     new = []
@@ -31,9 +31,9 @@ def new_lines(lines: Iterable[str], reason: str) -> tuple[str, ...]:
 
 
 def _repeats(words: str, said: str) -> bool:
-    """Whether the words are all that was said, but for the client's name; of a line that was cut, its beginning.
+    """Whether the words are the whole reason, but for the client's name; a line that was cut, its beginning.
 
-    Words that are only a part of it stay: they may be what a command printed, and the reason quotes the command.
+    A line that is only a part of the reason stays: a command may have printed it, and the reason quotes the command.
     """
     sentences = (said, said.partition(": ")[2])
     if words.endswith("…"):

@@ -15,35 +15,35 @@ _ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class EarlyExit:
-    """Calls ``tell`` with one sentence when the process ends before ``over`` was called.
+    """Calls ``report`` with one sentence when the process ends before ``disarm`` was called.
 
-    A signal to end becomes an interrupt: on that Ansible ends its workers, unwinds and exits as usual. On the other
-    ones it would end at once, or not at all.
+    SIGTERM and SIGHUP become an interrupt: on that, Ansible ends its workers, unwinds and exits as usual. On the
+    signals themselves it would end at once, or not at all.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
         self._process = os.getpid()
         self._why = "ansible-playbook ended before the run had come to its end; its output says why"
-        atexit.register(self._ended)
+        atexit.register(self._on_exit)
         self._before = {number: signal.getsignal(number) for number in _ENDS}
         for number, handler in self._before.items():
             if handler != signal.SIG_IGN:  # as under nohup
-                signal.signal(number, self._signalled)
+                signal.signal(number, self._on_signal)
 
-    def over(self) -> None:
-        """Note that the run ends as it should; from now on everything is as it was before."""
-        atexit.unregister(self._ended)
+    def disarm(self) -> None:
+        """Let the run end as it should: put everything back as it was."""
+        atexit.unregister(self._on_exit)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _signalled(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        if os.getpid() != self._process:  # a worker, which has this from us
+        if os.getpid() != self._process:  # a worker, which inherited this handler
             signal.raise_signal(number)
         self._why = f"the run was ended by {signal.Signals(number).name}"
         signal.raise_signal(signal.SIGINT)
 
-    def _ended(self) -> None:
+    def _on_exit(self) -> None:
         if os.getpid() == self._process:
-            self._tell(self._why)
+            self._report(self._why)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Turns Ansible's events into the record of one run, and into its exit code."""
+"""One run with work, seen from the callback: what begins, what ends, and at the end the report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp, utc_now
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record import sanitize as untrusted
+from ansible_collections.paranoid.backup.plugins.module_utils._common.names import is_run_id
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RecordExistsError, RunDir
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import (
     Client,
@@ -24,88 +24,95 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model impo
     Run,
     State,
     Work,
-    valid_run_id,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.pruning import prune
-from ansible_collections.paranoid.backup.plugins.plugin_utils._run import ansible_events as event
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import take_text
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_events import (
+    find_work,
+    format_host,
+    read_result,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.publishing import Published, publish
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.recorder import Recorder
-from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings, where
+from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings, explain_setting
 
 RUN_ID = "PARANOID_BACKUP_RUN_ID"
-REPORTED = "PARANOID_BACKUP_REPORTED"  # Only this plugin sets it, so playbooks can tell that somebody listens.
+REPORTED = "PARANOID_BACKUP_REPORTED"  # Only the callback sets it, so playbooks can tell that it is active.
 
 
 class CannotBeginError(Exception):
-    """The run must not start, for nobody would hear of it; the message is one line."""
+    """The run must not start, because nobody would hear of it; the message is one line."""
 
 
 class Observer:
     """One run, from its first play to its mail."""
 
     def __init__(self, settings: Settings, run_id: str, playbook: str, check: bool) -> None:
-        if not valid_run_id(run_id):
-            words = "must be at most 64 letters, digits, - and _, or not set"
-            raise CannotBeginError(f"{RUN_ID} in the environment is not a run id: it {words}")
+        if not is_run_id(run_id):
+            form = "must be at most 64 letters, digits, - and _, or not set"
+            raise CannotBeginError(f"{RUN_ID} in the environment is not a run id: it {form}")
         self._settings = settings
         self._elsewhere: dict[str, str] = {}
         try:
             self._directory = RunDir.create(settings.report_dir, run_id)
-            run = _new_run(settings, run_id, playbook, check)
+            run = _make_run(settings, run_id, playbook, check)
             self._directory.begin(run)
         except RecordExistsError as error:
             raise CannotBeginError(f"{error}: {RUN_ID} in the environment must be new for each run") from error
         except OSError as error:
             what = f"the record cannot be written below report_dir {settings.report_dir}: {error.strerror or error}"
-            raise CannotBeginError(untrusted.text(f"{what}; {where('report_dir')}", 800)) from error
+            raise CannotBeginError(take_text(f"{what}; {explain_setting('report_dir')}", 800)) from error
         self._recorder = Recorder(run, self._directory.save)
 
     def plan(self, names: Iterable[str], work: Work, failed_before: dict[str, Client]) -> None:
-        """Note the clients of a play, and those among them that an earlier play has lost."""
-        listed = list(map(event.called, names))
-        self._recorder.plan(listed, work)
-        for client in filter(None, map(failed_before.get, listed)):
+        """Add the clients of a play; those in ``failed_before`` have already failed, in another task."""
+        hosts = list(map(format_host, names))
+        self._recorder.plan(hosts, work)
+        for client in filter(None, map(failed_before.get, hosts)):
             self._elsewhere.pop(client.name, None)
-            self._recorder.ended(replace(client, work=work))
+            self._recorder.note_result(replace(client, work=work))
 
-    def started(self, host: Any, task: Any) -> None:
+    def note_start(self, host: Any, task: Any) -> None:
         """Note that a host begins a task."""
-        work = event.work_of(task)
+        work = find_work(task)
         if work:
-            self._recorder.started(event.called(host.get_name()), work)
+            self._recorder.note_start(format_host(host.get_name()), work)
 
-    def ended(self, state: State, result: Any) -> None:
+    def note_result(self, state: State, result: Any) -> None:
         """Note the result of a task with work."""
-        self._recorder.ended(event.client_from(state, result))
+        self._recorder.note_result(read_result(state, result))
 
-    def failed(self, client: Client) -> None:
-        """Note a failure in another task: the client's, when work on it has not ended, else the run's."""
-        work = self._recorder.waits_for(client.name)
+    def note_failure(self, client: Client) -> None:
+        """Note a failure in another task: the client's if its work has not ended, else the run's."""
+        work = self._recorder.find_unfinished(client.name)
         if work:
-            self._recorder.ended(replace(client, work=work))
+            self._recorder.note_result(replace(client, work=work))
         else:
             self._elsewhere[client.name] = f"{client.name}: {client.session.reason if client.session else client.state}"
 
-    def problem(self, line: str) -> None:
-        """Note something that went wrong with the run itself."""
-        self._recorder.problem(line)
+    def note_problem(self, line: str) -> None:
+        """Note a problem of the run itself."""
+        self._recorder.note_problem(line)
 
     def finish(self, lost: Iterable[str]) -> Published:
-        """Write the report and send the mail. ``lost`` are the hosts that Ansible counts as failed at the end."""
-        for name in map(event.called, lost):
+        """Write the report and send the mail. ``lost`` are the hosts that Ansible counts as failed at the end.
+
+        A host that failed elsewhere and is not among them was rescued by its playbook: that is no problem of the run.
+        """
+        for name in map(format_host, lost):
             if name in self._elsewhere:
-                self._recorder.problem(self._elsewhere[name])
+                self._recorder.note_problem(self._elsewhere[name])
         return publish(replace(self._recorder.run, finished=stamp()), self._directory, self._settings)
 
     def prune(self) -> str:
-        """Remove old runs, but not in check mode; return what went wrong in one line, else an empty string."""
+        """Remove old runs, but not in check mode; return what could not be removed, in one line."""
         settings = self._settings
         if self._recorder.run.check:
             return ""
         return prune(settings.report_dir, time.time(), settings.keep_runs, settings.keep_days)
 
-    def told(self, run: Run) -> str:
-        """Return the line for the terminal: where the report is, what became of the mail, what went wrong last."""
+    def format_summary(self, run: Run) -> str:
+        """Return the line for the terminal: where the report is, whether the mail was sent, the last problem."""
         mail = {
             MailState.SENT: f"mail sent to {', '.join(run.mail.to)}",
             MailState.FAILED: f"THE MAIL WAS NOT SENT: {run.mail.error}; it is kept as {self._directory.path}/mail.eml",
@@ -119,14 +126,14 @@ def new_run_id() -> str:
     return f"{utc_now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
-def _new_run(settings: Settings, run_id: str, playbook: str, check: bool) -> Run:
+def _make_run(settings: Settings, run_id: str, playbook: str, check: bool) -> Run:
     wanted = settings.transport is not None and (settings.mail_in_check or not check)
     return Run(
         run_id=run_id,
-        title=untrusted.text(settings.title, 80),
-        controller=untrusted.text(platform.node(), 255),
-        user=untrusted.text(_user(), 64),
-        playbook=untrusted.text(os.path.basename(playbook), 255),
+        title=take_text(settings.title, 80),
+        controller=take_text(platform.node(), 255),
+        user=take_text(_find_user(), 64),
+        playbook=take_text(os.path.basename(playbook), 255),
         check=check,
         started=stamp(),
         finished="",
@@ -134,7 +141,7 @@ def _new_run(settings: Settings, run_id: str, playbook: str, check: bool) -> Run
     )
 
 
-def _user() -> str:
+def _find_user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -20,9 +20,9 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import (
     Settings,
     SettingsError,
     Smtp,
-    objection,
-    settings_from,
-    where,
+    explain_error,
+    explain_setting,
+    load_settings,
 )
 
 OPTIONS = yaml.safe_load(report.DOCUMENTATION)["options"]
@@ -33,7 +33,7 @@ SMTP = {**MAIL, "method": "smtp", "smtp_host": "mail.example.org"}
 def settings(**changed: Any) -> Settings:
     """Read settings with the documented defaults; an option that is not documented is a KeyError."""
     values = {name: option.get("default") for name, option in OPTIONS.items()}
-    return settings_from({**values, **changed}.__getitem__)
+    return load_settings({**values, **changed}.__getitem__)
 
 
 def smtp(**changed: Any) -> Smtp:
@@ -46,7 +46,10 @@ def test_every_option_has_an_ini_and_an_environment_name() -> None:
     for name, option in OPTIONS.items():
         assert option["ini"] == [{"section": SECTION, "key": name}]
         (variable,) = option["env"]
-        assert where(name) == f"set it under [{SECTION}] in ansible.cfg, or as {variable['name']} in the environment"
+        assert (
+            explain_setting(name)
+            == f"set it under [{SECTION}] in ansible.cfg, or as {variable['name']} in the environment"
+        )
 
 
 @pytest.mark.parametrize(
@@ -65,11 +68,11 @@ def test_what_ansible_refuses_is_said_in_our_words(
     monkeypatch.setenv(OPTIONS[name]["env"][0]["name"], value)
     with pytest.raises(AnsibleOptionsError) as caught:
         C.config.get_config_value_and_origin(name, plugin_type="callback", plugin_name=plugin)
-    assert objection(caught.value, OPTIONS).startswith(said)
+    assert explain_error(caught.value, OPTIONS).startswith(said)
 
 
 def test_another_error_of_ansible_stays_as_it_is() -> None:
-    assert objection(AnsibleOptionsError("no file"), OPTIONS) == "no file"
+    assert explain_error(AnsibleOptionsError("no file"), OPTIONS) == "no file"
 
 
 @pytest.mark.parametrize(("security", "port"), [("none", 25), ("starttls", 587), ("tls", 465)])

@@ -8,7 +8,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._common.names import repository_user, valid_client_name
+from ansible_collections.paranoid.backup.plugins.module_utils._common.names import (
+    is_run_id,
+    repository_user,
+    valid_client_name,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,3 +59,9 @@ def test_no_client_can_be_called_like_the_user_of_another() -> None:
 
 def test_names_that_differ_only_in_case_have_different_users() -> None:
     assert len({repository_user(name) for name in ("web.1", "Web.1", "web1", "WEB1", "we.b1")}) == 5
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "a/b", "-a", "a b", "a\n", "é", "x" * 65])
+def test_no_run_id(text: str) -> None:
+    assert not is_run_id(text)
+    assert is_run_id("20261121T063000Z-1a2b3c4d")

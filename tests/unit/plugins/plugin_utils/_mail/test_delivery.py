@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.delivery import TransportError, send
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.delivery import DeliveryError, send
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Sendmail, Smtp
 from mail_server import PASSWORD, USER, Mailbox
 
@@ -35,7 +35,7 @@ def smtp(box: Mailbox, **changes: Any) -> Smtp:
 
 
 def refusal(mail: EmailMessage, transport: Smtp | Sendmail) -> str:
-    with pytest.raises(TransportError) as caught:
+    with pytest.raises(DeliveryError) as caught:
         send(mail, transport, SENDER, TO)
     line = str(caught.value)
     assert line.isprintable()

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.message import message, subject
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.message import format_subject, make_message
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
 from report_samples import HOSTILE
@@ -24,11 +24,11 @@ def settings() -> Settings:
 
 
 def test_subject(run: Run, settings: Settings) -> None:
-    assert subject(run, settings) == "backup|SUCCESS|2|0|0|2|2 min 10 s|20261121T063000Z-1a2b3c4d|$"
+    assert format_subject(run, settings) == "backup|SUCCESS|2|0|0|2|2 min 10 s|20261121T063000Z-1a2b3c4d|$"
 
 
 def test_message(run: Run, settings: Settings) -> None:
-    raw = message(run, settings, "text \u2013 ümlaut\n" + "x" * 2000, "<p>html</p>").as_bytes()
+    raw = make_message(run, settings, "text \u2013 ümlaut\n" + "x" * 2000, "<p>html</p>").as_bytes()
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
     assert raw.isascii()
     mail = message_from_bytes(raw, policy=policy.default)
@@ -45,7 +45,7 @@ def test_message(run: Run, settings: Settings) -> None:
 
 def test_no_header_can_be_injected(run: Run, settings: Settings) -> None:
     hostile = replace(run, title=HOSTILE)
-    raw = message(hostile, replace(settings, subject=Template("$TITLE\nBcc: x@example.org")), "t", "h").as_bytes()
+    raw = make_message(hostile, replace(settings, subject=Template("$TITLE\nBcc: x@example.org")), "t", "h").as_bytes()
     mail = message_from_bytes(raw, policy=policy.default)
     assert mail["Bcc"] is None
     assert "victim@example.org" in mail["Subject"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -18,10 +19,10 @@ def full(_descriptor: int) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_save_and_load(tmp_path: Path, bad_run: Run) -> None:
+def test_a_record_is_private_json(tmp_path: Path, bad_run: Run) -> None:
     directory = RunDir.create(tmp_path / "reports", "r1")
     directory.save(bad_run)
-    assert directory.load() == bad_run
+    assert json.loads(directory.record.read_text()) == json.loads(json.dumps(bad_run.to_dict()))
     assert stat.S_IMODE(directory.record.stat().st_mode) == 0o600
     assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
 
@@ -49,5 +50,5 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         directory.write("record.json", b"half")
-    assert directory.load() == run
+    assert json.loads(directory.record.read_text())["run_id"] == run.run_id
     assert [path.name for path in directory.path.iterdir()] == ["record.json"]

@@ -6,7 +6,14 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report import formatting as words
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import (
+    count_seconds,
+    format_duration,
+    format_number,
+    format_size,
+    format_times,
+    join_names,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,7 +24,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report import for
     ],
 )  # fmt: skip
 def test_size(count: int | None, said: str) -> None:
-    assert words.size(count) == said
+    assert format_size(count) == said
 
 
 @pytest.mark.parametrize(
@@ -28,29 +35,29 @@ def test_size(count: int | None, said: str) -> None:
     ],
 )  # fmt: skip
 def test_duration(seconds: float | None, said: str) -> None:
-    assert words.duration(seconds) == said
+    assert format_duration(seconds) == said
 
 
 def test_between() -> None:
-    assert words.between("2026-11-21T06:30:00Z", "2026-11-21T06:32:10Z") == 130
-    assert words.between("2026-11-21T06:30:00Z", "2026-11-21T06:29:00Z") is None
-    assert words.between("2026-11-21T06:30:00Z", "2026-11-21T06:30:00") is None
-    assert words.between("", "") is None
+    assert count_seconds("2026-11-21T06:30:00Z", "2026-11-21T06:32:10Z") == 130
+    assert count_seconds("2026-11-21T06:30:00Z", "2026-11-21T06:29:00Z") is None
+    assert count_seconds("2026-11-21T06:30:00Z", "2026-11-21T06:30:00") is None
+    assert count_seconds("", "") is None
 
 
 def test_names() -> None:
-    assert words.names([]) == ""
-    assert words.names(["a"]) == "a"
-    assert words.names(["a", "b", "c"]) == "a, b and c"
-    assert words.names(list("abcdefg")) == "a, b, c, d and 3 more"
+    assert join_names([]) == ""
+    assert join_names(["a"]) == "a"
+    assert join_names(["a", "b", "c"]) == "a, b and c"
+    assert join_names(list("abcdefg")) == "a, b, c, d and 3 more"
 
 
 def test_number() -> None:
-    assert words.number(1234567) == "1\u00a0234\u00a0567"
+    assert format_number(1234567) == "1\u00a0234\u00a0567"
 
 
 def test_plain_times() -> None:
-    assert words.plain_times("held until 2026-12-05T06:30+00:00") == "held until 2026-12-05 06:30 UTC"
-    assert words.plain_times("since 2026-11-20T03:00:12+00:00: look") == "since 2026-11-20 03:00 UTC: look"
+    assert format_times("held until 2026-12-05T06:30+00:00") == "held until 2026-12-05 06:30 UTC"
+    assert format_times("since 2026-11-20T03:00:12+00:00: look") == "since 2026-11-20 03:00 UTC: look"
     for other in ("web1-2026-11-20T03:00:12", "x2026-11-20T03:00Z", "2026-11-20T03:00+01:00", "2026-11-20T03:00Z0"):
-        assert words.plain_times(other) == other
+        assert format_times(other) == other

@@ -12,15 +12,21 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State, Work
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import Session
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report import layout as render
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline import headline, what
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline import format_headline, format_status
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.layout import (
+    WIDTH,
+    align,
+    quote,
+    render_html,
+    render_text,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import (
     FAILURES_SHOWN,
     LOGS_SHOWN,
     NAMES_SHOWN,
     SERVERS_SHOWN,
-    page,
+    make_page,
 )
 from report_samples import HOSTILE, audit_run, compact_run, compacted, maintain_run, maintained, session
 
@@ -89,13 +95,13 @@ class Elements(HTMLParser):
 
 
 def test_text_of_a_good_run(run: Run) -> None:
-    assert render.text(page(run, RECORD)).replace("\u00a0", " ") == GOOD
+    assert render_text(make_page(run, RECORD)).replace("\u00a0", " ") == GOOD
 
 
 def test_text_is_printable_and_fits_whatever_a_client_sends(bad_run: Run) -> None:
-    text = render.text(page(bad_run, RECORD))
+    text = render_text(make_page(bad_run, RECORD))
     for line in text.splitlines():
-        assert len(line) <= render.WIDTH or line.startswith("    from the end of "), line
+        assert len(line) <= WIDTH or line.startswith("    from the end of "), line
         assert line.replace("\u00a0", " ").isprintable(), ascii(line)
     assert "{{ 7*7 }}" in text
     assert "\\x1b[2J" in text
@@ -104,8 +110,8 @@ def test_text_is_printable_and_fits_whatever_a_client_sends(bad_run: Run) -> Non
 
 
 def test_alarms_come_first_then_problems_then_failures(bad_run: Run) -> None:
-    text = render.text(page(bad_run, RECORD))
-    html = render.html(page(bad_run, RECORD))
+    text = render_text(make_page(bad_run, RECORD))
+    html = render_html(make_page(bad_run, RECORD))
     assert text.startswith("ALARM: mail01's repository is not as it was left\n  12 objects are gone\n")
     for places in (
         [text.index(word) for word in ("ALARM", "backup: ", "PROBLEMS OF THE RUN", "FAILED", "SKIPPED", "client  ")],
@@ -118,13 +124,13 @@ def test_alarms_come_first_then_problems_then_failures(bad_run: Run) -> None:
 
 
 def test_failed_clients_lead_the_table(bad_run: Run) -> None:
-    assert [row.label for row in page(bad_run, RECORD).tables[0].rows] == [
+    assert [row.label for row in make_page(bad_run, RECORD).tables[0].rows] == [
         "failed", "unreachable", "alarm", "no result", "skipped", "not run", "ok", "ok",
     ]  # fmt: skip
 
 
 def test_html_holds_nothing_of_a_client_but_text(run: Run, bad_run: Run) -> None:
-    good, bad = Elements(render.html(page(run, RECORD))), Elements(render.html(page(bad_run, RECORD)))
+    good, bad = Elements(render_html(make_page(run, RECORD))), Elements(render_html(make_page(bad_run, RECORD)))
     assert set(bad.tags) - set(good.tags) <= {"div", "p", "pre", "strong"}
     assert "script" not in bad.tags
     assert bad.attributes <= good.attributes
@@ -132,40 +138,42 @@ def test_html_holds_nothing_of_a_client_but_text(run: Run, bad_run: Run) -> None
 
 
 def test_html_needs_nothing_from_elsewhere(bad_run: Run) -> None:
-    html = render.html(page(bad_run, RECORD))
+    html = render_html(make_page(bad_run, RECORD))
     assert not re.search(r"(?i)\b(src|href|action|background)\s*=|url\(|@import|//", re.sub(r"<!--.*?-->", "", html))
 
 
 def test_a_hostile_title_is_text_too(run: Run) -> None:
-    assert "script" not in Elements(render.html(page(replace(run, title=HOSTILE[:25]), RECORD))).tags
+    assert "script" not in Elements(render_html(make_page(replace(run, title=HOSTILE[:25]), RECORD))).tags
 
 
 def test_a_thousand_failures_make_a_mail_that_can_be_sent(run: Run) -> None:
     lost = session(reason="x" * 500, log_tail=["y" * 300] * 20, archive=None)
     many = replace(run, clients=tuple(Client(f"c{place:04}", State.FAILED, lost) for place in range(1000)))
-    shown = page(many, RECORD)
+    shown = make_page(many, RECORD)
     assert sum(bool(item.log_tail) for item in shown.failures) == LOGS_SHOWN
-    assert len(render.html(shown)) < 5_000_000
-    assert len(render.text(shown)) < 2_000_000
+    assert len(render_html(shown)) < 5_000_000
+    assert len(render_text(shown)) < 2_000_000
 
 
 def test_headlines(run: Run, bad_run: Run) -> None:
     web, _db = run.clients
     off, lost, never = Client("off", State.SKIPPED), Client("lost", State.FAILED), Client("never")
-    assert headline(run) == "All 2 clients backed up."
-    assert headline(replace(run, clients=(web,))) == "1 client backed up."
-    assert headline(replace(run, check=True)) == "All 2 clients can be backed up (check run, no archive was made)."
-    assert headline(replace(run, clients=(web, off))) == "1 of 2 clients backed up, 1 skipped."
-    assert headline(replace(run, clients=(off,))) == "Nothing was backed up: 1 client skipped."
-    assert headline(replace(run, clients=(web, lost))) == "1 of 2 clients failed: lost."
-    assert headline(replace(run, clients=(web, never))) == "1 of 2 clients did not get a turn."
-    assert headline(replace(run, clients=())).startswith("Nothing was done: no client matched")
-    assert headline(replace(run, problems=("x",))) == "All 2 clients backed up. The run itself had a problem."
-    assert headline(bad_run).startswith("4 of 8 clients failed: ")
+    assert format_headline(run) == "All 2 clients backed up."
+    assert format_headline(replace(run, clients=(web,))) == "1 client backed up."
+    assert (
+        format_headline(replace(run, check=True)) == "All 2 clients can be backed up (check run, no archive was made)."
+    )
+    assert format_headline(replace(run, clients=(web, off))) == "1 of 2 clients backed up, 1 skipped."
+    assert format_headline(replace(run, clients=(off,))) == "Nothing was backed up: 1 client skipped."
+    assert format_headline(replace(run, clients=(web, lost))) == "1 of 2 clients failed: lost."
+    assert format_headline(replace(run, clients=(web, never))) == "1 of 2 clients did not get a turn."
+    assert format_headline(replace(run, clients=())).startswith("Nothing was done: no client matched")
+    assert format_headline(replace(run, problems=("x",))) == "All 2 clients backed up. The run itself had a problem."
+    assert format_headline(bad_run).startswith("4 of 8 clients failed: ")
 
 
 def test_a_maintenance(run: Run) -> None:
-    text = render.text(page(maintain_run(run), RECORD))
+    text = render_text(make_page(maintain_run(run), RECORD))
     assert text.startswith("FROZEN: mail01 is frozen since 2026-11-20 03:00 UTC: look, roll back or not,\nthen ")
     assert (
         "\nbackup: maintain FAILURE\n3 of 6 clients failed: db02, app01 and mail01. 2 missing archives on db02." in text
@@ -176,18 +184,18 @@ def test_a_maintenance(run: Run) -> None:
     assert MAINTAIN in text
     failed = text[text.index("\nFAILED\n") : text.index("\nMISSING ARCHIVES\n")]
     assert "mail01" not in failed  # the first line has said it
-    assert all(len(line) <= render.WIDTH and line.replace("\u00a0", " ").isprintable() for line in text.splitlines())
+    assert all(len(line) <= WIDTH and line.replace("\u00a0", " ").isprintable() for line in text.splitlines())
 
 
 def test_what_a_client_names_is_text_in_html_too(run: Run) -> None:
-    shown = Elements(render.html(page(maintain_run(run), RECORD)))
+    shown = Elements(render_html(make_page(maintain_run(run), RECORD)))
     assert "script" not in shown.tags
     assert "dddddddddddd  <script>alert(1)</script>&\"'{{ 7*7 }} Bcc: victim@example.org\\x1b[2J" in shown.words
 
 
 def test_many_unknown_archives_are_counted_and_the_first_are_named(run: Run) -> None:
     many = maintained(unknown=[{"id": f"{place:064}", "name": f"n{place}"} for place in range(120)])
-    shown = page(replace(run, clients=(Client("web01", State.OK, many, Work.MAINTAIN),)), RECORD)
+    shown = make_page(replace(run, clients=(Client("web01", State.OK, many, Work.MAINTAIN),)), RECORD)
     ((_client, names),) = shown.notes[0].entries
     assert (len(names), names[-1]) == (NAMES_SHOWN + 1, "and 80 more, see the record")
     assert shown.tables[0].rows[0].cells[3] == "100+"
@@ -197,16 +205,16 @@ def test_many_unknown_archives_are_counted_and_the_first_are_named(run: Run) -> 
 def test_a_backup_of_a_frozen_client_is_well_and_says_so_first(run: Run) -> None:
     alarm = "ALARM: web01's repository is not as it was left, it is frozen: gone"
     frozen = Client("web01", State.OK, session(frozen=alarm))
-    shown = page(replace(run, clients=(frozen,)), RECORD)
+    shown = make_page(replace(run, clients=(frozen,)), RECORD)
     first = "FROZEN: web01's repository is not as it was left, it is frozen: gone\nBackups of a frozen"
-    assert render.text(shown).startswith(first)
+    assert render_text(shown).startswith(first)
     other = replace(run, clients=(replace(frozen, session=session(frozen="by hand")),))
-    assert render.text(page(other, RECORD)).startswith("FROZEN: web01 is frozen: by hand\n")
+    assert render_text(make_page(other, RECORD)).startswith("FROZEN: web01 is frozen: by hand\n")
     assert (shown.status, shown.what, shown.tables[0].rows[0].label) == ("SUCCESS", "SUCCESS", "ok")
 
 
 def test_a_compaction(run: Run) -> None:
-    text = render.text(page(compact_run(run), RECORD))
+    text = render_text(make_page(compact_run(run), RECORD))
     assert text.startswith("ALARM: db01's repository is not as it was left, it is frozen: 12 stored\nobjects were")
     assert "\nFAILED\n" not in text
     assert "\n  web02 and app01: what was deleted is held until 2026-12-05 06:30 UTC\n" in text
@@ -214,7 +222,7 @@ def test_a_compaction(run: Run) -> None:
 
 
 def test_an_audit(run: Run) -> None:
-    text = render.text(page(audit_run(run), RECORD))
+    text = render_text(make_page(audit_run(run), RECORD))
     assert text.startswith("ALARM: db01's repository is not as it was left\n  damage: segment 17, offset 8: wrong")
     assert "client   status        time  findings\n" in text
     assert "web01    ok           0.3 s         0\n" in text
@@ -222,69 +230,77 @@ def test_an_audit(run: Run) -> None:
 
 def test_an_alarm_with_a_log_stays_among_the_failures(run: Run) -> None:
     alarm = session(audit={"verdict": "alarm", "findings": ["gone"]}, reason="ALARM: gone", log="/l", log_tail=["new"])
-    shown = page(replace(run, clients=(Client("web01", State.FAILED, alarm),)), RECORD)
+    shown = make_page(replace(run, clients=(Client("web01", State.FAILED, alarm),)), RECORD)
     assert [(item.reason, item.log_tail) for item in shown.failures] == [("see the alarm above", ("new",))]
 
 
 def test_several_works_have_a_table_each(run: Run) -> None:
     maintenance = Client("web01", State.FAILED, maintained("check_failed", "errors"), Work.MAINTAIN)
     both = replace(run, clients=(*run.clients, maintenance))
-    shown = page(both, RECORD)
+    shown = make_page(both, RECORD)
     assert [(table.heading, len(table.rows)) for table in shown.tables] == [("Backup", 2), ("Maintain", 1)]
     assert shown.tables[1].total.cells[0] == "–"  # the run's time is not that of one work
     assert [item.client for item in shown.failures] == ["web01, maintain"]
     assert "1 of 2 clients failed: web01." in shown.headline
-    text = render.text(shown)
+    text = render_text(shown)
     assert text.startswith("backup: backup and maintain FAILURE\n")
     assert text.index("\nBACKUP\nclient") < text.index("\nMAINTAIN\nclient")
 
 
 def test_a_check_run_shows_what_it_can_know(run: Run) -> None:
     plan = Client("web01", State.OK, maintained(deleted=[]), Work.MAINTAIN)
-    (table,) = page(replace(run, check=True, clients=(plan,)), RECORD).tables
+    (table,) = make_page(replace(run, check=True, clients=(plan,)), RECORD).tables
     assert (table.columns, table.rows[0].cells) == (("time", "to delete", "archives now"), ("1 min 34 s", "3", "28"))
-    assert page(replace(run, check=True), RECORD).tables[0].columns == ("time", "received")
+    assert make_page(replace(run, check=True), RECORD).tables[0].columns == ("time", "received")
     sized = Client("web01", State.OK, compacted(size_after=None), Work.COMPACT)
-    assert page(replace(run, check=True, clients=(sized,)), RECORD).tables[0].columns == ("time", "before", "freeable")
+    assert make_page(replace(run, check=True, clients=(sized,)), RECORD).tables[0].columns == (
+        "time",
+        "before",
+        "freeable",
+    )
 
 
-def test_what(run: Run, bad_run: Run) -> None:
-    assert (what(run), what(bad_run), what(replace(run, clients=()))) == ("SUCCESS", "ALARM", "FAILURE")
-    assert what(maintain_run(run)) == "maintain FAILURE"
+def test_format_status(run: Run, bad_run: Run) -> None:
+    assert (format_status(run), format_status(bad_run), format_status(replace(run, clients=()))) == (
+        "SUCCESS",
+        "ALARM",
+        "FAILURE",
+    )
+    assert format_status(maintain_run(run)) == "maintain FAILURE"
 
 
 def test_headlines_of_other_works(run: Run) -> None:
-    def said(work: Work, *sessions: Session, **changes: Any) -> str:
+    def said(work: Work, *sessions: SessionResult, **changes: Any) -> str:
         clients = tuple(Client(f"c{place}", State.OK, one, work) for place, one in enumerate(sessions))
-        return headline(replace(run, clients=clients, **changes))
+        return format_headline(replace(run, clients=clients, **changes))
 
     assert said(Work.MAINTAIN, maintained(), maintained()) == "All 2 clients maintained, 6 archives deleted."
     assert said(Work.MAINTAIN, maintained(deleted=[])) == "1 client maintained."
     waits = compacted(size_after=None, waiting="no trim waits for it")
     assert said(Work.COMPACT, compacted(), waits) == "1 of 2 clients compacted, 3.0 GiB freed, 1 not due."
     assert said(Work.COMPACT, waits) == "0 of 1 client compacted, 1 not due."
-    clean = Session.from_dict({"audit": {"verdict": "clean"}})
+    clean = SessionResult.from_dict({"audit": {"verdict": "clean"}})
     assert said(Work.AUDIT, clean, clean) == "All 2 clients audited: as they were left."
 
 
 def test_wide_names_stay_aligned(run: Run) -> None:
     wide = Client("サーバー", State.OK, session())
-    lines = render.aligned(page(replace(run, clients=(*run.clients, wide)), RECORD).tables[0])
+    lines = align(make_page(replace(run, clients=(*run.clients, wide)), RECORD).tables[0])
     assert lines[4].index("ok") + 4 == lines[2].index("ok")
 
 
 def test_quote_loses_nothing() -> None:
     for line in ("x" * 250, "  words of a log  " * 20, " "):
-        parts = render.quote(line, 4).splitlines()
-        assert all(part.startswith("    │ ") and len(part) <= render.WIDTH for part in parts)
+        parts = quote(line, 4).splitlines()
+        assert all(part.startswith("    │ ") and len(part) <= WIDTH for part in parts)
         assert "".join(part[6:] for part in parts) == line
-    assert render.quote("", 4) == "    │ "
+    assert quote("", 4) == "    │ "
 
 
 def test_a_path_is_never_folded(run: Run) -> None:
     path = "/var/log/paranoid-backup/web01/" + "x" * 80
     lost = Client("web01", State.FAILED, session(reason=f"look into {path}", log=path))
-    text = render.text(page(replace(run, clients=(lost,)), f"/{'r' * 90}/record.json"))
+    text = render_text(make_page(replace(run, clients=(lost,)), f"/{'r' * 90}/record.json"))
     assert f"\n    {path}\n    log: {path}\n" in text
     assert text.endswith(f"\nRecord    /{'r' * 90}/record.json\n")
 
@@ -292,9 +308,9 @@ def test_a_path_is_never_folded(run: Run) -> None:
 def test_each_servers_ledger_is_noted_as_it_was_last(run: Run) -> None:
     def ledgers(*told: object) -> list[str]:
         clients = tuple(Client(f"c{place}", State.OK, session(ledger=one)) for place, one in enumerate(told))
-        shown = page(replace(run, clients=clients), RECORD)
-        assert "<script" not in render.html(shown) and render.html(shown).count(">Ledger</td>") <= SERVERS_SHOWN
-        return [line for line in render.text(shown).splitlines() if line.startswith("Ledger")]
+        shown = make_page(replace(run, clients=clients), RECORD)
+        assert "<script" not in render_html(shown) and render_html(shown).count(">Ledger</td>") <= SERVERS_SHOWN
+        return [line for line in render_text(shown).splitlines() if line.startswith("Ledger")]
 
     vault, spare = ({"host": host, "head": f"{seq}:{seq:064x}"} for host, seq in (("vault", 12), ("spare", 9)))
     earlier = {"host": "vault", "head": "3:" + "a" * 64}
@@ -305,17 +321,17 @@ def test_each_servers_ledger_is_noted_as_it_was_last(run: Run) -> None:
     assert len(ledgers(*({"host": f"v{place}", "head": earlier["head"]} for place in range(99)))) == SERVERS_SHOWN
 
 
-def test_a_ledger_outlives_the_record(run: Run) -> None:
-    told = replace(run, clients=(Client("web01", State.OK, session(ledger={"host": "v", "head": "3:" + "a" * 64})),))
-    again = Run.from_dict(told.to_dict())
-    assert again == told and again.clients[0].session is not None and again.clients[0].session.ledger is not None
+def test_the_record_keeps_the_ledger(run: Run) -> None:
+    told = {"host": "v", "head": "3:" + "a" * 64}
+    kept = replace(run, clients=(Client("web01", State.OK, session(ledger=told)),)).to_dict()
+    assert kept["clients"][0]["session"]["ledger"] == {**told, "seq": 3}
 
 
 def test_spare_columns_make_room_for_names(run: Run) -> None:
     def headings(*names: str) -> tuple[str, int]:
         clients = tuple(Client(name, State.OK, session()) for name in names)
-        lines = render.aligned(page(replace(run, clients=clients), RECORD).tables[0])
-        assert all(len(line) <= render.WIDTH for line in lines)
+        lines = align(make_page(replace(run, clients=clients), RECORD).tables[0])
+        assert all(len(line) <= WIDTH for line in lines)
         return " ".join(lines[0].split()), len(lines) - 4
 
     assert headings("web01") == ("client status time files original compr. dedup. received", 1)
@@ -328,8 +344,10 @@ def test_spare_columns_make_room_for_names(run: Run) -> None:
 
 
 def test_clients_skipped_for_one_reason_are_one_entry(run: Run) -> None:
-    off = [Client(f"c{place}", State.SKIPPED, Session.from_dict({"reason": "switched off"})) for place in range(9)]
-    shown = page(replace(run, clients=(*run.clients, *off)), RECORD)
+    off = [
+        Client(f"c{place}", State.SKIPPED, SessionResult.from_dict({"reason": "switched off"})) for place in range(9)
+    ]
+    shown = make_page(replace(run, clients=(*run.clients, *off)), RECORD)
     assert [(note.heading, note.entries) for note in shown.notes] == [
         ("Skipped", (("c0, c1, c2, c3 and 5 more", ("switched off",)),))
     ]
@@ -350,8 +368,8 @@ def test_three_thousand_clients_make_a_mail_that_servers_take_and_people_read(ru
     state = State.FAILED if kind in ("failed", "alarm", "missing") else State.OK
     names = [f"client{place:04}.example.org" for place in range(3000)]
     clients = tuple(Client(name, state, sessions[kind]) for name in names)
-    shown = page(replace(run, clients=clients), RECORD)
-    html, text = render.html(shown), render.text(shown)
+    shown = make_page(replace(run, clients=clients), RECORD)
+    html, text = render_html(shown), render_text(shown)
     assert len(html.encode()) < 3_000_000 and len(text.encode()) < 1_000_000
     assert html.count(f">{names[-1]}<") == 1 and text.count(f"\n{names[-1]} ") == 1
     assert html.count("<strong") < 300
@@ -364,7 +382,7 @@ def test_three_thousand_clients_make_a_mail_that_servers_take_and_people_read(ru
 def test_failures_beyond_the_first_are_told_by_their_kind(run: Run) -> None:
     kinds = (session(code="quota"), session(code="unreachable"))
     clients = tuple(Client(f"c{place:03}", State.FAILED, kinds[place % 2]) for place in range(FAILURES_SHOWN + 3))
-    shown = page(replace(run, clients=clients), RECORD)
+    shown = make_page(replace(run, clients=clients), RECORD)
     assert len(shown.failures) == FAILURES_SHOWN
     (note,) = shown.notes
     assert (note.heading, note.entries) == (

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.log_excerpt import new_lines
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.log_excerpt import pick_new_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,11 +29,11 @@ BORGMATIC = (
 
 
 def test_what_borgmatic_says_four_times_is_said_once() -> None:
-    assert new_lines(BORGMATIC, REASON) == ("no such device",)
+    assert pick_new_lines(BORGMATIC, REASON) == ("no such device",)
 
 
 def test_without_the_reason_one_of_the_repetitions_stays() -> None:
-    assert new_lines(BORGMATIC, "the connection was lost") == ("no such device", f"server: {HOOK}", BORGMATIC[-1])
+    assert pick_new_lines(BORGMATIC, "the connection was lost") == ("no such device", f"server: {HOOK}", BORGMATIC[-1])
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_without_the_reason_one_of_the_repetitions_stays() -> None:
     ],
 )
 def test_what_is_new_stays(line: str) -> None:
-    assert new_lines([line], "web1: Connection refused after 25 s") == (line,)
+    assert pick_new_lines([line], "web1: Connection refused after 25 s") == (line,)
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_what_is_new_stays(line: str) -> None:
     ["Connection refused after 25 s", "  Connection   refused after 25 s ", "Connection ref…", "web1: Conn…", "", " "],
 )
 def test_what_the_reason_says_goes(line: str) -> None:
-    assert new_lines([line], "web1: Connection refused after 25 s") == ()
+    assert pick_new_lines([line], "web1: Connection refused after 25 s") == ()
 
 
 def test_repeated_lines_go_and_the_order_stays() -> None:
-    assert new_lines(["b", "a", "b", "server: b", "  a"], "") == ("b", "a")
+    assert pick_new_lines(["b", "a", "b", "server: b", "  a"], "") == ("b", "a")
 
 
 @given(st.lists(st.text(max_size=20)), st.text(max_size=40))
 def test_lines_are_only_left_out(lines: list[str], reason: str) -> None:
     rest = iter(lines)
-    assert all(line in rest for line in new_lines(lines, reason))
+    assert all(line in rest for line in pick_new_lines(lines, reason))

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, State, Work
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import Session
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_events import (
-    client_from,
-    failure_before,
-    work_of,
+    find_work,
+    read_failure,
+    read_result,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,8 +32,8 @@ def result(raw: object, **changes: Any) -> SimpleNamespace:
     return SimpleNamespace(host=SimpleNamespace(get_name=lambda: "web01"), task=task(**changes), result=raw)
 
 
-def seen(event: State, raw: object, **changes: Any) -> tuple[Client, Session]:
-    client = client_from(event, result(raw, **changes))
+def seen(event: State, raw: object, **changes: Any) -> tuple[Client, SessionResult]:
+    client = read_result(event, result(raw, **changes))
     assert client.session
     return client, client.session
 
@@ -54,14 +54,14 @@ def told(event: State, raw: object, **changes: Any) -> tuple[State, str, str]:
     ],
 )  # fmt: skip
 def test_what_belongs_in_a_report(changes: dict[str, Any], expected: Work | None) -> None:
-    assert work_of(task(**changes)) is expected
+    assert find_work(task(**changes)) is expected
 
 
 def test_a_short_name_that_resolves_to_the_task_is_one() -> None:
     for name in ("session", "compact"):
         short = task(action=name)
         short.resolved_action = f"paranoid.backup.{name}"
-        assert work_of(short) is (Work.BACKUP if name == "session" else Work.COMPACT)
+        assert find_work(short) is (Work.BACKUP if name == "session" else Work.COMPACT)
 
 
 @given(
@@ -118,9 +118,9 @@ def test_a_compaction() -> None:
     assert session.compaction and session.compaction.size_after == 5
     assert told(State.OK, {"size": 9, "freeable": "4"}, action=action)[:2] == (State.FAILED, "bad_result")
     failed, session = seen(State.FAILED, {"msg": "ALARM: gone", "code": "alarm"}, action=action)
-    assert (failed.alarm, session.reason) == (True, "ALARM: gone")
+    assert (failed.has_alarm, session.reason) == (True, "ALARM: gone")
     frozen, _session = seen(State.FAILED, {"msg": "web01 is frozen", "code": "frozen"}, action=action)
-    assert (frozen.frozen, frozen.alarm) == (True, False)
+    assert (frozen.is_frozen, frozen.has_alarm) == (True, False)
 
 
 def test_an_audit() -> None:
@@ -129,7 +129,7 @@ def test_an_audit() -> None:
     assert told(State.OK, {"verdict": "fine"}, action=action)[0] is State.FAILED
     raw = {"msg": "ALARM: x", "code": "alarm", "verdict": "alarm", "findings": ["12 objects gone"]}
     found, session = seen(State.FAILED, raw, action=action)
-    assert found.alarm and session.audit and session.audit.findings == ("12 objects gone",)
+    assert found.has_alarm and session.audit and session.audit.findings == ("12 objects gone",)
     timed = {"verdict": "clean", "findings": [], "duration": 0.2, "began": "2026-11-21T06:30:00Z"}
     _client, session = seen(State.OK, timed, action=action)
     assert (session.duration, session.began) == (0.2, "2026-11-21T06:30:00Z")
@@ -160,6 +160,6 @@ def test_who_is_to_blame_for_no_connection() -> None:
 
 
 def test_failure_in_another_task() -> None:
-    client = failure_before(State.FAILED, result({"msg": "no disk"}))
+    client = read_failure(State.FAILED, result({"msg": "no disk"}))
     assert (client.name, client.state) == ("web01", State.FAILED)
     assert client.session and client.session.reason == 'in the task "A task": no disk'

@@ -30,8 +30,8 @@ def test_every_event_is_saved_while_saving_is_cheap(run: Run) -> None:
     disk = Disk(cost=0.001)
     recorder = Recorder(replace(run, clients=()), disk.save, disk.clock)
     recorder.plan(["a", "b"], Work.BACKUP)
-    recorder.started("a", Work.BACKUP)
-    recorder.ended(Client("a", State.OK))
+    recorder.note_start("a", Work.BACKUP)
+    recorder.note_result(Client("a", State.OK))
     assert [[str(client.state) for client in saved.clients] for saved in disk.saved] == [
         ["planned", "planned"], ["running", "planned"], ["ok", "planned"],
     ]  # fmt: skip
@@ -42,7 +42,7 @@ def test_saving_takes_a_bounded_share_of_the_run(run: Run) -> None:
     recorder = Recorder(replace(run, clients=()), disk.save, disk.clock)
     for place in range(1000):
         disk.now += 0.1
-        recorder.started(f"c{place}", Work.BACKUP)
+        recorder.note_start(f"c{place}", Work.BACKUP)
     spent = len(disk.saved) * disk.cost
     assert 0.5 <= spent <= 0.5 + 0.05 * disk.now + disk.cost
     assert len(recorder.run.clients) == 1000
@@ -51,20 +51,20 @@ def test_saving_takes_a_bounded_share_of_the_run(run: Run) -> None:
 def test_planning_again_forgets_nothing(run: Run) -> None:
     recorder = Recorder(replace(run, clients=()), Disk().save)
     recorder.plan(["a"], Work.BACKUP)
-    recorder.ended(Client("a", State.OK))
+    recorder.note_result(Client("a", State.OK))
     recorder.plan(["a", "b"], Work.BACKUP)
     assert [client.state for client in recorder.run.clients] == [State.OK, State.PLANNED]
-    assert [recorder.waits_for(name) for name in "abc"] == [None, Work.BACKUP, None]
+    assert [recorder.find_unfinished(name) for name in "abc"] == [None, Work.BACKUP, None]
 
 
 def test_works_do_not_overwrite_each_other(run: Run) -> None:
     recorder = Recorder(replace(run, clients=()), Disk().save)
     for work in (Work.BACKUP, Work.MAINTAIN):
         recorder.plan(["a"], work)
-    assert recorder.waits_for("a") is Work.BACKUP
-    recorder.ended(Client("a", State.OK))
-    assert recorder.waits_for("a") is Work.MAINTAIN
-    recorder.ended(Client("a", State.FAILED, work=Work.MAINTAIN))
+    assert recorder.find_unfinished("a") is Work.BACKUP
+    recorder.note_result(Client("a", State.OK))
+    assert recorder.find_unfinished("a") is Work.MAINTAIN
+    recorder.note_result(Client("a", State.FAILED, work=Work.MAINTAIN))
     told = [(client.work, client.state) for client in recorder.run.clients]
     assert told == [(Work.BACKUP, State.OK), (Work.MAINTAIN, State.FAILED)]
 
@@ -75,5 +75,5 @@ def test_a_full_disk_is_one_problem_and_no_exception(run: Run) -> None:
 
     recorder = Recorder(replace(run, clients=()), full)
     recorder.plan(["a"], Work.BACKUP)
-    recorder.started("a", Work.BACKUP)
+    recorder.note_start("a", Work.BACKUP)
     assert recorder.run.problems == ("the record could not be kept up to date: [Errno 28] No space left on device",)
