@@ -57,3 +57,9 @@ def test_roles_install_the_same_version(program: str) -> None:
     defaults = {name: value for role in ROLES for name, value in load(role / "defaults/main.yml").items()}
     versions = {value for name, value in defaults.items() if name.endswith(f"_{program}_version")}
     assert len(versions) == 1
+
+
+def test_the_yaml_parser_is_the_same_wherever_wheels_are_named() -> None:
+    parser = load(ROOT / "roles/backup_client/vars/main.yml")["__backup_client_yaml_parser"]
+    built = load(ROOT / "roles/backup_wheelhouse/vars/main.yml")["__backup_wheelhouse_requirements"]
+    assert parser in built and parser in (ROOT / "tests/tools/wheels.txt").read_text().splitlines()

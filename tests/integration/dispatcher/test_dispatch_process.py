@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import socket
@@ -69,7 +70,7 @@ class Client:
         }
         (self.path / "client.json").write_text(json.dumps({**record, **changes}))
 
-    def configure(self, *commands: dict[str, Any]) -> None:
+    def configure(self, *commands: dict[str, Any], **more: Any) -> None:
         """Write borgmatic.yaml (JSON is YAML)."""
         config = {
             "repositories": [{"path": "ssh://paranoid-backup/c1", "label": "server", "encryption": "repokey-blake2"}],
@@ -78,6 +79,7 @@ class Client:
             "encryption_passcommand": f"cat {self.path}/passphrase",
             "source_directories": [str(self.path / "source")],
             "commands": list(commands),
+            **more,
         }
         (self.path / "borgmatic.yaml").write_text(json.dumps(config))
 
@@ -227,6 +229,29 @@ def test_commands_run_before_after_and_on_an_error(client: Client, work: str, st
             _hello, result, log = answers(client.start(verb))
     assert result["status"] == status, (result, log)
     assert (client.path / "ran").read_text().split() == ran
+
+
+@needs_borg
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_pipe_among_the_files_stops_no_backup(client: Client, streams: bool) -> None:
+    """Without dumps Borg does not read it, and no dry run is needed; with them the dry run finds it."""
+    os.mkfifo(client.path / "source" / "pipe")
+    for name, script in {
+        "borg": f'echo "$*" >>{client.path}/borg-runs\nexec {BIN}/borg "$@"',
+        "dump": "echo select 1",
+    }.items():
+        (client.path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (client.path / name).chmod(0o755)
+    (client.path / "shop.db").touch()
+    dumped = {"name": "shop", "path": str(client.path / "shop.db"), "sqlite_command": str(client.path / "dump")}
+    more = {"sqlite_databases": [dumped]} if streams else {"unsafe_skip_path_validation_before_create": True}
+    client.configure(local_path=str(client.path / "borg"), **more)
+    for verb in ("create", "backup"):
+        with client.tunnel():
+            _hello, result, log = answers(client.start(verb))
+    assert result["status"] == "ok", (result, log)
+    runs = [run for run in (client.path / "borg-runs").read_text().splitlines() if run.startswith("create")]
+    assert ["--dry-run" in run for run in runs] == ([True, False] if streams else [False])
 
 
 @needs_borg

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import borgmatic.config
 import pytest
 import yaml
+from borgmatic.hooks import data_source
 from tool import ROOT
 
 BIN = Path(sys.executable).parent
@@ -50,14 +53,22 @@ HOST = {
     "backup_client_borgmatic_extra": {"working_directory": "/", "compression": "zlib,1"},
 }
 
+NO_DATABASES: dict[str, Any] = {f"backup_client_{kind}": [] for kind in DATABASES}
+HOSTS: dict[str, dict[str, Any]] = {
+    "web1": {},
+    "db1": {},
+    "plain1": NO_DATABASES,
+    "zfs1": {**NO_DATABASES, "backup_client_borgmatic_extra": {"zfs": None}},
+}
+
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can install files of root")
 
 
 @pytest.fixture(scope="module")
 def configured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Borgmatic's configuration of two clients; the second is in no other group."""
+    """Borgmatic's configuration of each client; only web1 is in another group."""
     path = tmp_path_factory.mktemp("configured")
-    clients = {"hosts": {"web1": {}, "db1": {}}, "vars": {**GROUP, "ansible_connection": "local"}}
+    clients = {"hosts": HOSTS, "vars": {**GROUP, "ansible_connection": "local"}}
     groups = {"backup_clients": clients, "web": {"hosts": {"web1": HOST}, "vars": SUBGROUP}}
     (path / "hosts.json").write_text(json.dumps(groups))
     task = {
@@ -69,7 +80,7 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, 
     }
     play = {"hosts": "backup_clients", "gather_facts": False, "tasks": [task]}
     (path / "play.yml").write_text(json.dumps([play]))
-    for name in ("web1", "db1"):
+    for name in HOSTS:
         (path / name).mkdir()
     environment = {
         **os.environ,
@@ -79,9 +90,9 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, 
     argv: list[str | Path] = [BIN / "ansible-playbook", "-i", path / "hosts.json", path / "play.yml", "--diff"]
     argv += ["-e", f"ansible_python_interpreter={sys.executable}"]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and done.stdout.count("changed=1") == 2, done.stdout + done.stderr
+    assert done.returncode == 0 and done.stdout.count("changed=1") == len(HOSTS), done.stdout + done.stderr
     assert "sudo -u postgres" not in done.stdout, "a diff may show passwords"
-    return {name: yaml.safe_load((path / name / "borgmatic.yaml").read_text()) for name in ("web1", "db1")}
+    return {name: yaml.safe_load((path / name / "borgmatic.yaml").read_text()) for name in HOSTS}
 
 
 def test_lists_of_group_and_host_add_up(configured: dict[str, dict[str, Any]]) -> None:
@@ -109,3 +120,20 @@ def test_the_rest_is_passed_through_and_extra_comes_last(configured: dict[str, d
     assert (db1["compression"], web1["compression"], web1["working_directory"]) == ("lz4", "zlib,1", "/")
     assert db1["checks"] == GROUP["backup_client_checks"] and db1["exclude_caches"] is True
     assert db1["skip_actions"] == ["prune", "compact"] and "working_directory" not in db1
+
+
+SKIP = "unsafe_skip_path_validation_before_create"
+
+
+def test_borg_runs_dry_only_where_dumps_or_snapshots_need_it(configured: dict[str, dict[str, Any]]) -> None:
+    skips = {name: config[SKIP] for name, config in configured.items()}
+    assert skips == {"web1": False, "db1": False, "plain1": True, "zfs1": False}
+
+
+def test_every_data_source_of_borgmatic_is_known() -> None:
+    """All but bootstrap, whose files borgmatic includes before any exclude (data_source/config.py, inject_pattern)."""
+    schema = yaml.safe_load((Path(borgmatic.config.__path__[0]) / "schema.yaml").read_text())["properties"]
+    modules = {module.name for module in pkgutil.iter_modules(data_source.__path__)}
+    keys = {key for key in schema if key.removesuffix("_databases") in modules}
+    variables = yaml.safe_load((ROOT / "roles/backup_client/vars/main.yml").read_text())
+    assert set(variables["__backup_client_data_sources"]) == keys - {"bootstrap"} and len(keys) > 8
