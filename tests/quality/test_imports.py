@@ -35,7 +35,7 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         below = below | {f"{CONTROLLER}/{package}"}
         table[f"{CONTROLLER}/{package}"] = (below, {"jinja2"} if package == "_report" else set())
     return table | {
-        f"{MODULES}/_provision": ({f"{MODULES}/_provision"}, set()),  # it also runs on clients
+        f"{MODULES}/_provision": ({f"{MODULES}/_provision", f"{MODULES}/_common"}, set()),  # it also runs on clients
         "plugins/modules": (engine | {f"{MODULES}/_provision"}, {"ansible"}),
         "plugins/action": (engine, {"ansible"}),
         "plugins/filter": (engine, {"ansible"}),

@@ -1,15 +1,13 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a repository says without a key: its segments by directory, its config, its nonce."""
+"""What can be read of a repository without a key: its segments by directory, its config, its nonce."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Sequence
-from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Directory
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import (
@@ -18,7 +16,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments imp
     ends_with_commit,
     files,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._common.files import regular_only
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import read_beneath
 
 _FILE_LIMIT = 64 * 1024  # bytes of config and nonce
 _NONCE = re.compile(rb"[0-9a-fA-F]{1,16}\Z")
@@ -26,7 +24,7 @@ _PARTIAL_CHECK = b"last_segment_checked = "  # what `borg check --max-duration` 
 
 
 class Listing:
-    """The segments since a baseline, and which older ones have changed, with as few looks at the disk as possible."""
+    """The segments since a baseline, and which older ones have changed, reading as little of the disk as possible."""
 
     def __init__(self, repository: str, known: Sequence[Directory], transaction: int) -> None:
         self.changed: list[str] = []
@@ -35,13 +33,13 @@ class Listing:
         self._listed: dict[int, tuple[int, list[File]]] = {}
         before = {directory.number: directory for directory in known}
         last = max(before, default=-1)
-        for number, path in directories(repository):
-            mtime = os.stat(path).st_mtime_ns
+        for directory in directories(repository):
+            number, mtime = directory.number, directory.mtime
             old = before.pop(number, None)
             if old is not None and old.mtime == mtime and number != last:
                 self._unchanged.append(old)
                 continue
-            found = files(path)
+            found = files(repository, directory)
             self._listed[number] = (mtime, found)
             self._new += [file for file in found if file.number > transaction]
             self._compare(old, _directory(number, mtime, found, transaction))
@@ -61,7 +59,7 @@ class Listing:
         kept = self._unchanged + [directory for directory in listed if directory.count]
         return tuple(sorted(kept, key=lambda directory: directory.number))
 
-    def _compare(self, old: Optional[Directory], now: Directory) -> None:
+    def _compare(self, old: Directory | None, now: Directory) -> None:
         old = old or _directory(now.number, 0, (), 0)
         if now.digest != old.digest:
             self.changed.append(
@@ -72,22 +70,20 @@ class Listing:
 
 def config_digest(repository: str) -> str:
     """Return a digest of the config, but for the mark of a partial `borg check`; raise OSError."""
-    with open(os.path.join(repository, "config"), "rb", opener=regular_only) as file:
-        lines = file.read(_FILE_LIMIT).split(b"\n")
+    lines = read_beneath(repository, "config", limit=_FILE_LIMIT).split(b"\n")
     kept = [line for line in lines if line and not line.startswith(_PARTIAL_CHECK)]
     return hashlib.sha256(b"\n".join(kept)).hexdigest()
 
 
-def free_nonce(repository: str) -> Optional[int]:
+def free_nonce(repository: str) -> int | None:
     """Return the first nonce that is not reserved, None before the first; raise OSError or ValueError."""
     try:
-        with open(os.path.join(repository, "nonce"), "rb", opener=regular_only) as file:
-            said = file.read(_FILE_LIMIT).strip()
+        found = read_beneath(repository, "nonce", limit=_FILE_LIMIT).strip()
     except FileNotFoundError:
         return None
-    if not _NONCE.match(said):
+    if not _NONCE.match(found):
         raise ValueError("its nonce is not a number of at most 16 hexadecimal digits")
-    return int(said, 16)
+    return int(found, 16)
 
 
 def _directory(number: int, mtime: int, found: Sequence[File], transaction: int) -> Directory:

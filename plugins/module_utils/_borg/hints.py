@@ -9,11 +9,11 @@ Source: Borg 1.4, docs/internals/data-structures, "Index, hints and integrity".
 
 from __future__ import annotations
 
-import os
 import struct
 
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.errors import Unreadable
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.msgpack import Msgpack
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import read_beneath
 
 _LIMIT = 16 * 1024 * 1024  # bytes that are read; `compact` comes before the part that grows
 
@@ -21,12 +21,9 @@ _LIMIT = 16 * 1024 * 1024  # bytes that are read; `compact` comes before the par
 def freeable_bytes(repository: str, transaction: int) -> int | None:
     """Return what the next compaction could free, None without hints for this transaction; raise Unreadable."""
     try:
-        path = os.path.join(repository, f"hints.{transaction}")
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        content = read_beneath(repository, f"hints.{transaction}", limit=_LIMIT)
     except FileNotFoundError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        content = file.read(_LIMIT)
     try:
         return _freeable(Msgpack(content))
     except (IndexError, ValueError, struct.error):

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.errors import Unreadable
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import directory_beneath, open_beneath
 
 _HEADER = struct.Struct("<8siibb")
 _BUCKET = struct.Struct("<32sII")
@@ -71,12 +72,12 @@ class Index:
 @contextmanager
 def newest_index(repository: str) -> Iterator[Index | None]:
     """Keep the newest index open, None where there is none; raise Unreadable or OSError."""
-    numbers = [int(match[1]) for match in map(_NAME.match, os.listdir(repository)) if match]
+    with directory_beneath(repository) as directory:
+        numbers = [int(match[1]) for match in map(_NAME.match, os.listdir(directory)) if match]
     if not numbers:
         yield None
         return
-    path = os.path.join(repository, f"index.{max(numbers)}")
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = open_beneath(repository, f"index.{max(numbers)}")
     try:
         yield _read_header(descriptor, max(numbers))
     finally:

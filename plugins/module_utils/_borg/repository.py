@@ -12,7 +12,7 @@ import stat
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._common.files import regular_only, save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import open_beneath, save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
@@ -62,7 +62,7 @@ def repository_id(repository: str) -> str | None:
     """Return the id in ``<repository>/config`` (Borg docs, internals, "Repository config"), None without one."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        with open(os.path.join(repository, "config"), encoding="utf-8", opener=regular_only) as handle:
+        with os.fdopen(open_beneath(repository, "config"), encoding="utf-8") as handle:
             parser.read_string(handle.read(_CONFIG_LIMIT))
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -11,6 +11,7 @@ shrinks meanwhile must not end the process by SIGBUS.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.errors import Broken
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import directory_beneath, open_beneath
 
 PUT, DELETE, COMMIT = 0, 1, 2
 MANIFEST_ID = bytes(32)
@@ -40,30 +42,49 @@ Entry = tuple[int, bytes, int, int]
 
 
 class File(NamedTuple):
-    """One segment file."""
+    """One segment file; ``names`` lead to it from ``repository``."""
 
     number: int
     size: int
-    path: str
+    repository: str
+    names: tuple[str, ...]
 
 
-def directories(repository: str) -> list[tuple[int, str]]:
-    """Return number and path of the directories that hold segments, in order; raise OSError."""
-    with os.scandir(os.path.join(repository, "data")) as found:
-        return sorted((int(entry.name), entry.path) for entry in found if _is_number(entry.name))
+class SegmentDirectory(NamedTuple):
+    """One directory of segments, such as ``data/0``, and when a file last came to it or went (ns)."""
+
+    number: int
+    name: str
+    mtime: int
 
 
-def files(directory: str) -> list[File]:
+def directories(repository: str) -> list[SegmentDirectory]:
+    """Return the directories that hold segments, in order; raise OSError, also for what is no directory."""
+    result = []
+    with directory_beneath(repository, "data") as data, os.scandir(data) as found:
+        for entry in found:
+            if not _is_number(entry.name):
+                continue
+            status = entry.stat(follow_symlinks=False)
+            if not stat.S_ISDIR(status.st_mode):
+                path = os.path.join(repository, "data", entry.name)
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+            result.append(SegmentDirectory(int(entry.name), entry.name, status.st_mtime_ns))
+    return sorted(result)
+
+
+def files(repository: str, directory: SegmentDirectory) -> list[File]:
     """Return the segments of one directory in order; raise Broken for one that is not a plain file, or OSError."""
     result = []
-    with os.scandir(directory) as found:
+    with directory_beneath(repository, "data", directory.name) as segments, os.scandir(segments) as found:
         for entry in found:
             if not _is_number(entry.name):
                 continue
             status = entry.stat(follow_symlinks=False)
             if not stat.S_ISREG(status.st_mode):
                 raise Broken(int(entry.name), 0, "not a plain file")
-            result.append(File(int(entry.name), status.st_size, entry.path))
+            names = ("data", directory.name, entry.name)
+            result.append(File(int(entry.name), status.st_size, repository, names))
     return sorted(result)
 
 
@@ -72,7 +93,7 @@ def entries(file: File, whole: bool = False) -> Iterator[Entry]:
 
     Reads headers only, and with ``whole`` everything, checking each entry's CRC. Holds a window or one entry.
     """
-    descriptor = _open(file)
+    descriptor = open_beneath(file.repository, *file.names)
     try:
         if os.pread(descriptor, len(_MAGIC), 0) != _MAGIC:
             raise Broken(file.number, 0, "no segment of Borg")
@@ -100,8 +121,8 @@ def entries(file: File, whole: bool = False) -> Iterator[Entry]:
 
 
 def ends_with_commit(file: File) -> bool:
-    """Tell whether the last entry of a segment is a COMMIT, as it is of every whole transaction; raise OSError."""
-    descriptor = _open(file)
+    """Tell whether a segment's last entry is a COMMIT, as it is in every whole transaction; raise OSError."""
+    descriptor = open_beneath(file.repository, *file.names)
     try:
         return os.pread(descriptor, len(_COMMIT_ENTRY), max(0, file.size - len(_COMMIT_ENTRY))) == _COMMIT_ENTRY
     finally:
@@ -121,10 +142,6 @@ def _nonsense(file: File, offset: int, tag: int, size: int) -> Broken:
     if _MIN_SIZE.get(tag, 0) <= size <= _MAX_SIZE.get(tag, -1):
         return Broken(file.number, offset, "the file ends inside an entry")
     return Broken(file.number, offset, f"no entry of Borg (tag {tag}, {size} bytes)")
-
-
-def _open(file: File) -> int:
-    return os.open(file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _is_number(name: str) -> bool:

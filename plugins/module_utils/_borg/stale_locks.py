@@ -15,7 +15,7 @@ import os
 import re
 from contextlib import suppress
 
-from ansible_collections.paranoid.backup.plugins.module_utils._common.files import regular_only
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import directory_beneath, read_beneath
 
 _ROSTER_LIMIT = 64 * 1024  # bytes
 
@@ -25,33 +25,25 @@ def free_locks(repository: str, host_id: str) -> None:
 
     A person's Borg has a host id of its own, so its locks stay. Follows no link of the repository's user.
     """
-    with suppress(FileNotFoundError, NotADirectoryError):
-        directory = os.open(repository, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            _free_exclusive(directory, host_id)
-            if _is_ours(os.path.join(repository, "lock.roster"), host_id):
-                os.unlink("lock.roster", dir_fd=directory)
-        finally:
-            os.close(directory)
+    with suppress(FileNotFoundError, NotADirectoryError), directory_beneath(repository) as directory:
+        _free_exclusive(directory, host_id)
+        if _is_ours(directory, host_id):
+            os.unlink("lock.roster", dir_fd=directory)
 
 
 def _free_exclusive(repository: int, host_id: str) -> None:
     with suppress(OSError):  # It is not there, not a directory, or somebody else's: Borg then says so.
-        lock = os.open("lock.exclusive", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=repository)
-        try:
+        with directory_beneath(repository, "lock.exclusive") as lock:
             for name in os.listdir(lock):
                 if re.fullmatch(re.escape(host_id) + r"\.\d+-[0-9a-f]+", name):
                     os.unlink(name, dir_fd=lock)
-        finally:
-            os.close(lock)
         os.rmdir("lock.exclusive", dir_fd=repository)
 
 
-def _is_ours(roster: str, host_id: str) -> bool:
-    """Tell whether all who are listed there are of ``host_id``."""
+def _is_ours(repository: int, host_id: str) -> bool:
+    """Tell whether all locks in the roster are of ``host_id``."""
     try:
-        with open(roster, "rb", opener=regular_only) as handle:
-            listed = json.loads(handle.read(_ROSTER_LIMIT))
+        listed = json.loads(read_beneath(repository, "lock.roster", limit=_ROSTER_LIMIT))
         return all(entry[0] == host_id for entries in listed.values() for entry in entries)
     except (OSError, ValueError, AttributeError, TypeError, IndexError, KeyError, RecursionError):
         return False

@@ -8,12 +8,13 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write
 
 Validator = Callable[[str], Optional[str]]
 
@@ -160,7 +161,7 @@ def _make(wanted: Desired, found: Actual, refusal: Validator) -> None:
         if found.state != "directory":
             _make_parents(os.path.dirname(wanted.path))
             os.mkdir(wanted.path, 0o700)
-        _give(wanted.path, wanted)
+        _give(wanted)
     elif found.state == "directory":
         shutil.rmtree(wanted.path)
     else:
@@ -177,27 +178,22 @@ def _make_parents(path: str) -> None:
 
 def _write(wanted: Desired, refusal: Validator) -> None:
     """Have the whole file appear at once, with its owner and mode; nobody else reads it before."""
-    directory, name = os.path.split(wanted.path)
-    fresh = os.path.join(directory, f".{name}.{secrets.token_hex(4)}.new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(fresh, flags, 0o600), "wb") as handle:
-        try:
-            handle.write(wanted.content)
-            handle.flush()
-            os.fsync(handle.fileno())
-            complaint = refusal(wanted.validate.replace("%s", fresh)) if wanted.validate else None
-            if complaint is not None:
-                raise TreeError(f"{wanted.path} would be wrong: {complaint.replace(fresh, wanted.path)}")
-            _give(handle.fileno(), wanted)
-            os.replace(fresh, wanted.path)
-        except BaseException:
-            os.unlink(fresh)
-            raise
+
+    def check(fresh: str) -> None:
+        complaint = refusal(wanted.validate.replace("%s", fresh))
+        if complaint is not None:
+            raise TreeError(f"{wanted.path} would be wrong: {complaint.replace(fresh, wanted.path)}")
+
+    atomic_write(wanted.path, wanted.content, wanted.mode, _ids(wanted), check if wanted.validate else None)
 
 
-def _give(path: str | int, wanted: Desired) -> None:
+def _give(wanted: Desired) -> None:
+    os.chown(wanted.path, *_ids(wanted))
+    os.chmod(wanted.path, wanted.mode)
+
+
+def _ids(wanted: Desired) -> tuple[int, int]:
     try:
-        os.chown(path, pwd.getpwnam(wanted.owner).pw_uid, grp.getgrnam(wanted.group).gr_gid)
+        return pwd.getpwnam(wanted.owner).pw_uid, grp.getgrnam(wanted.group).gr_gid
     except KeyError as error:
         raise TreeError(f"{wanted.path} cannot be given to {wanted.owner}:{wanted.group}: {error.args[0]}") from error
-    os.chmod(path, wanted.mode)

@@ -9,11 +9,10 @@ Directories are 0700, files 0600, and every file is replaced in one step: a read
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Run
 
 RECORD = "record.json"
@@ -60,13 +59,4 @@ class RunDir:
 
     def write(self, name: str, content: bytes) -> None:
         """Replace one file; on an error keep the old one and raise OSError."""
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=self.path)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path / name)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        atomic_write(str(self.path / name), content)

@@ -24,7 +24,7 @@ MAGIC = b"BORG_SEG"
 def segment(directory: Path, content: bytes) -> File:
     path = directory / "5"
     path.write_bytes(content)
-    return File(5, len(content), str(path))
+    return File(5, len(content), str(directory), ("5",))
 
 
 def walk(file: File, whole: bool = False) -> list[tuple[int, bytes, int, int]]:

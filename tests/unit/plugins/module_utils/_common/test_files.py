@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import (
+    atomic_write,
+    atomic_write_beneath,
+    save_json,
+)
+from disk_order import DiskOrder
 
 
 def test_it_is_replaced_and_private(tmp_path: Path) -> None:
@@ -36,10 +43,49 @@ def test_a_write_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch: 
     assert json.loads(path.read_text()) == {"a": 1}
 
 
-def test_a_link_where_it_writes_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["baseline.json", ".baseline.json.aa.new"])
+def test_no_link_is_followed_where_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setattr(secrets, "token_hex", lambda _bytes: "aa")
     victim = tmp_path / "victim"
     victim.write_text("untouched")
-    (tmp_path / "baseline.json.new").symlink_to(victim)
-    with pytest.raises(OSError, match="symbolic links"):
+    (tmp_path / place).symlink_to(victim)
+    with suppress(FileExistsError):
         save_json(str(tmp_path / "baseline.json"), {"a": 1})
     assert victim.read_text() == "untouched"
+    assert (tmp_path / "baseline.json").is_symlink() is False
+
+
+def test_a_check_sees_the_new_file_before_it_takes_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "sudoers"
+    atomic_write(str(path), b"old")
+    seen = []
+
+    def check(fresh: str) -> None:
+        seen.append(Path(fresh).read_bytes())
+        raise ValueError("wrong")
+
+    with pytest.raises(ValueError, match="wrong"):
+        atomic_write(str(path), b"new", check=check)
+    assert (seen, path.read_bytes(), [one.name for one in tmp_path.iterdir()]) == ([b"new"], b"old", ["sudoers"])
+
+
+def test_the_mode_is_what_was_asked_whatever_the_umask_is(tmp_path: Path) -> None:
+    mask = os.umask(0o777)
+    try:
+        atomic_write(str(tmp_path / "file"), b"", mode=0o644)
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("writer", ["own", "beneath"])
+def test_a_new_file_is_on_disk_before_it_takes_the_place_and_so_is_its_name(
+    tmp_path: Path, disk_order: DiskOrder, writer: str
+) -> None:
+    if writer == "own":
+        atomic_write(str(tmp_path / "file"), b"content")
+    else:
+        atomic_write_beneath(str(tmp_path), "file", b"content")
+    (fresh,) = [path for what, path in disk_order.events if what == "sync" and path.name != tmp_path.name]
+    assert disk_order.events == [("sync", fresh), ("replace", tmp_path / "file"), ("sync", tmp_path)]
+    assert fresh.parent == tmp_path
