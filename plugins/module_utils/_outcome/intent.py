@@ -50,7 +50,7 @@ def read_intent(site: Site) -> Optional[Intent]:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SessionError("server_error", f"{path} cannot be read: {error}; audit, then remove it") from None
+        raise SessionError("server_error", f"{path} cannot be read: {error}; remove it, then audit") from None
 
 
 def clear_intent(site: Site) -> None:

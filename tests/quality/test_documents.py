@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the documents say of the tree is so: files exist, packages have their line, every failure has its cure."""
+
+from __future__ import annotations
+
+import re
+import runpy
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.callback import report
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import CODES
+from tool import ROOT, tracked
+
+DOCUMENTS = [name for name in tracked("*.md") if not name.startswith("tests/fixtures/")]
+PACKAGES = runpy.run_path(str(ROOT / "tests/quality/test_imports.py"))
+MODULES, CONTROLLER = PACKAGES["MODULES"], PACKAGES["CONTROLLER"]
+ENGINE, REPORT = PACKAGES["ENGINE"], PACKAGES["REPORT"]
+TOP = {name.partition("/")[0] for name in tracked() if "/" in name} - {"meta"}  # roles have one, too
+
+
+def cells(document: str, heading: str) -> list[str]:
+    """Return the first cells of the tables below a heading, up to the next heading."""
+    text = (ROOT / document).read_text()
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (.+?) \|.*\|$", section, re.MULTILINE)
+    return [row.strip("`") for row in rows]
+
+
+def test_every_failure_code_has_its_row() -> None:
+    rows = cells("docs/troubleshooting.md", "Codes of failures")
+    assert rows == ["code", *CODES]
+
+
+def test_every_exit_code_of_the_report_has_its_row() -> None:
+    rows = cells("docs/troubleshooting.md", "The run itself")
+    assert {"0", str(report.EXIT_FAILURE), str(report.EXIT_NOT_REPORTED)} <= set(rows)
+
+
+def test_every_package_has_its_line_in_the_map() -> None:
+    rows = [row for row in cells("docs/architecture.md", "The map") if row.startswith(("_", "roles/"))]
+    controller = ["_settings.py" if package == "_settings" else package for package in REPORT]
+    programs = sorted({name.rsplit("/", 1)[0] for name in tracked("roles/*/files/lib/*/*.py")}, reverse=True)
+    assert rows == [*ENGINE, "_provision", *controller, *programs]
+    folders = {name.split("/")[2] for name in tracked(f"{MODULES}/*", f"{CONTROLLER}/*")}
+    assert folders == {*ENGINE, "_provision", *controller}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_that_are_named_exist(document: str) -> None:
+    text = (ROOT / document).read_text()
+    here = (ROOT / document).parent
+    links = {link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link}
+    assert [link for link in links if link and not (here / link).exists()] == []
+    named = {word.split("::")[0] for word in re.findall(r"`([\w.{}/*-]+/[\w.*-]+\.\w+)(?:::[^`]*)?`", text)}
+    ours = {name for name in named if name.partition("/")[0] in TOP}
+    assert [name for name in ours if not list(ROOT.glob(name))] == []
+    short = {name for name in named if name.startswith("_")}  # as the map says it: below one of both
+    assert [
+        name for name in short if not (ROOT / MODULES / name).exists() and not (ROOT / CONTROLLER / name).exists()
+    ] == []
+
+
+def test_playbooks_that_are_named_exist() -> None:
+    names = {name.partition("/")[2] for name in tracked("playbooks/*.yml")}
+    for document in ("README.md", "docs/troubleshooting.md", "docs/retention.md"):
+        text = (ROOT / document).read_text()
+        called = {f"{name}.yml" for name in re.findall(r"paranoid\.backup\.(\w+)[ \n]+(?:--|-e)", text)}
+        assert called <= names
+    text = (ROOT / "docs/troubleshooting.md").read_text()
+    assert set(re.findall(r"`(\w+\.yml)[ `]", text)) <= names
