@@ -75,6 +75,11 @@ duration:
   returned: always
   type: float
   sample: 4.2
+alarm:
+  description: What lies behind the codes V(alarm) and V(frozen), as in the result of M(paranoid.backup.session).
+  returned: when the code is one of these
+  type: dict
+  sample: {"kind": "repository", "client": "web1", "findings": ["12 stored objects were deleted"], "since": ""}
 code:
   description: A word for the kind of failure.
   returned: on failure
@@ -86,8 +91,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import alarm_line
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import repository_alarm
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import refuse_broken
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import audit_and_record
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import Stopwatch, at_work, spec
@@ -104,11 +110,13 @@ def main() -> None:
         before = held.ledger.freeze_state(held.name)
         found = audit_and_record(held, full=wanted["full"], check=module.check_mode)
         if found.verdict != ALARM:
-            refuse_broken(held.ledger, utc_now())
+            refuse_broken(held.ledger, held.name, utc_now())
     result: dict[str, Any] = {"verdict": found.verdict, "findings": list(found.findings), **watch.told()}
     if found.verdict == ALARM:
         frozen_now = before is None and not module.check_mode
-        module.fail_json(msg=alarm_line(wanted["client"], found), code="alarm", changed=frozen_now, **result)
+        alarm = repository_alarm(wanted["client"], found)
+        result.update(code="alarm", alarm=alarm.to_dict(), changed=frozen_now)
+        module.fail_json(msg=alarm_line(alarm), **result)
     module.exit_json(changed=False, **result)
 
 

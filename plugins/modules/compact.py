@@ -83,6 +83,11 @@ duration:
   returned: always
   type: float
   sample: 4.2
+alarm:
+  description: What lies behind the codes V(alarm) and V(frozen), as in the result of M(paranoid.backup.session).
+  returned: when the code is one of these
+  type: dict
+  sample: {"kind": "repository", "client": "web1", "findings": ["12 stored objects were deleted"], "since": ""}
 code:
   description: A word for the kind of failure.
   returned: on failure

@@ -162,11 +162,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, ChainReport, parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     KINDS,
-    FreezeEntry,
     LedgerError,
     LedgerRow,
     SessionEntry,
@@ -227,14 +227,13 @@ def told_entry(record: LedgerRow) -> dict[str, Any]:
 def told_state(state: ClientState, now: datetime) -> dict[str, Any]:
     """Return a client's state; ``age`` is whole seconds before ``now``."""
     session = state.last_session.entry if state.last_session else None
-    freeze = state.freeze.entry if state.freeze else None
     return {
         "client": state.client,
         "last_session": told_time(state.last_session),
         "last_status": session.status if isinstance(session, SessionEntry) else "",
         "last_success": told_time(state.last_success),
         "age": int((now - state.last_success.time).total_seconds()) if state.last_success else None,
-        "frozen": freeze.reason if isinstance(freeze, FreezeEntry) else "",
+        "frozen": alarm_line(state.frozen_by) if state.frozen_by else "",
     }
 
 

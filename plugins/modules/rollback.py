@@ -78,6 +78,11 @@ evidence:
   returned: success
   type: str
   sample: /srv/backup/web1/evidence-20261121T063000Z
+alarm:
+  description: What lies behind the codes V(alarm) and V(frozen), as in the result of M(paranoid.backup.session).
+  returned: when the code is one of these
+  type: dict
+  sample: {"kind": "repository", "client": "web1", "findings": ["12 stored objects were deleted"], "since": ""}
 code:
   description: A word for the kind of failure.
   returned: on failure

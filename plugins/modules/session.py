@@ -197,11 +197,19 @@ audit:
   returned: always
   type: dict
   sample: {"verdict": "clean", "findings": []}
-frozen:
-  description: Why the client is frozen after the session, empty when it is not. Backups of a frozen client go on.
+alarm:
+  description: What lies behind the codes V(alarm) and V(frozen), null for all others. It has the fields of RV(frozen).
   returned: always
-  type: str
-  sample: ""
+  type: dict
+  sample: null
+frozen:
+  description:
+    - Why the client is frozen after the session, null when it is not. Backups of a frozen client go on.
+    - C(kind) is V(history), V(repository), V(ledger) or V(words), C(client) a name, C(findings) sentences, C(since)
+      when it was frozen.
+  returned: always
+  type: dict
+  sample: null
 stored:
   description: Objects and bytes that came and stayed, as the audit counted, null when there was none.
   returned: always

@@ -48,7 +48,7 @@ frozen:
   description: Why the client was frozen, empty when it was not.
   returned: success
   type: str
-  sample: "ALARM: 40 stored objects were deleted, 0 were allowed"
+  sample: "ALARM: web1's repository is not as it was left, it is frozen: 40 stored objects were deleted, 0 were allowed"
 code:
   description: A word for the kind of failure.
   returned: on failure
@@ -57,7 +57,8 @@ code:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry, UnfreezeEntry
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import alarm_line
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import UnfreezeEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, refuse_silence, spec
 
 
@@ -71,11 +72,10 @@ def main() -> None:
     wanted = module.params
     refuse_silence(module, "say why the freeze is lifted, and who says so", "reason", "by")
     with at_work(module, "an unfreeze") as held:
-        freeze = held.ledger.freeze_state(held.name)
-        if freeze and not module.check_mode:
+        alarm = held.ledger.frozen_by(held.name)
+        if alarm and not module.check_mode:
             held.ledger.append(UnfreezeEntry(held.name, wanted["reason"], wanted["by"]))
-    was = freeze.entry.reason if freeze and isinstance(freeze.entry, FreezeEntry) else ""
-    module.exit_json(changed=freeze is not None, frozen=was)
+    module.exit_json(changed=alarm is not None, frozen=alarm_line(alarm) if alarm else "")
 
 
 if __name__ == "__main__":

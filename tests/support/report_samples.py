@@ -83,7 +83,8 @@ def compacted(**changes: Any) -> SessionResult:
 
 def maintain_run(run: Run) -> Run:
     """One client of every kind that only a maintenance knows; db02 is hostile in every text."""
-    frozen = "mail01 is frozen since 2026-11-20T03:00:12+00:00: look, roll back or not, then unfreeze it (ALARM: gone)"
+    gone = {"kind": "words", "client": "mail01", "findings": ["ALARM: gone"], "since": "2026-11-20T03:00:12+00:00"}
+    frozen = {"code": "frozen", "reason": "mail01 is frozen since 2026-11-20T03:00:12+00:00", "alarm": gone}
     waits = "the trim of 2026-11-14 waits for its compaction, so 4 archives stay until then"
     unknown = [{"id": "c" * 64, "name": "by-hand"}, {"id": "d" * 64, "name": HOSTILE}]
     lost = maintained("archives_missing", HOSTILE, deleted=[], missing=["9" * 64, "8" * 64], check="skipped")
@@ -93,7 +94,7 @@ def maintain_run(run: Run) -> Run:
         Client("db01", State.OK, maintained(unknown=unknown)),
         Client("db02", State.FAILED, lost),
         Client("app01", State.FAILED, maintained("check_failed", "errors", check="failed")),
-        Client("mail01", State.FAILED, SessionResult.from_dict({"code": "frozen", "reason": frozen})),
+        Client("mail01", State.FAILED, SessionResult.from_dict(frozen)),
     )
     works = tuple(replace(client, work=Work.MAINTAIN) for client in clients)
     return replace(run, playbook="maintain.yml", clients=works)
@@ -102,12 +103,14 @@ def maintain_run(run: Run) -> Run:
 def compact_run(run: Run) -> Run:
     """One client that was compacted, two that have to wait, one alarm."""
     held = "what was deleted is held until 2026-12-05T06:30+00:00"
-    alarm = "ALARM: db01's repository is not as it was left, it is frozen: 12 stored objects were deleted"
+    alarm = {"kind": "repository", "client": "db01", "findings": ["12 stored objects were deleted"]}
     clients = (
         Client("web01", State.OK, compacted()),
         Client("web02", State.OK, compacted(size_after=None, waiting=held)),
         Client("app01", State.OK, compacted(size_after=None, waiting=held)),
-        Client("db01", State.FAILED, SessionResult.from_dict({"code": "alarm", "reason": alarm})),
+        Client(
+            "db01", State.FAILED, SessionResult.from_dict({"code": "alarm", "reason": "see its data", "alarm": alarm})
+        ),
     )
     works = tuple(replace(client, work=Work.COMPACT) for client in clients)
     return replace(run, playbook="compact.yml", clients=works)

@@ -5,6 +5,12 @@
 
 from __future__ import annotations
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import (
+    Alarm,
+    alarm_line,
+    frozen_line,
+)
+
 CODES = (
     "not_provisioned",
     "locked",
@@ -39,9 +45,23 @@ CODES = (
 
 
 class SessionError(Exception):
-    """The session cannot go on. ``code`` is one of CODES, the message is one line for a person."""
+    """The session cannot go on. ``code`` is one of CODES, the message is one line for a person.
 
-    def __init__(self, code: str, reason: str) -> None:
+    ``alarm`` is what lies behind the codes ``alarm`` and ``frozen``.
+    """
+
+    def __init__(self, code: str, reason: str, alarm: Alarm | None = None) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.alarm = alarm
+
+
+def alarm_error(alarm: Alarm) -> SessionError:
+    """Return the error for an alarm that is raised now."""
+    return SessionError("alarm", alarm_line(alarm), alarm)
+
+
+def frozen_error(alarm: Alarm) -> SessionError:
+    """Return the error for what is refused because of an earlier alarm."""
+    return SessionError("frozen", frozen_line(alarm, alarm.since), alarm)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Optional, Union
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 
 TEXT_LIMIT = 500  # characters of any one text
@@ -112,11 +113,12 @@ class CompactionEntry:
 
 @dataclass(frozen=True)
 class FreezeEntry:
-    """From now on the repository is not compacted."""
+    """From now on the repository is not compacted. Entries of 0.1.0 have a sentence, ``reason``, and no alarm."""
 
     client: str
-    reason: str
+    reason: str = ""
     session: str = ""
+    alarm: Optional[Alarm] = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ KINDS: dict[str, type[Entry]] = {
     "repository": RepositoryEntry,
     "rollback": RollbackEntry,
 }
+_NESTED: dict[str, Any] = {"archive": ReportedArchive, "alarm": Alarm}
 _KIND_OF = {entry_type: kind for kind, entry_type in KINDS.items()}
 
 
@@ -246,8 +249,8 @@ def _build(entry_type: Any, content: Mapping[str, Any]) -> Any:
 
 
 def _restore(name: str, value: Any) -> Any:
-    if name == "archive" and value is not None:
-        return _build(ReportedArchive, value)
+    if name in _NESTED and value is not None:
+        return _build(_NESTED[name], value)
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any, Optional, Union
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm, alarm_from_words
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger import schema as sql
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import (
@@ -34,6 +35,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.database i
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     Entry,
+    FreezeEntry,
     LedgerError,
     LedgerRow,
     decode,
@@ -48,12 +50,12 @@ _Value = Union[str, int]
 
 @dataclass(frozen=True)
 class ClientState:
-    """What the ledger knows of a client now; ``freeze`` is the entry that froze it, None when it is not frozen."""
+    """What the ledger knows of a client now; ``frozen_by`` is None when it is not frozen."""
 
     client: str
     last_session: Optional[LedgerRow]
     last_success: Optional[LedgerRow]
-    freeze: Optional[LedgerRow]
+    frozen_by: Optional[Alarm]
 
 
 class Ledger:
@@ -164,6 +166,14 @@ class Ledger:
         lifted = self.newest(client, "unfreeze")
         return freeze if freeze and (lifted is None or lifted.seq < freeze.seq) else None
 
+    def frozen_by(self, client: str) -> Alarm | None:
+        """Return the alarm that froze this client's repository, None when it is not frozen."""
+        row = self.freeze_state(client)
+        if row is None or not isinstance(row.entry, FreezeEntry):
+            return None
+        alarm = row.entry.alarm or alarm_from_words(client, row.entry.reason)
+        return replace(alarm, since=row.time.isoformat(timespec="seconds"))
+
     def clients(self) -> list[str]:
         """Return the names of all clients that have an entry."""
         with explained(self.path):
@@ -172,7 +182,7 @@ class Ledger:
     def state(self, client: str) -> ClientState:
         """Return what is known of ``client`` now."""
         newest = self.newest(client, "session")
-        return ClientState(client, newest, self.last_success(client), self.freeze_state(client))
+        return ClientState(client, newest, self.last_success(client), self.frozen_by(client))
 
     def states(self) -> list[ClientState]:
         """Return what is known of every client now, in the order of their names."""

@@ -13,8 +13,14 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline im
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import save_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import (
+    HISTORY,
+    LEDGER,
+    REPOSITORY,
+    Alarm,
+    alarm_line,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
-from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     AuditEntry,
@@ -31,7 +37,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome i
 
 
 def record_session(site: Site, outcome: Outcome) -> Outcome:
-    """Put the session into the ledger and return its outcome, which is a failure when the ledger took it not."""
+    """Put the session into the ledger and return its outcome, a failure when the ledger rejected it."""
     try:
         return _recorded(site, outcome)
     except LedgerError as error:
@@ -47,8 +53,8 @@ def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseli
     told = {"verdict": found.verdict, "findings": list(found.findings)}
     outcome = replace(outcome, audit=told, stored=found.changes.stored)
     if found.verdict == ALARM:
-        touched = f"ALARM: the history of {site.name} was touched, it is frozen now: {'; '.join(found.findings)}"
-        outcome = replace(outcome, conclusion=Conclusion("failed", "alarm", one_line(touched, 500)))
+        alarm = Alarm(HISTORY, site.name, found.findings)
+        outcome = replace(outcome, conclusion=Conclusion("failed", "alarm", alarm_line(alarm), alarm))
     try:
         outcome = _recorded(site, outcome)
     except LedgerError as error:
@@ -66,14 +72,12 @@ def record_audit(site: Site, found: AuditVerdict, baseline: Optional[Baseline]) 
     audit = AuditEntry(site.name, "", found.verdict, found.findings, transaction, found.changes.gone, freeable)
     site.ledger.append(audit)
     if found.verdict == ALARM and site.ledger.freeze_state(site.name) is None:
-        site.ledger.append(FreezeEntry(site.name, alarm_line(site.name, found)))
+        site.ledger.append(FreezeEntry(site.name, alarm=repository_alarm(site.name, found)))
 
 
-def alarm_line(client: str, found: AuditVerdict) -> str:
-    """Return the line that people get about an alarm outside a session."""
-    return one_line(
-        f"ALARM: {client}'s repository is not as it was left, it is frozen: {'; '.join(found.findings)}", 500
-    )
+def repository_alarm(client: str, found: AuditVerdict) -> Alarm:
+    """Return the alarm that an audit outside a session raises."""
+    return Alarm(REPOSITORY, client, found.findings)
 
 
 def _recorded(site: Site, outcome: Outcome) -> Outcome:
@@ -83,17 +87,16 @@ def _recorded(site: Site, outcome: Outcome) -> Outcome:
     ledger = site.ledger
     for entry in entries:
         ledger.append(entry)
-    touched = outcome.audit is not None and outcome.audit["verdict"] == ALARM
-    if touched and ledger.freeze_state(site.name) is None:
-        ledger.append(FreezeEntry(site.name, outcome.conclusion.reason, outcome.session))
-    state = ledger.freeze_state(site.name)
+    if outcome.audit is not None and outcome.audit["verdict"] == ALARM and ledger.freeze_state(site.name) is None:
+        alarm = Alarm(HISTORY, site.name, tuple(outcome.audit["findings"]))
+        ledger.append(FreezeEntry(site.name, session=outcome.session, alarm=alarm))
+    outcome = replace(outcome, frozen=ledger.frozen_by(site.name))
     problem = chain_problem(ledger, utc_now())
     head = {"host": platform.node(), "head": str(ledger.head())}
-    outcome = replace(outcome, frozen=state.entry.reason if state and isinstance(state.entry, FreezeEntry) else "")
     if not problem:
         return replace(outcome, ledger=head)
-    doubt = "; ".join(part for part in (f"ALARM: {problem}", outcome.conclusion.reason) if part)
-    return replace(outcome, conclusion=Conclusion("failed", "alarm", one_line(doubt, 500)))
+    doubt = Alarm(LEDGER, site.name, tuple(part for part in (problem, outcome.conclusion.reason) if part))
+    return replace(outcome, conclusion=Conclusion("failed", "alarm", alarm_line(doubt), doubt))
 
 
 def _not_recorded(outcome: Outcome, error: LedgerError) -> Outcome:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm
+
 
 @dataclass(frozen=True)
 class GateSummary:
@@ -31,11 +33,15 @@ class GateSummary:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """``status`` is ok, failed or skipped; ``code`` is empty when ok, else one of CODES."""
+    """``status`` is ok, failed or skipped; ``code`` is empty when ok, else one of CODES.
+
+    ``alarm`` is what lies behind the codes ``alarm`` and ``frozen``.
+    """
 
     status: str
     code: str = ""
     reason: str = ""
+    alarm: Alarm | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Outcome:
     log: str = ""
     log_tail: tuple[str, ...] = ()
     audit: dict[str, Any] | None = None
-    frozen: str = ""
+    frozen: Alarm | None = None
     stored: dict[str, int] | None = None
     ledger: dict[str, str] | None = None
 
@@ -86,7 +92,8 @@ class Outcome:
             "log": self.log,
             "log_tail": list(self.log_tail),
             "audit": self.audit,
-            "frozen": self.frozen,
+            "alarm": self.conclusion.alarm.to_dict() if self.conclusion.alarm else None,
+            "frozen": self.frozen.to_dict() if self.frozen else None,
             "stored": self.stored,
             "ledger": self.ledger,
         }

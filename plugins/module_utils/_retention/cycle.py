@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import LEDGER, Alarm
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import alarm_error, frozen_error
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
 
@@ -17,21 +17,19 @@ _HOLDING = ("trim", "freeze", "rollback")
 
 def refuse_frozen(ledger: Ledger, client: str) -> None:
     """Raise SessionError ``frozen`` while an alarm of this client waits for a person."""
-    record = ledger.freeze_state(client)
-    if record is not None and isinstance(record.entry, FreezeEntry):
-        since = record.time.isoformat(timespec="seconds")
-        reason = f"{client} is frozen since {since}: look, roll back or not, then unfreeze it ({record.entry.reason})"
-        raise SessionError("frozen", reason[:500])
+    alarm = ledger.frozen_by(client)
+    if alarm is not None:
+        raise frozen_error(alarm)
 
 
-def refuse_broken(ledger: Ledger, now: datetime) -> None:
+def refuse_broken(ledger: Ledger, client: str, now: datetime) -> None:
     """Raise SessionError ``alarm`` when the ledger is not what it was: nothing is deleted by what it says."""
     problem = chain_problem(ledger, now)
     if problem:
-        raise SessionError("alarm", f"ALARM: {problem}"[:500])
+        raise alarm_error(Alarm(LEDGER, client, (problem,)))
 
 
 def hold_ends(ledger: Ledger, client: str, days: int) -> datetime | None:
     """Return until when nothing may be compacted: ``days`` from the last trim, freeze or rollback; None without one."""
-    times = [record.time for record in (ledger.newest(client, kind) for kind in _HOLDING) if record]
+    times = [row.time for row in (ledger.newest(client, kind) for kind in _HOLDING) if row]
     return max(times) + timedelta(days=days) if times else None

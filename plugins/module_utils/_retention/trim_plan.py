@@ -88,7 +88,7 @@ def plan_trim(site: Site, now: datetime, unknown: Sequence[str] = ()) -> TrimPla
         raise SessionError("not_provisioned", f"the record of {client.client} has no retention: run site.yml for it")
     try:
         rules, zone = parse_rules(client.retention), parse_zone(client.time_zone)
-        refuse_broken(site.ledger, now)
+        refuse_broken(site.ledger, site.name, now)
         refuse_frozen(site.ledger, site.name)
         history = site.ledger.history(site.name)
     except (RetentionError, LedgerError) as error:

@@ -123,7 +123,7 @@ class _Session:
         try:
             return self._guarded()
         except SessionError as error:
-            verdict = Conclusion("failed", error.code, error.reason)
+            verdict = Conclusion("failed", error.code, error.reason, error.alarm)
         except OSError as error:
             verdict = Conclusion("failed", "server_error", f"the server cannot work: {error}")
         return replace(self._blank, conclusion=verdict)

@@ -12,10 +12,10 @@ from typing import Optional
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import last_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg
-from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError, alarm_error
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import CompactionEntry
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import alarm_line
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import repository_alarm
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import (
     begin_compaction,
     conclude_compaction,
@@ -48,11 +48,11 @@ class Prospect:
 
 def look_ahead(site: Site, limits: Limits, now: datetime, check: bool = False) -> Prospect:
     """Audit, and return what a compaction would free; SessionError when it must not be done at all."""
-    refuse_broken(site.ledger, now)
+    refuse_broken(site.ledger, site.name, now)
     refuse_frozen(site.ledger, site.name)
     found = audit_and_record(site, check=check)
     if found.verdict == ALARM:
-        raise SessionError("alarm", alarm_line(site.name, found))
+        raise alarm_error(repository_alarm(site.name, found))
     baseline = last_baseline(site)
     size, freeable = baseline.size, baseline.freeable
     if site.ledger.history(site.name).waiting_trim is None:
@@ -75,7 +75,7 @@ def compact(site: Site) -> CompactionEntry:
     code, said = run_borg(site, "compact")
     found, entry = conclude_compaction(site, before)
     if found.verdict == ALARM:
-        raise SessionError("alarm", alarm_line(site.name, found))
+        raise alarm_error(repository_alarm(site.name, found))
     if code or entry is None:
         raise SessionError("server_error", f"borg compact of {site.name} ended with {code}: {said}")
     return entry

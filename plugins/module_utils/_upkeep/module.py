@@ -56,4 +56,5 @@ def at_work(module: Any, purpose: str, watch: Optional[Stopwatch] = None, settle
         with upkeep(module.params["config_dir"], module.params["client"], purpose, settled) as held:
             yield held
     except SessionError as error:
-        module.fail_json(msg=error.reason, code=error.code, **(watch.told() if watch else {}))
+        alarm = {"alarm": error.alarm.to_dict()} if error.alarm else {}
+        module.fail_json(msg=error.reason, code=error.code, **alarm, **(watch.told() if watch else {}))

@@ -24,12 +24,12 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict imp
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import ends_with_commit
-from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError, alarm_error
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import Owner
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import RollbackEntry
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import alarm_line
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import repository_alarm
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import forget_compaction
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import clear_intent
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.repository_files import (
@@ -102,7 +102,7 @@ def roll_back(held: Site, target: Target, entry: RollbackEntry, moment: str) -> 
         )
     found, baseline = audit(repository, None, "append")
     if found.verdict == ALARM or baseline is None:
-        raise SessionError("alarm", alarm_line(held.name, found))
+        raise alarm_error(repository_alarm(held.name, found))
     held.ledger.append(entry)
     save_baseline(held, baseline)
     clear_intent(held)

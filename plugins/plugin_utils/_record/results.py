@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import KINDS, WORDS, Alarm, alarm_from_words
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import CODES
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import UNKNOWN_LIMIT
@@ -176,6 +177,22 @@ class LedgerHead:
         return cls(take_text(raw.get("host"), 64), head.seq, str(head))
 
 
+def _take_alarm(raw: Any) -> Alarm | None:
+    """Return what can be used of an alarm, of which results of 0.1.0 have only the words; never raises."""
+    if isinstance(raw, str) and raw:
+        return alarm_from_words("", take_text(raw, 500))
+    content = take_mapping(raw)
+    findings = content.get("findings")
+    if not isinstance(findings, (list, tuple)):
+        return None
+    return Alarm(
+        kind=take_word(content.get("kind"), KINDS, WORDS),
+        client=take_text(content.get("client"), 200),
+        findings=take_lines(findings[:20], 20, 500),
+        since=take_time(content.get("since")),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SessionResult:
     """The result of a session, as docs/architecture.md lists it; compact and audit have a part of it."""
@@ -193,7 +210,8 @@ class SessionResult:
     audit: AuditResult | None
     maintain: MaintainResult | None
     compaction: CompactResult | None
-    frozen: str
+    alarm: Alarm | None
+    frozen: Alarm | None
     ledger: LedgerHead | None
     log: str
     log_tail: tuple[str, ...]
@@ -222,7 +240,8 @@ class SessionResult:
             audit=None if audit is None else AuditResult.from_dict(take_mapping(audit)),
             maintain=MaintainResult.from_dict(maintain) if isinstance(maintain, Mapping) else None,
             compaction=CompactResult.from_dict(compaction) if isinstance(compaction, Mapping) else None,
-            frozen=take_text(raw.get("frozen"), 500),
+            alarm=_take_alarm(raw.get("alarm")),
+            frozen=_take_alarm(raw.get("frozen")),
             ledger=LedgerHead.from_dict(take_mapping(raw.get("ledger"))),
             log=take_text(raw.get("log"), 300),
             log_tail=take_lines(raw.get("log_tail"), 20, 300),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import printable
@@ -14,6 +14,11 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results im
     ArchiveName,
     LedgerHead,
     SessionResult,
+)
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.alerts import (
+    Alert,
+    is_told_by_alerts,
+    list_alerts,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import (
     count_seconds,
@@ -28,7 +33,6 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.log_excerp
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.tables import Table, make_tables, name_state
 
 # A mail must stay one that can be sent and read, also when all of some thousand clients fail: the table names each.
-ALERTS_SHOWN = 50
 FAILURES_SHOWN = 100
 LOGS_SHOWN = 25
 ENTRIES_SHOWN = 50
@@ -38,15 +42,6 @@ _UNTIL_LIFTED = (
     "Backups of a frozen client go on; it is neither maintained nor compacted until a person has looked, "
     "and goes back (rollback.yml) or lifts the freeze (unfreeze.yml)."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """What comes before everything else: an alarm, or a client that an earlier one has frozen."""
-
-    kind: str
-    sentence: str
-    findings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +86,8 @@ class Page:
 def make_page(run: Run, record: str) -> Page:
     """Lay out a finished run; ``record`` is where its record lies."""
     several = len(run.works) > 1
-    failed = [client for client in run.clients if client.has_failed and not _is_told_by_alerts(client)]
-    alerts = _alerts(run)
+    failed = [client for client in run.clients if client.has_failed and not is_told_by_alerts(client)]
+    alerts = list_alerts(run)
     return Page(
         title=run.title,
         status=run.status,
@@ -108,46 +103,6 @@ def make_page(run: Run, record: str) -> Page:
         notes=_make_notes(run, failed[FAILURES_SHOWN:]),
         tables=make_tables(run),
         facts=_list_facts(run, record),
-    )
-
-
-def _alerts(run: Run) -> tuple[Alert, ...]:
-    """Alarms first; each client once, however many works told the same."""
-    alarms = {client.name: _alarm(client) for client in run.clients if client.has_alarm}
-    frozen = {
-        client.name: Alert("FROZEN", _why_frozen(client.name, client.session), ())
-        for client in run.clients
-        if client.session and (client.is_frozen or client.session.frozen) and client.name not in alarms
-    }
-    return (*_bounded("ALARM", alarms), *_bounded("FROZEN", frozen))
-
-
-def _bounded(kind: str, alerts: Mapping[str, Alert]) -> tuple[Alert, ...]:
-    rest = list(alerts)[ALERTS_SHOWN:]
-    more = (Alert(kind, f"{format_number(len(rest))} more clients: {join_names(rest)}", ()),) if rest else ()
-    return (*list(alerts.values())[:ALERTS_SHOWN], *more)
-
-
-def _why_frozen(name: str, session: SessionResult) -> str:
-    """A refusal says it itself; a backup that went on only knows of the freeze, and of the alarm that it came from."""
-    why = format_times(session.frozen).removeprefix("ALARM: ")
-    if session.code == "frozen":
-        return format_times(session.reason)
-    return why if why.startswith(f"{name}'s repository ") else f"{name} is frozen: {why}"
-
-
-def _alarm(client: Client) -> Alert:
-    session = client.session
-    if session and session.audit and session.audit.findings:
-        return Alert("ALARM", f"{client.name}'s repository is not as it was left", session.audit.findings)
-    return Alert("ALARM", session.reason.removeprefix("ALARM: ") if session else client.name, ())
-
-
-def _is_told_by_alerts(client: Client) -> bool:
-    """Whether the alerts have said everything about a failure."""
-    session = client.session
-    return client.is_frozen or (
-        client.has_alarm and session is not None and not session.gate.refused and not session.log
     )
 
 

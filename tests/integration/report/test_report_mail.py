@@ -84,7 +84,8 @@ def test_a_maintenance_is_recorded_and_mailed(bench: Bench, mailbox: Mailbox) ->
 
 
 def test_a_compaction_that_raises_an_alarm(bench: Bench, mailbox: Mailbox) -> None:
-    alarm = {"failed": True, "code": "alarm", "msg": "ALARM: web01's repository is not as it was left, it is frozen: x"}
+    data = {"kind": "repository", "client": "web01", "findings": ["x"], "since": ""}
+    alarm = {"failed": True, "code": "alarm", "msg": "ALARM: in the words of a terminal", "alarm": data}
     bench.settings, bench.hosts = smtp(mailbox), {"web01": {"told": {"compact": alarm}}}
     compact = "- hosts: backup_clients\n  gather_facts: false\n  tasks:\n" + COMPACT
     done = bench.run(playbook=compact)

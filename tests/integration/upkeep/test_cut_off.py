@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import last_baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
@@ -101,7 +102,7 @@ def test_an_alarm_is_not_forgotten(keeper: Keeper, monkeypatch: pytest.MonkeyPat
     assert keeper.borg("delete", "-a", "*").returncode == 0
     cut_off(keeper, monkeypatch, "backup", _session if place == "record_and_advance" else _aftermath, place)
     outcome = keeper.world.session("backup")
-    assert "stored objects were deleted" in outcome.frozen
+    assert outcome.frozen and "stored objects were deleted" in alarm_line(outcome.frozen)
     assert last_session(keeper).code == "alarm"
     assert keeper.module("compact", limit_ratio=1.0)["code"] == "frozen"
 
@@ -118,7 +119,8 @@ def test_an_alarm_that_the_ledger_did_not_take_comes_again(keeper: Keeper, monke
             outcome = keeper.world.session("backup")
             assert outcome.conclusion.code == "alarm" and "not recorded: no space left" in outcome.conclusion.reason
             assert outcome.gate.commits
-    assert "stored objects were deleted" in keeper.world.session("backup").frozen
+    frozen = keeper.world.session("backup").frozen
+    assert frozen and "stored objects were deleted" in alarm_line(frozen)
 
 
 def test_damage_that_stops_a_compaction_stops_no_backup(keeper: Keeper) -> None:
@@ -129,7 +131,8 @@ def test_damage_that_stops_a_compaction_stops_no_backup(keeper: Keeper) -> None:
     assert failed["code"] == "alarm" and "borg check after a compaction" in failed["msg"], failed
     assert state(keeper) == {"baseline.json", "repository.json"}
     outcome = keeper.world.session("backup")
-    assert came_to(outcome) == OK and "borg check after a compaction" in outcome.frozen
+    assert came_to(outcome) == OK and outcome.frozen
+    assert "borg check after a compaction" in alarm_line(outcome.frozen)
     found = keeper.module("audit", full=True)
     assert [one for one in found["findings"] if one.startswith("damage: segment ")], found
 

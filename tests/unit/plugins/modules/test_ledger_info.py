@@ -88,8 +88,8 @@ def test_entries(path: str, options: dict[str, Any], expected: list[int]) -> Non
 
 def test_an_entry_has_its_place_and_its_fields(path: str) -> None:
     entry = look(path, limit=1)["entries"][0]
-    place = {"seq": 5, "kind": "freeze", "time": "2026-11-05T03:00:00+00:00"}
-    assert entry == {"client": "web2", "reason": "9 objects gone", "session": "3" * 32, **place, "hash": entry["hash"]}
+    place = {"seq": 5, "kind": "freeze", "time": "2026-11-05T03:00:00+00:00", "hash": entry["hash"]}
+    assert entry == {"client": "web2", "reason": "9 objects gone", "session": "3" * 32, "alarm": None, **place}
     assert f"5:{entry['hash']}" == look(path)["head"]
 
 

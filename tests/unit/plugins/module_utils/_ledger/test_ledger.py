@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, ChainHead, parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     KINDS,
@@ -87,6 +88,7 @@ EVERY_KIND: list[Entry] = [
     TrimEntry("web1", "2" * 32, (archive_id(1), archive_id(2)), (archive_id(1),)),
     CompactionEntry("web1", 4096, 1024, 19),
     FreezeEntry("web1", "12 objects gone", "1" * 32),
+    FreezeEntry("web1", session="1" * 32, alarm=Alarm("history", "web1", ("12 objects gone", "nonce went back"))),
     UnfreezeEntry("web1", "a test", "anna"),
     RollbackEntry("web1", "back to Friday", (archive_id(3),), 13),
 ]
@@ -247,11 +249,13 @@ class TestStates:
         for entry in (backup(1, client="b"), backup(2, client="a"), backup(3, client="b", status="failed")):
             ledger.append(entry)
         ledger.append(FreezeEntry("a", "why"))
-        found = [(state.client, state.last_session, state.last_success, state.freeze) for state in ledger.states()]
+        found = [(state.client, state.last_session, state.last_success) for state in ledger.states()]
         assert [(name, *(item and item.seq for item in items)) for name, *items in found] == [
-            ("a", 2, 2, 4),
-            ("b", 3, 1, None),
+            ("a", 2, 2),
+            ("b", 3, 1),
         ]
+        since = (START + timedelta(hours=4)).isoformat()
+        assert [state.frozen_by for state in ledger.states()] == [Alarm("words", "a", ("why",), since), None]
 
 
 class TestAppendOnly:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry, UnfreezeEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
@@ -49,20 +50,22 @@ def test_a_session_is_one_entry_and_its_outcome_tells_where_the_ledger_stands(se
 
 
 def test_an_alarm_freezes_once_and_backups_say_so_until_it_is_lifted(server: Any) -> None:
-    assert record_session(site(server), ALARM).frozen == "ALARM: 12 objects gone"
+    frozen = record_session(site(server), ALARM).frozen
+    assert frozen and frozen.since.startswith("20")
+    assert replace(frozen, since="") == Alarm("history", "web1", ("12 objects gone",))
     later = record_session(site(server), BACKUP)
-    assert (later.conclusion.status, later.frozen) == ("ok", "ALARM: 12 objects gone")
+    assert (later.conclusion.status, later.frozen) == ("ok", frozen)
     record_session(site(server), ALARM)
     assert kinds(server).count("freeze") == 1
     with Ledger.open(f"{server.state_dir}/{NAME}") as ledger:
         ledger.append(UnfreezeEntry("web1", "looked", "alice"))
-    assert record_session(site(server), BACKUP).frozen == ""
+    assert record_session(site(server), BACKUP).frozen is None
 
 
 def test_another_clients_freeze_is_not_ours(server: Any) -> None:
     with Ledger.open(f"{server.state_dir}/{NAME}") as ledger:
         ledger.append(FreezeEntry("web2", "gone", ""))
-    assert record_session(site(server), BACKUP).frozen == ""
+    assert record_session(site(server), BACKUP).frozen is None
 
 
 def test_a_create_that_found_a_repository_is_no_session(server: Any) -> None:

@@ -203,7 +203,7 @@ def test_many_unknown_archives_are_counted_and_the_first_are_named(run: Run) -> 
 
 
 def test_a_backup_of_a_frozen_client_is_well_and_says_so_first(run: Run) -> None:
-    alarm = "ALARM: web01's repository is not as it was left, it is frozen: gone"
+    alarm = {"kind": "repository", "client": "web01", "findings": ["gone"], "since": "2026-11-20T03:00:12+00:00"}
     frozen = Client("web01", State.OK, session(frozen=alarm))
     shown = make_page(replace(run, clients=(frozen,)), RECORD)
     first = "FROZEN: web01's repository is not as it was left, it is frozen: gone\nBackups of a frozen"
