@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 import runpy
+from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.callback import report
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import CODES
-from tool import ROOT, tracked
+from tool import ROOT, run_tool, tracked
 
 DOCUMENTS = [name for name in tracked("*.md") if not name.startswith("tests/fixtures/")]
 PACKAGES = runpy.run_path(str(ROOT / "tests/quality/test_imports.py"))
@@ -70,3 +71,24 @@ def test_playbooks_that_are_named_exist() -> None:
         assert called <= names
     text = (ROOT / "docs/troubleshooting.md").read_text()
     assert set(re.findall(r"`(\w+\.yml)[ `]", text)) <= names
+
+
+def test_the_readme_installs_a_collection_that_works(tmp_path: Path) -> None:
+    """From elsewhere: in the checkout its own ansible.cfg would say where collections go."""
+    (line,) = re.findall(r"^ansible-galaxy collection install .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert line.endswith(" /path/to/checkout")
+    elsewhere = {"HOME": str(tmp_path), "ANSIBLE_CONFIG": "", "ANSIBLE_COLLECTIONS_PATH": f"{tmp_path}/collections"}
+    run_tool(*line.replace("/path/to/checkout", str(ROOT)).split(), cwd=tmp_path, **elsewhere)
+    inventory = (ROOT / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
+    assert inventory in (ROOT / "inventories/example/hosts.yml").read_text()
+    (tmp_path / "inventory").write_text(inventory)
+    for name in ("wheelhouse", "site", "backup"):
+        run_tool(
+            "ansible-playbook",
+            "-i",
+            "inventory",
+            "--syntax-check",
+            f"paranoid.backup.{name}",
+            cwd=tmp_path,
+            **elsewhere,
+        )
