@@ -14,9 +14,9 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Callable, Optional, Union
+from typing import Any, Optional, Union
 
 Owner = Optional[tuple[int, int]]  # uid and gid; None is whoever writes
 Root = Union[str, int]  # a directory by its path or its descriptor

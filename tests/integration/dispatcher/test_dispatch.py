@@ -10,21 +10,22 @@ import os
 import socket
 import threading
 from pathlib import Path
+from typing import cast
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
-from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import NAMED_LIMIT
-from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import ANSWER_LIMIT, parse_result
 from hypothesis import given
 from hypothesis import strategies as st
 from paranoid_dispatcher import request as request_module
 from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed, Refused
 from paranoid_dispatcher.host import remove_stale_sockets
-from paranoid_dispatcher.main import REASON_MAX, encode, write_answer
-from paranoid_dispatcher.output import failure_reason, parse_borgmatic_json, printable
+from paranoid_dispatcher.main import write_answer
+from paranoid_dispatcher.output import failure_reason, parse_borgmatic_json
+from paranoid_dispatcher.process import Done
 from paranoid_dispatcher.request import Request, parse_request, read_request
-from paranoid_dispatcher.verbs import MISSING_MAX, NAME_MAX, UNKNOWN_MAX, VERBS
+from paranoid_dispatcher.server_link import ServerLink
+from paranoid_dispatcher.toolbox import Toolbox
+from paranoid_dispatcher.verbs import VERBS
 
 SESSION = "0123456789abcdef" * 2
 
@@ -55,15 +56,6 @@ def test_takes_a_maintain_request_for_another_client() -> None:
 def test_no_other_verb_is_for_another_client(verb: str) -> None:
     with pytest.raises(Refused, match="exactly schema"):
         parse_request(_request(verb=verb, client="web1"))
-
-
-@given(st.text() | st.from_regex(r"[A-Za-z0-9._/-]{1,70}"))
-def test_a_client_is_named_as_the_server_names_clients(name: str) -> None:
-    if valid_client_name(name):
-        assert parse_request(_request(verb="maintain", client=name, **MAINTAIN)).client == name
-    else:
-        with pytest.raises(Refused, match="client is the name of a client"):
-            parse_request(_request(verb="maintain", client=name, **MAINTAIN))
 
 
 @pytest.mark.parametrize(
@@ -222,25 +214,6 @@ def test_an_answer_to_a_server_that_is_gone_is_no_error() -> None:
     os.close(writer)
 
 
-@pytest.mark.parametrize("character", ["\U0001f4be", "\x01", '"', "\ud800"])
-def test_the_longest_answer_is_one_that_the_server_reads(character: str) -> None:
-    """1500 archives are the most that the server names, and what the dispatcher tells of others is bounded."""
-    identifier, name = "a" * 64, printable(character * 1000, NAME_MAX)
-    told = {
-        "deleted": [identifier] * NAMED_LIMIT,
-        "missing": [identifier] * MISSING_MAX,
-        "unknown": [{"id": identifier, "name": name}] * UNKNOWN_MAX,
-        "check": "skipped",
-    }
-    versions = {"borg": "1.4.5", "borgmatic": "2.1.10"}
-    result = {"status": "failed", "reason": printable(character * 1000, REASON_MAX), "archive": None, "info": None}
-    line = encode(
-        {"schema": 1, "session": SESSION, "verb": "maintain", **result, "maintain": told, "versions": versions}
-    )
-    assert len(line) + len(encode({"schema": 1, "hello": SESSION})) <= ANSWER_LIMIT
-    assert parse_result(line, "maintain", SESSION).maintain == told
-
-
 def test_removes_only_sockets_that_nobody_listens_on(tmp_path: Path) -> None:
     live, stale, file = tmp_path / "live.sock", tmp_path / "stale.sock", tmp_path / "file.sock"
     with socket.socket(socket.AF_UNIX) as listening:
@@ -286,3 +259,28 @@ def test_says_which_record_is_broken(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(Refused, match="run the role backup_client again"):
             Config.load(path)
+
+
+class Checked(Toolbox):
+    """A toolbox whose Borg ends as it is told."""
+
+    def __init__(self, ending: int) -> None:
+        super().__init__(cast(Config, None), Request("maintain", SESSION, check_seconds=60), cast(ServerLink, None))
+        self.ending = ending
+
+    def borg(self, *arguments: str) -> Done:
+        if arguments[0] == "list":
+            return Done(0, b'{"archives": []}', b"", "")
+        assert arguments == ("check", "--repository-only", "--max-duration", "60")
+        return Done(self.ending, b"", b"no such device\n", "")
+
+
+@pytest.mark.parametrize(("ending", "check"), [(0, "ok"), (1, "failed")])
+def test_a_check_says_what_borg_found(ending: int, check: str) -> None:
+    assert VERBS["maintain"](Checked(ending))["maintain"]["check"] == check
+
+
+@pytest.mark.parametrize("ending", [2, 100, 137, -9])
+def test_a_check_that_did_not_run_to_its_end_is_a_failure(ending: int) -> None:
+    with pytest.raises(Failed, match=r"^no such device$"):
+        VERBS["maintain"](Checked(ending))

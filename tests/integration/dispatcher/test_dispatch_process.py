@@ -28,6 +28,12 @@ START = (
     "import sys, pathlib; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv[1]);"
     "from paranoid_dispatcher.main import main; sys.exit(main(pathlib.Path(sys.argv[2])))"
 )
+# The same, and at last the most memory that it ever had, in KiB.
+MEASURED = START.replace("sys.exit(main(pathlib.Path(sys.argv[2])))", "main(pathlib.Path(sys.argv[2]));") + (
+    "status = pathlib.Path('/proc/self/status').read_text().split();"
+    "pathlib.Path(sys.argv[2]).with_name('peak').write_text(status[status.index('VmHWM:') + 1])"
+)
+PEAK_KIB = 60 * 1024
 BIN = Path(sys.executable).parent
 SESSION = "feedc0de" * 4
 
@@ -89,10 +95,10 @@ class Client:
         (self.path / "fake").chmod(0o755)
         self.record(borgmatic=str(self.path / "fake"))
 
-    def start(self, verb: str = "backup") -> subprocess.Popen[bytes]:
+    def start(self, verb: str = "backup", program: str = START) -> subprocess.Popen[bytes]:
         """Start the dispatcher and give it its request."""
         pipe = subprocess.PIPE
-        argv = [sys.executable, "-I", "-c", START, str(LIBRARY), str(self.path / "client.json")]
+        argv = [sys.executable, "-I", "-c", program, str(LIBRARY), str(self.path / "client.json")]
         process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env={"EVIL": "1"})
         stdin(process).write(json.dumps({"schema": 1, "verb": verb, "session": SESSION}).encode() + b"\n")
         stdin(process).flush()
@@ -348,21 +354,24 @@ def test_a_second_session_is_refused(client: Client) -> None:
 def test_much_output_does_not_fill_the_memory(client: Client) -> None:
     client.borgmatic("head -c 300000000 /dev/zero; echo; head -c 20000000 /dev/zero >&2; exit 1")
     with client.tunnel():
-        process = client.start()
+        process = client.start(program=MEASURED)
         _hello, result, log = answers(process)
     assert result["status"] == "failed" and len(log) == 20_000_000
     assert len(json.dumps(result)) < 2000
+    assert int((client.path / "peak").read_text()) < PEAK_KIB
 
 
 def test_a_log_that_nobody_reads_does_not_stop_the_end(client: Client) -> None:
-    client.borgmatic(f"echo $$ >{client.path}/leader; head -c 20000000 /dev/zero >&2; sleep 60")
+    """And it waits in the pipe, not in this host's memory."""
+    client.borgmatic(f"echo $$ >{client.path}/leader; head -c 300000000 /dev/zero >&2; sleep 60")
     with client.tunnel():
-        process = client.start()
+        process = client.start(program=MEASURED)
         wait_for(client.path / "leader")
-        time.sleep(1)
+        time.sleep(2)
         stdin(process).close()
         process.wait(timeout=25)
     assert gone(client.path / "leader", 0)
+    assert int((client.path / "peak").read_text()) < PEAK_KIB
 
 
 def test_open_stays_until_the_server_ends_it(client: Client) -> None:
