@@ -43,7 +43,7 @@ def _send_by_smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple
             refused = connection.send_message(mail, sender, list(recipients))
         finally:
             _quit(connection)
-    except (OSError, smtplib.SMTPException, ValueError) as error:
+    except (OSError, ValueError) as error:  # SMTPException is an OSError
         raise DeliveryError(_hide(smtp.password, f"{where}: {_explain(error, smtp)}")) from None
     if refused:
         raise DeliveryError(_hide(smtp.password, f"{where}: {_format_refused(refused)}; the others have it"))
@@ -59,7 +59,7 @@ def _quit(connection: smtplib.SMTP) -> None:
     """End the connection; an error here does not change what the server has already answered."""
     try:
         connection.quit()
-    except (OSError, smtplib.SMTPException):
+    except OSError:
         connection.close()
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -55,7 +54,7 @@ def take_seconds(value: Any) -> float | None:
     """Return a duration in seconds from 0 to ten years, or None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) and 0 <= value <= _TEN_YEARS else None
+    return float(value) if 0 <= value <= _TEN_YEARS else None
 
 
 def take_time(value: Any) -> str:

@@ -124,6 +124,20 @@ def test_a_failure_elsewhere_is_a_problem_of_the_run(bench: Bench) -> None:
     assert done.record["problems"] == ['localhost: in the task "Look": no disk']
 
 
+def test_a_failure_elsewhere_that_the_playbook_rescues_is_no_problem(bench: Bench) -> None:
+    tasks = """
+    - block:
+        - name: Look
+          ansible.builtin.fail:
+            msg: no disk
+      rescue:
+        - ansible.builtin.debug:
+            msg: it is not needed
+"""
+    done = bench.run(playbook=LOOK.partition("    - name")[0].rstrip() + tasks + PLAYBOOK)
+    assert (done.code, done.record["status"], done.record["problems"]) == (0, "SUCCESS", []), done.output
+
+
 def test_limit_plans_only_what_it_names(bench: Bench) -> None:
     done = bench.run("playbook.yml", "--limit", "db01")
     assert (done.code, [client["name"] for client in done.record["clients"]]) == (0, ["db01"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 from report_bench import Bench
 from report_samples import PLAYBOOK
 from tool import ROOT
@@ -15,15 +16,25 @@ from tool import ROOT
 PLAYBOOKS = ROOT / "playbooks"
 
 
-@pytest.mark.parametrize("name", ["backup", "maintain", "compact", "audit"])
-@pytest.mark.parametrize("limit", [(), ("--limit", "db01"), ("--tags", "nonsense")])
-def test_without_the_callback_the_playbooks_refuse(bench: Bench, name: str, limit: tuple[str, ...]) -> None:
-    """A run id that somebody set, as a timer of systemd may, does not stand for the callback."""
-    arguments = (f"{PLAYBOOKS}/{name}.yml", *limit, "-e", "backup_client_server=localhost")
+def test_without_the_callback_a_playbook_refuses(bench: Bench) -> None:
+    """Neither a limit, nor tags, nor a run id that somebody set, as a timer of systemd may, stand for the callback."""
+    arguments = (f"{PLAYBOOKS}/backup.yml", "--limit", "db01", "--tags", "nonsense", "-e", "backup_client_server=x")
     done = bench.run(*arguments, enabled=False, PARANOID_BACKUP_RUN_ID="20261121T063000Z-cafe")
     assert (done.code, done.record) == (2, {})
     assert "the callback paranoid.backup.report is not active" in " ".join(done.output.split())
     assert re.findall(r"TASK \[(.*?)\]", done.output)[-1] == "Refuse a run without the report"
+
+
+def test_every_playbook_of_the_report_begins_with_that_refusal() -> None:
+    """One without a condition or a tag of its own; the playbooks are those with a task that belongs in a report."""
+    work = re.compile(r"verb: (backup|maintain)\b|paranoid\.backup\.(compact|audit):")
+    reported = {
+        path.stem: yaml.safe_load(path.read_text()) for path in PLAYBOOKS.glob("*.yml") if work.search(path.read_text())
+    }
+    assert {"backup", "maintain", "compact", "audit"} <= reported.keys()
+    for name, (first, *_plays) in reported.items():
+        assert first.keys() == {"name", "ansible.builtin.import_playbook"}, name
+        assert first["ansible.builtin.import_playbook"] == "preflight.yml", name
 
 
 def test_with_the_callback_the_playbooks_begin(bench: Bench) -> None:

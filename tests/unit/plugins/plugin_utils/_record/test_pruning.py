@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import pruning
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RunDir
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.pruning import DAY, OldRun, choose_outdated, prune
@@ -84,7 +85,7 @@ def test_what_is_not_ours_stays(tmp_path: Path, made: Make) -> None:
     assert sorted(str(path) for path in tmp_path.rglob("*")) == before
 
 
-def test_no_link_is_followed(tmp_path: Path, made: Make, run: Run) -> None:
+def test_no_link_is_followed(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = tmp_path / "elsewhere"
     RunDir.create(elsewhere, "victim").save(replace(run, run_id="victim"))
     os.utime(elsewhere / "victim/record.json", (0, 0))
@@ -94,6 +95,9 @@ def test_no_link_is_followed(tmp_path: Path, made: Make, run: Run) -> None:
     assert prune(reports, NOW, 1, 1) == ""
     assert (elsewhere / "victim/record.json").exists()
     assert (reports / "victim").is_symlink()
+    monkeypatch.setattr(pruning, "choose_outdated", lambda *_found: ["victim"])  # as if it had just been replaced
+    assert prune(reports, NOW, 1, 1) != ""
+    assert (elsewhere / "victim/record.json").exists()
 
 
 def test_what_cannot_be_removed_is_one_line(tmp_path: Path, made: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,6 +110,23 @@ def test_what_cannot_be_removed_is_one_line(tmp_path: Path, made: Make, monkeypa
     said = prune(tmp_path, NOW, 0, 400)
     assert said == f"old runs in {tmp_path} could not be removed: a: Permission denied (and 1 more)"
     assert all((path / "record.json").exists() for path in old)
+
+
+def test_a_removal_that_stops_halfway_goes_on_at_the_next_run(
+    tmp_path: Path, made: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, unlink = made("a", 500), os.unlink
+
+    def stop(name: str, dir_fd: int | None = None) -> None:
+        if len(os.listdir(old)) < 3:
+            raise OSError(5, "Input/output error")
+        unlink(name, dir_fd=dir_fd)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "unlink", stop)
+        assert prune(tmp_path, NOW, 0, 400).endswith("a: Input/output error")
+    assert (old / "record.json").exists()
+    assert (prune(tmp_path, NOW, 0, 400), old.exists()) == ("", False)
 
 
 def test_a_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:

@@ -219,6 +219,8 @@ def test_a_compaction(run: Run) -> None:
     assert "\nFAILED\n" not in text
     assert "\n  web02 and app01: what was deleted is held until 2026-12-05 06:30 UTC\n" in text
     assert COMPACT in text
+    rows = make_page(compact_run(run), RECORD).tables[0].rows
+    assert [row.tone for row in rows] == ["bad", "good", "quiet", "quiet"]
 
 
 def test_an_audit(run: Run) -> None:
@@ -232,6 +234,15 @@ def test_an_alarm_with_a_log_stays_among_the_failures(run: Run) -> None:
     alarm = session(audit={"verdict": "alarm", "findings": ["gone"]}, reason="ALARM: gone", log="/l", log_tail=["new"])
     shown = make_page(replace(run, clients=(Client("web01", State.FAILED, alarm),)), RECORD)
     assert [(item.reason, item.log_tail) for item in shown.failures] == [("see the alarm above", ("new",))]
+
+
+def test_what_the_gate_refused_is_told_beside_the_alarm(run: Run) -> None:
+    audit = {"verdict": "alarm", "findings": ["gone"]}
+    alarm = session(audit=audit, reason="ALARM: gone", gate={"refused": ["delete of what was there"]})
+    shown = make_page(replace(run, clients=(Client("web01", State.FAILED, alarm),)), RECORD)
+    assert [(item.reason, item.refused) for item in shown.failures] == [
+        ("see the alarm above", ("delete of what was there",))
+    ]
 
 
 def test_several_works_have_a_table_each(run: Run) -> None:

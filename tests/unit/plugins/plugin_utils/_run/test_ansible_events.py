@@ -92,6 +92,21 @@ def test_an_alarm_is_a_failure() -> None:
     assert told(State.OK, {"status": "ok", "audit": audit}) == (State.FAILED, "", "the audit raised an alarm")
 
 
+def test_a_result_that_contradicts_itself_is_a_failure() -> None:
+    alarm = {"verdict": "alarm", "findings": ["gone"]}
+    assert told(State.OK, {"status": "ok", "code": "quota", "reason": "full"}) == (State.FAILED, "quota", "full")
+    assert told(State.OK, {"status": "ok", "code": "nonsense"})[:2] == (State.FAILED, "bad_result")
+    assert told(State.OK, {"status": "skipped", "audit": alarm})[0] is State.FAILED
+    clean = {"verdict": "clean", "findings": [], "code": "frozen"}
+    assert told(State.OK, clean, action="paranoid.backup.audit")[:2] == (State.FAILED, "bad_result")
+
+
+def test_deletions_that_a_maintenance_explains_are_no_alarm() -> None:
+    audit = {"verdict": "expected", "findings": ["3 objects are gone"]}
+    client, session = seen(State.OK, {"status": "ok", "audit": audit})
+    assert (client.state, client.has_alarm, session.audit and session.audit.verdict) == (State.OK, False, "expected")
+
+
 def test_a_maintenance_names_what_went() -> None:
     ids = ["1" * 64, "2" * 64]
     plan = {"drop": [{"id": ids[0], "name": "old"}], "keep": [{"id": ids[1], "name": "new", "reasons": ["last 1"]}]}
@@ -109,6 +124,13 @@ def test_a_maintenance_names_what_went() -> None:
 def test_a_maintenance_that_does_not_say_what_it_did_is_a_failure() -> None:
     said = told(State.OK, {"status": "ok"}, args={"verb": "maintain"})
     assert said == (State.FAILED, "bad_result", "the task ended without a result that can be read")
+
+
+def test_as_many_archives_are_missing_as_the_engine_says() -> None:
+    many = [f"{place:064}" for place in range(1000)]
+    raw = {"status": "failed", "code": "archives_missing", "maintain": {"missing": many}}
+    _client, session = seen(State.FAILED, raw, args={"verb": "maintain"})
+    assert session.maintain and len(session.maintain.missing) == 1000
 
 
 def test_a_compaction() -> None:

@@ -57,6 +57,13 @@ def test_planning_again_forgets_nothing(run: Run) -> None:
     assert [recorder.find_unfinished(name) for name in "abc"] == [None, Work.BACKUP, None]
 
 
+def test_work_that_is_under_way_has_not_ended(run: Run) -> None:
+    """A failure of another task, such as a handler beside it, is then this client's."""
+    recorder = Recorder(replace(run, clients=()), Disk().save)
+    recorder.note_start("a", Work.BACKUP)
+    assert recorder.find_unfinished("a") is Work.BACKUP
+
+
 def test_works_do_not_overwrite_each_other(run: Run) -> None:
     recorder = Recorder(replace(run, clients=()), Disk().save)
     for work in (Work.BACKUP, Work.MAINTAIN):
