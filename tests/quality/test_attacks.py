@@ -16,7 +16,8 @@ import pytest
 from tool import ROOT
 
 NAMED = re.compile(r"`([\w/]+\.py::test_\w+(?:\[[^]`]+\])?)`")
-OWNERS = ("a client (root)", "the network", "other clients")
+PROVEN = ("a client (root)", "the network", "other clients")
+OWING = ("the server (root)", "an unprivileged user of a client", "a keyholder of a client (root)")
 TABLES = ("test_history_survives[", "test_history_survives_stock_borg[")
 
 
@@ -69,11 +70,10 @@ def test_the_rows_say_what_gate_and_audit_say(lines: list[str], attacks: ModuleT
         assert attack.says in cells[3] and cells[4] == attack.verdict, row
 
 
-def test_each_cell_of_the_promise_names_a_test_or_another_cell(lines: list[str]) -> None:
-    for owner in OWNERS:
+def test_each_cell_of_the_promise_names_a_test_or_says_why_not(lines: list[str]) -> None:
+    for owner in (*PROVEN, *OWING):
         (row,) = [line for line in lines if line.startswith(f"| {owner} |")]
         cells = [cell.strip() for cell in row.split("|")[2:-1]]
         assert len(cells) == 6
-        assert [
-            cell for cell in cells if not (NAMED.search(cell) or cell.endswith(("the same", "the tables below")))
-        ] == []
+        others = ("the same", "the tables below", *(("no test yet", "nothing is promised") if owner in OWING else ()))
+        assert [cell for cell in cells if not (NAMED.search(cell) or cell.endswith(others))] == []
