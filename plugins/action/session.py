@@ -11,8 +11,9 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
-from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import Order, perform
+from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import perform
 from ansible_collections.paranoid.backup.plugins.module_utils._session.options import SESSION_SPEC
+from ansible_collections.paranoid.backup.plugins.module_utils._session.order import Order
 
 
 class ActionModule(ActionBase):

@@ -223,8 +223,9 @@ ledger:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import Order, perform
+from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import perform
 from ansible_collections.paranoid.backup.plugins.module_utils._session.options import SESSION_SPEC
+from ansible_collections.paranoid.backup.plugins.module_utils._session.order import Order
 
 
 def main() -> None:

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome
-from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import Order, perform
+from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import perform
+from ansible_collections.paranoid.backup.plugins.module_utils._session.order import Order
 from tool import ROOT
 
 LIB = ROOT / "roles/backup_server/files/lib"

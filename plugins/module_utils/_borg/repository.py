@@ -86,12 +86,13 @@ def recorded_id(site: Site) -> str | None:
     return found if isinstance(found, str) and valid_id(found) else None
 
 
-def record_repository(site: Site, now: str) -> None:
-    """Record the id of the repository that was just made; the file appears whole or not at all."""
+def record_repository(site: Site, now: str) -> str:
+    """Record the id of the repository that was just made and return it; the file appears whole or not at all."""
     found = repository_id(site.client.repository)
     if found is None:
         raise SessionError("repository_missing", f"{site.name} said ok, but {site.client.repository} has no repository")
     save_json(_record_path(site), {"schema": 1, "id": found, "created": now})
+    return found
 
 
 def _record_path(site: Site) -> str:

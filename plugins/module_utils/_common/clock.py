@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
     """Return the present moment, an aware one."""
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 def stamp() -> str:

@@ -60,7 +60,7 @@ async def end(process: Process, grace: float) -> None:
     """Wait ``grace`` seconds for the process to end by itself, then kill its whole group and reap it."""
     try:
         await asyncio.wait_for(process.wait(), grace)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         kill_group(process)
         await process.wait()
 

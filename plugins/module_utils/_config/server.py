@@ -97,9 +97,9 @@ def load_client(config_dir: str, client: str) -> ClientConfig:
     return record
 
 
-def load_peer(config_dir: str, client: ClientConfig, verb: str) -> ClientConfig:
-    """Return the record of the host that performs ``verb`` for ``client``: its own, or its keyholder's."""
-    if verb != "maintain" or client.keyholder is None:
+def load_peer(config_dir: str, client: ClientConfig) -> ClientConfig:
+    """Return the configuration of the host that works in the client's stead: its keyholder, or itself without one."""
+    if client.keyholder is None:
         return client
     if not valid_client_name(client.keyholder) or client.keyholder == client.client:
         raise ConfigError(f"{client.client} has no valid keyholder: run site.yml for it again")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Optional, Union
 
@@ -106,7 +106,7 @@ class Ledger:
         kind, client, body = encode(entry)
         with explained(self.path), transaction(self._connection):
             last = self._head()
-            time = self._clock().astimezone(timezone.utc).isoformat(timespec="microseconds")
+            time = self._clock().astimezone(UTC).isoformat(timespec="microseconds")
             head = ChainHead(last.seq + 1, link_hash(last.seq + 1, time, kind, client, body, last.hash))
             self._connection.execute(sql.INSERT, (head.seq, time, kind, client, body, last.hash, head.hash))
         return head
@@ -149,7 +149,7 @@ class Ledger:
         if client:
             where.append(("client = ?", client))
         if since is not None:
-            where.append(("time >= ?", since.astimezone(timezone.utc).isoformat(timespec="microseconds")))
+            where.append(("time >= ?", since.astimezone(UTC).isoformat(timespec="microseconds")))
         return self._select(where, limit)
 
     def newest(self, client: str, kind: str) -> Optional[LedgerRow]:

@@ -12,14 +12,7 @@ from typing import Optional
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import save_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, AuditVerdict
-from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
-from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import (
-    HISTORY,
-    LEDGER,
-    REPOSITORY,
-    Alarm,
-    alarm_line,
-)
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import HISTORY, REPOSITORY, Alarm
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
@@ -32,16 +25,17 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     make_session_entry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.conclusion import overrule
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import clear_intent
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome
 
 
 def record_session(site: Site, outcome: Outcome) -> Outcome:
-    """Put the session into the ledger and return its outcome, a failure when the ledger rejected it."""
+    """Put the session into the ledger and return its outcome, a failure if the ledger rejected it."""
     try:
-        return _recorded(site, outcome)
+        return _append_all(site, outcome)
     except LedgerError as error:
-        return _not_recorded(outcome, error)
+        return _overruled(outcome, rejected=str(error))
 
 
 def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseline: Optional[Baseline]) -> Outcome:
@@ -52,13 +46,11 @@ def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseli
     """
     told = {"verdict": found.verdict, "findings": list(found.findings)}
     outcome = replace(outcome, audit=told, stored=found.changes.stored)
-    if found.verdict == ALARM:
-        alarm = Alarm(HISTORY, site.name, found.findings)
-        outcome = replace(outcome, conclusion=Conclusion("failed", "alarm", alarm_line(alarm), alarm))
+    outcome = _overruled(outcome, audit=found)
     try:
-        outcome = _recorded(site, outcome)
+        outcome = _append_all(site, outcome)
     except LedgerError as error:
-        outcome = _not_recorded(outcome, error)
+        outcome = _overruled(outcome, rejected=str(error))
         if found.verdict == ALARM or trim_entry(outcome) is not None:
             return outcome
     save_baseline(site, baseline)
@@ -80,12 +72,9 @@ def repository_alarm(client: str, found: AuditVerdict) -> Alarm:
     return Alarm(REPOSITORY, client, found.findings)
 
 
-def _recorded(site: Site, outcome: Outcome) -> Outcome:
-    entries = _entries(site, outcome)
-    if not entries:
-        return outcome
+def _append_all(site: Site, outcome: Outcome) -> Outcome:
     ledger = site.ledger
-    for entry in entries:
+    for entry in _entries(site, outcome):
         ledger.append(entry)
     if outcome.audit is not None and outcome.audit["verdict"] == ALARM and ledger.freeze_state(site.name) is None:
         alarm = Alarm(HISTORY, site.name, tuple(outcome.audit["findings"]))
@@ -95,22 +84,20 @@ def _recorded(site: Site, outcome: Outcome) -> Outcome:
     head = {"host": platform.node(), "head": str(ledger.head())}
     if not problem:
         return replace(outcome, ledger=head)
-    doubt = Alarm(LEDGER, site.name, tuple(part for part in (problem, outcome.conclusion.reason) if part))
-    return replace(outcome, conclusion=Conclusion("failed", "alarm", alarm_line(doubt), doubt))
+    return _overruled(outcome, tampered=problem)
 
 
-def _not_recorded(outcome: Outcome, error: LedgerError) -> Outcome:
-    reason = "; ".join(part for part in (outcome.conclusion.reason, f"not recorded: {error}") if part)
-    return replace(outcome, conclusion=Conclusion("failed", outcome.conclusion.code or "server_error", reason))
+def _overruled(
+    outcome: Outcome, audit: Optional[AuditVerdict] = None, rejected: str = "", tampered: str = ""
+) -> Outcome:
+    conclusion = overrule(outcome.conclusion, outcome.client, audit, rejected, tampered)
+    return replace(outcome, conclusion=conclusion)
 
 
 def _entries(site: Site, outcome: Outcome) -> list[Entry]:
-    if outcome.verb == "create" and outcome.conclusion.status == "ok":
-        if not outcome.changed:
-            return []  # No session was held: the repository is there.
-        made = place.recorded_id(site) or ""
-        return [RepositoryEntry(site.name, made, outcome.session), make_session_entry(outcome.to_dict())]
     entries: list[Entry] = [make_session_entry(outcome.to_dict())]
+    if outcome.repository and outcome.conclusion.status == "ok":
+        entries.insert(0, RepositoryEntry(site.name, outcome.repository, outcome.session))
     if outcome.audit and outcome.audit["verdict"] != "clean":
         found = outcome.audit
         entries.append(AuditEntry(site.name, outcome.session, found["verdict"], tuple(found["findings"])))
@@ -123,7 +110,7 @@ def _entries(site: Site, outcome: Outcome) -> list[Entry]:
 def trim_entry(outcome: Outcome) -> TrimEntry | None:
     """Return what the ledger keeps of a session that deleted archives, None when it deleted nothing.
 
-    One that could delete and committed may have deleted, whatever its client told and its gate lived to count.
+    One that could delete and committed may have deleted, whatever its client said and its gate lived to count.
     """
     maintain = outcome.maintain
     if maintain is None or not (maintain["deleted"] or (maintain["named"] and outcome.gate.transaction is not None)):

@@ -46,7 +46,7 @@ class Conclusion:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a session, as docs/architecture.md lists it."""
+    """The result of a session, as docs/architecture.md lists it; ``repository`` is the id of the one that it made."""
 
     client: str
     verb: str
@@ -67,6 +67,7 @@ class Outcome:
     frozen: Alarm | None = None
     stored: dict[str, int] | None = None
     ledger: dict[str, str] | None = None
+    repository: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented result, made of plain JSON types."""

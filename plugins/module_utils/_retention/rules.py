@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Optional
 from zoneinfo import ZoneInfo
 
@@ -66,7 +66,7 @@ def parse_rules(content: Mapping[str, Any]) -> Rules:
 def parse_zone(name: str) -> tzinfo:
     """Return the time zone with this IANA name; RetentionError when this machine knows none."""
     if name == "UTC":  # Also where no time zones are installed.
-        return timezone.utc
+        return UTC
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import end, pipe
+from ansible_collections.paranoid.backup.plugins.module_utils._session.evidence import Evidence
 from ansible_collections.paranoid.backup.plugins.module_utils._session.gates import Gates
 from ansible_collections.paranoid.backup.plugins.module_utils._session.log import LOG_LIMIT, SessionLog
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import (
@@ -21,7 +22,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol 
     check_hello,
     parse_result,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Evidence
 
 _LOOK = 0.2  # seconds between two looks at the deadlines
 _GRACE = 15.0  # seconds in which a dispatcher may end what it started, once its stdin is closed

@@ -44,8 +44,8 @@ def session_socket(peer: Site, directory: str, login_group: int) -> tuple[str, i
 
 
 @contextmanager
-def emptied(directory: str) -> Iterator[None]:
-    """Remove the session's directory at the end, whatever happened in it."""
+def removing(directory: str) -> Iterator[None]:
+    """Remove the session's directory at the end, whatever happens in it."""
     try:
         yield
     finally:
@@ -54,7 +54,7 @@ def emptied(directory: str) -> Iterator[None]:
         os.rmdir(directory)
 
 
-def beginning(path: str) -> str:
-    """Return what ssh logged, or the beginning of much."""
+def read_ssh_log(path: str) -> str:
+    """Return ssh's log, cut after 64 KiB."""
     with open(path, encoding="utf-8", errors="backslashreplace") as handle:
         return handle.read(_LOG_LIMIT)

@@ -1,16 +1,20 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A session: one ssh connection from the server to a client that performs one verb. The engine."""
+"""The engine: a session is one ssh connection from the server to a client that performs one verb.
+
+`run` tells the story. What is written, and in which order: the intent, before the client is asked for anything; after
+the audit the ledger's entries, then the baseline, then the intent is cleared, and only then the client's lock is free.
+Wherever this is cut off, the next session's `recover` finds either an intent or nothing that it would have to know.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import secrets
-import time
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import audit_since_baseline
@@ -19,17 +23,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg import repos
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp, utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock, port_lock, slot
-from ansible_collections.paranoid.backup.plugins.module_utils._common.names import is_run_id, valid_client_name
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account, spawn
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import (
-    ClientConfig,
-    ConfigError,
-    ServerConfig,
-    load_client,
-    load_peer,
-    load_server,
-)
-from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import (
     record_and_advance,
     record_session,
@@ -39,248 +33,196 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent im
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import TrimPlan, plan_trim
 from ansible_collections.paranoid.backup.plugins.module_utils._session import ssh
-from ansible_collections.paranoid.backup.plugins.module_utils._session.conversation import Conversation, Deadlines
+from ansible_collections.paranoid.backup.plugins.module_utils._session.conversation import Conversation
 from ansible_collections.paranoid.backup.plugins.module_utils._session.directory import (
-    beginning,
-    emptied,
     make_session_dir,
+    read_ssh_log,
+    removing,
     session_socket,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._session.evidence import Evidence
 from ansible_collections.paranoid.backup.plugins.module_utils._session.gates import GateOrder, Gates
 from ansible_collections.paranoid.backup.plugins.module_utils._session.log import SessionLog, rotate
-from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import request_line
-from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import (
-    advised,
-    judge_maintenance,
-    told,
+from ansible_collections.paranoid.backup.plugins.module_utils._session.order import (
+    Order,
+    Session,
+    is_called_off,
+    load_session,
+    make_blank,
+    raise_flag,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Evidence, decide
+from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import request_line
+from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import TrimResult
+from ansible_collections.paranoid.backup.plugins.module_utils._session.verbs import CheckMode
+from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import decide
 
-POLICIES = {"create": "create", "backup": "append", "info": "read", "open": "read", "maintain": "trim"}
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is asked of the engine. Timeouts are seconds and, where None, those of the records."""
-
-    client: str
-    verb: str
-    run_id: str = ""
-    fail_fast: bool = False
-    check: bool = False
-    config_dir: str = "/etc/paranoid-backup"
-    connect_timeout: int | None = None
-    idle_timeout: int | None = None
-    total_timeout: int | None = None
-    open_for: int = 3600
-    delete_unknown: list[str] = field(default_factory=list)
+_CALLED_OFF = "not started: an earlier client of this run failed, and the run stops at the first failure"
 
 
 def perform(order: Order) -> Outcome:
     """Hold one session and return its outcome; whatever goes wrong is in it, nothing is raised for it."""
-    blank = Outcome(order.client, order.verb, secrets.token_hex(16), order.run_id, Conclusion("ok"), stamp(), "", 0.0)
+    blank = make_blank(order)
     try:
-        session = _Session(order, blank)
+        session = load_session(order, blank)
     except SessionError as error:
         return replace(blank, finished=stamp(), conclusion=Conclusion("failed", error.code, error.reason))
-    except ConfigError as error:
-        return replace(blank, finished=stamp(), conclusion=Conclusion("failed", "not_provisioned", str(error)))
-    return session.perform()
-
-
-class _Session:
-    """The steps of one session, in the order in which they are taken."""
-
-    def __init__(self, order: Order, blank: Outcome) -> None:
-        self._order = order
-        self._blank = blank
-        self._began = time.monotonic()
-        self._errand: TrimPlan | None = None
-        if not valid_client_name(order.client) or (order.run_id and not is_run_id(order.run_id)):
-            raise SessionError("not_provisioned", "the name of the client or of the run is not a valid name")
-        self._server: ServerConfig = load_server(order.config_dir)
+    with closing(session.site):
         try:
-            self._client: ClientConfig = load_client(order.config_dir, order.client)
-            self._peer: ClientConfig = load_peer(order.config_dir, self._client, order.verb)
-            self._site = Site(self._server, self._client)
-        except ConfigError:
-            self._raise_flag()
-            raise
-
-    def perform(self) -> Outcome:
-        """Return the outcome once it is in the ledger, and other sessions of the run can see that it failed."""
-        with closing(self._site):
-            outcome = self._attempt()
-            if not outcome.finished:  # It came to nothing that had to be audited.
-                outcome = self._ended(outcome)
-                if not self._order.check:
-                    outcome = record_session(self._site, outcome)
-        if outcome.conclusion.status == "failed":
-            self._raise_flag()
-        return outcome
-
-    def _attempt(self) -> Outcome:
-        try:
-            return self._guarded()
+            outcome = run(session)
         except SessionError as error:
-            verdict = Conclusion("failed", error.code, error.reason, error.alarm)
+            outcome = _record_unheld(session, Conclusion("failed", error.code, error.reason, error.alarm))
         except OSError as error:
-            verdict = Conclusion("failed", "server_error", f"the server cannot work: {error}")
-        return replace(self._blank, conclusion=verdict)
+            reason = f"the server cannot work: {error}"
+            outcome = _record_unheld(session, Conclusion("failed", "server_error", reason))
+    if outcome.conclusion.status == "failed":
+        raise_flag(session.site.server, order)
+    return outcome
 
-    def _guarded(self) -> Outcome:
-        order, run_dir = self._order, self._server.run_dir
-        os.makedirs(run_dir, mode=0o755, exist_ok=True)
-        holder = f"session {self._blank.session[:8]}, verb {order.verb}, since {self._blank.started}"
-        with ExitStack() as held:
-            held.enter_context(client_lock(run_dir, order.client, holder))
-            if self._peer.transport == "ssh":
-                port_holder = f"{holder}, for {order.client}"
-                held.enter_context(port_lock(run_dir, self._peer.client, port_holder, self._deadlines().total))
-            held.enter_context(slot(run_dir, self._server.slots, self._deadlines().total))
-            if order.fail_fast and os.path.exists(self._flag()):
-                reason = "not started: an earlier client of this run failed, and the run stops at the first failure"
-                return replace(self._blank, conclusion=Conclusion("skipped", "fail_fast", reason))
-            return self._locked()
 
-    def _locked(self) -> Outcome:
-        order = self._order
-        place.check_place(self._site)
-        if order.verb == "create":
-            if place.recorded_id(self._site) is not None:
-                place.check_repository(self._site)
-                return self._blank
-            if order.check:
-                return replace(self._blank, changed=True)
-            return self._logged(repository_id=None)
-        repository_id = place.check_repository(self._site)
-        if not order.check:
-            recover(self._site)
-        if order.verb == "maintain":
-            self._errand = plan_trim(self._site, utc_now(), order.delete_unknown)
-            if order.check:
-                return replace(self._blank, changed=bool(self._errand.named), maintain=told(self._errand))
-        return self._logged(repository_id)
+def run(session: Session) -> Outcome:
+    """Acquire, recover, plan, converse, decide, record: all of it under the client's lock."""
+    with acquiring(session):
+        if is_called_off(session):
+            return _record_unheld(session, Conclusion("skipped", "fail_fast", _CALLED_OFF))
+        repository_id = recover_repository(session)
+        plan = plan_trim(session.site, utc_now(), session.order.delete_unknown) if session.verb.trims else None
+        foretold = foretell(session, repository_id, plan)
+        if foretold is not None:
+            return foretold
+        with logging(session) as log:
+            note_intent(session, repository_id, plan)
+            seen = asyncio.run(converse(session, repository_id, plan, log))
+            result = TrimResult.of(plan, seen) if plan else None
+            conclusion = decide(session.performed, session.performer, seen, result)
+            log.say(f"server: {conclusion.status} {conclusion.reason}")
+        return record(session, conclusion, seen, result, log)
 
-    def _logged(self, repository_id: str | None) -> Outcome:
-        directory = os.path.join(self._server.log_dir, self._order.client)
-        moment = self._blank.started.replace(":", "").replace("-", "")
-        verb = self._verb()
-        log = SessionLog(directory, f"{moment}-{verb}-{self._blank.session[:8]}")
-        if self._peer is not self._client:
-            log.say(f"server: {self._performer()} performs it")
-        if repository_id is not None and not self._order.check:
-            write_intent(self._site, self._underway())
+
+@contextmanager
+def acquiring(session: Session) -> Iterator[None]:
+    """Hold the client's lock, the performer's port where it has only one, and one of the server's slots."""
+    server, patience = session.site.server, session.deadlines.total
+    os.makedirs(server.run_dir, mode=0o755, exist_ok=True)
+    with ExitStack() as held:
+        held.enter_context(client_lock(server.run_dir, session.site.name, session.note))
+        if session.peer.client.transport == "ssh":
+            note = f"{session.note}, for {session.site.name}"
+            held.enter_context(port_lock(server.run_dir, session.peer.name, note, patience))
+        held.enter_context(slot(server.run_dir, server.slots, patience))
+        yield
+
+
+def recover_repository(session: Session) -> str | None:
+    """Return the repository's id once what was cut off is in order; None if this session is to make it."""
+    place.check_place(session.site)
+    if session.verb.makes_repository:
+        return None if place.recorded_id(session.site) is None else place.check_repository(session.site)
+    repository_id = place.check_repository(session.site)
+    if not session.order.check:
+        recover(session.site)
+    return repository_id
+
+
+def foretell(session: Session, repository_id: str | None, plan: TrimPlan | None) -> Outcome | None:
+    """Return the outcome if it is known without the client: nothing is to be made, or this is check mode."""
+    if session.verb.makes_repository and repository_id is not None:
+        return session.end(Conclusion("ok"))
+    if not session.order.check or session.verb.check_mode is CheckMode.LOOK:
+        return None
+    changed = bool(plan.named) if plan else True
+    return session.end(Conclusion("ok"), changed=changed, maintain=TrimResult.of(plan).to_dict() if plan else None)
+
+
+@contextmanager
+def logging(session: Session) -> Iterator[SessionLog]:
+    """Open the session's log, and keep as many of them as the server is to keep."""
+    server = session.site.server
+    directory = os.path.join(server.log_dir, session.site.name)
+    moment = session.blank.started.replace(":", "").replace("-", "")
+    log = SessionLog(directory, f"{moment}-{session.performed.name}-{session.id[:8]}")
+    try:
+        if session.by_keyholder:
+            log.say(f"server: {session.performer.name} performs it")
+        yield log
+    finally:
+        log.close()
+        rotate(directory, server.log_keep)
+
+
+def note_intent(session: Session, repository_id: str | None, plan: TrimPlan | None) -> None:
+    """Write down what is about to begin, where there is something that could be changed."""
+    if repository_id is None or session.order.check:
+        return
+    blank = session.blank
+    budget, named = (plan.budget, plan.named) if plan else (Budget(), ())
+    intent = Intent(session.id, blank.verb, blank.run_id, blank.started, session.verb.policy, budget, named)
+    write_intent(session.site, intent)
+
+
+async def converse(session: Session, repository_id: str | None, plan: TrimPlan | None, log: SessionLog) -> Evidence:
+    """Open the gate, let ssh carry the request, and return what was seen until all of it has ended."""
+    session.site.close()  # Nobody keeps the ledger open for the hours that a client may take.
+    verb, site = session.performed, session.site
+    talk = Conversation(verb.name, session.id, session.deadlines, log)
+    options = plan.gate_options() if plan else ()
+    order = GateOrder(verb.policy, repository_id, verb.at_once, verb.at_all, options)
+    gates = Gates(site, order, log, talk.touch)
+    login = account(site.server.login_user)
+    directory, ssh_log = make_session_dir(site, login.pw_uid, login.pw_gid)
+    with removing(directory):
+        socket_path, group = session_socket(session.peer, directory, login.pw_gid)
+        gates.listen(socket_path, group)
+        patience = int(session.deadlines.connect)
+        argv = ssh.command(session.peer, session.id, socket_path, ssh_log, patience)
+        pipe = asyncio.subprocess.PIPE
         try:
-            seen = asyncio.run(self._converse(verb, repository_id, log))
-            verdict = decide(verb, replace(self._peer, client=self._performer()), seen)
-            if self._errand and verdict.status == "ok":
-                verdict = judge_maintenance(self._client.client, self._performer(), self._errand, seen)
-            elif self._errand:
-                verdict = advised(verdict)
-            log.say(f"server: {verdict.status} {verdict.reason}")
-        finally:
-            log.close()
-            rotate(directory, self._server.log_keep)
-        return self._examined(self._outcome(verdict, seen, log))
+            process = await spawn(argv, login, {}, stdin=pipe, stdout=pipe, stderr=pipe)
+        except (OSError, SessionError):
+            await gates.close(0)
+            raise
+        seen = await talk.hold(process, gates, request_line(verb.name, session.id, _details(session, plan)))
+        return replace(seen, ssh_log=read_ssh_log(ssh_log))
 
-    def _examined(self, outcome: Outcome) -> Outcome:
-        outcome = self._ended(outcome)
-        if self._order.check:
-            return outcome
-        budget = self._errand.budget if self._errand else None
-        found, baseline = audit_since_baseline(self._site, POLICIES[self._order.verb], budget)
-        return record_and_advance(self._site, outcome, found, baseline)
 
-    def _ended(self, outcome: Outcome) -> Outcome:
-        return replace(outcome, finished=stamp(), duration=round(time.monotonic() - self._began, 3))
+def record(
+    session: Session, conclusion: Conclusion, seen: Evidence, result: TrimResult | None, log: SessionLog
+) -> Outcome:
+    """Audit what was done, put both into the ledger, and let the next audit begin from here."""
+    ok, told = conclusion.status == "ok", seen.result
+    made = session.verb.makes_repository and ok
+    outcome = session.end(
+        conclusion,
+        changed=_is_changed(session, ok, seen),
+        repository=place.record_repository(session.site, stamp()) if made else "",
+        archive=told.archive if told and ok and session.performed.brings_archive else None,
+        info=told.info if told else None,
+        maintain=result.to_dict() if result else None,
+        gate=seen.gate,
+        log=log.path,
+        log_tail=log.tail,
+    )
+    if session.order.check:
+        return outcome
+    budget = result.plan.budget if result else None
+    found, baseline = audit_since_baseline(session.site, session.verb.policy, budget)
+    return record_and_advance(session.site, outcome, found, baseline)
 
-    def _underway(self) -> Intent:
-        blank, errand = self._blank, self._errand
-        budget, named = (errand.budget, errand.named) if errand else (Budget(), ())
-        return Intent(blank.session, blank.verb, blank.run_id, blank.started, POLICIES[blank.verb], budget, named)
 
-    async def _converse(self, verb: str, repository_id: str | None, log: SessionLog) -> Evidence:
-        self._site.close()  # Nobody keeps the ledger open for the hours that a client may take.
-        talk = Conversation(verb, self._blank.session, self._deadlines(), log)
-        reading = POLICIES[verb] == "read"
-        errand = self._errand
-        options = errand.gate_options() if errand else ()
-        at_once, at_all = (4, 1000) if reading else (1, 64)
-        order = GateOrder(POLICIES[verb], repository_id, at_once, at_all, options)
-        gates = Gates(self._site, order, log, talk.touch)
-        login = account(self._server.login_user)
-        directory, ssh_log = make_session_dir(self._site, login.pw_uid, login.pw_gid)
-        with emptied(directory):
-            socket_path, group = session_socket(Site(self._server, self._peer), directory, login.pw_gid)
-            gates.listen(socket_path, group)
-            limit = int(self._deadlines().connect)
-            argv = ssh.command(Site(self._server, self._peer), self._blank.session, socket_path, ssh_log, limit)
-            pipe = asyncio.subprocess.PIPE
-            try:
-                process = await spawn(argv, login, {}, stdin=pipe, stdout=pipe, stderr=pipe)
-            except (OSError, SessionError):
-                await gates.close(0)
-                raise
-            request = request_line(verb, self._blank.session, self._asked())
-            seen = await talk.hold(process, gates, request)
-            return replace(seen, ssh_log=beginning(ssh_log))
+def _record_unheld(session: Session, conclusion: Conclusion) -> Outcome:
+    """Record a session that came to nothing which would have to be audited."""
+    outcome = session.end(conclusion)
+    return outcome if session.order.check else record_session(session.site, outcome)
 
-    def _outcome(self, verdict: Conclusion, seen: Evidence, log: SessionLog) -> Outcome:
-        if self._order.verb == "create" and verdict.status == "ok":
-            place.record_repository(self._site, stamp())
-        result = seen.result
-        return replace(
-            self._blank,
-            conclusion=verdict,
-            changed=self._changed(verdict, seen),
-            archive=result.archive if result and verdict.status == "ok" else None,
-            info=result.info if result else None,
-            maintain=told(self._errand, seen) if self._errand else None,
-            gate=seen.gate,
-            log=log.path,
-            log_tail=log.tail,
-        )
 
-    def _changed(self, verdict: Conclusion, seen: Evidence) -> bool:
-        if self._order.verb == "maintain":
-            return seen.gate.delete > 0
-        return self._order.verb in ("create", "backup") and not self._order.check and verdict.status == "ok"
+def _is_changed(session: Session, ok: bool, seen: Evidence) -> bool:
+    if session.verb.trims:
+        return seen.gate.delete > 0
+    return session.verb.changes and not session.order.check and ok
 
-    def _asked(self) -> dict[str, Any] | None:
-        """Return what the request has beyond verb and session."""
-        if self._errand is None:
-            return None
-        other = {} if self._peer is self._client else {"client": self._client.client}
-        return {**self._errand.request(), **other}
 
-    def _performer(self) -> str:
-        """Return what to call the host that performs the verb."""
-        if self._peer is self._client:
-            return self._client.client
-        return f"{self._peer.client} (keyholder of {self._client.client})"
-
-    def _verb(self) -> str:
-        """In check mode, look through the whole path instead of writing an archive through it."""
-        return "info" if self._order.check else self._order.verb
-
-    def _deadlines(self) -> Deadlines:
-        order, client, server = self._order, self._client, self._server
-        staying = order.verb == "open"
-        return Deadlines(
-            connect=order.connect_timeout or client.connect_timeout or server.connect_timeout,
-            idle=None if staying else order.idle_timeout or client.idle_timeout or server.idle_timeout,
-            total=order.total_timeout or client.total_timeout or server.total_timeout,
-            close=server.close_timeout,
-            stay=order.open_for if staying else None,
-        )
-
-    def _flag(self) -> str:
-        return os.path.join(self._server.run_dir, "runs", f"{self._order.run_id}.failed")
-
-    def _raise_flag(self) -> None:
-        if not self._order.run_id:
-            return
-        os.makedirs(os.path.dirname(self._flag()), mode=0o700, exist_ok=True)
-        with open(self._flag(), "w", encoding="utf-8") as handle:
-            handle.write(self._order.client + "\n")
+def _details(session: Session, plan: TrimPlan | None) -> dict[str, Any] | None:
+    """Return what the request has beyond verb and session."""
+    if plan is None:
+        return None
+    other = {"client": session.site.name} if session.by_keyholder else {}
+    return {**plan.request(), **other}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import VERBS
+from ansible_collections.paranoid.backup.plugins.module_utils._session.verbs import VERBS
 
 SESSION_SPEC: dict[str, dict[str, Any]] = {
     "client": {"type": "str", "required": True},

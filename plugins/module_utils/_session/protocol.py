@@ -15,7 +15,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.names impo
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import decode, one_line
 
 SCHEMA = 1
-VERBS = ("create", "backup", "info", "open", "maintain")
 ANSWER_LIMIT = 256 * 1024  # bytes of hello and result together
 UNKNOWN_LIMIT = 100  # archives that a client may tell of and the ledger does not know
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?\Z")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 
 # ssh_config(5). Nothing is taken from a configuration file, an agent or the user.
@@ -58,7 +57,7 @@ _SAYINGS = (
 
 
 def command(site: Site, session: str, gate: str, log: str, patience: int) -> list[str]:
-    """Return argv of the one ssh that carries the session; ``gate`` is the session socket, ``log`` takes its words."""
+    """Return argv of the one ssh that carries the session; ``gate`` is the session socket, ``log`` ssh's own log."""
     server, client = site.server, site.client
     options = {
         **_FIXED,
@@ -80,13 +79,13 @@ def forwarding(site: Site, session: str, gate: str) -> str:
     return f"{site.client.remote_dir}/{session}.sock:{gate}"
 
 
-def explain(log: str, client: ClientConfig) -> tuple[str, str]:
+def explain(log: str, host: str, port: int) -> tuple[str, str]:
     """Return (code, reason) for an ssh that gave up before the dispatcher spoke; ``log`` is ssh's, not the client's."""
     for pattern, code, reason in _SAYINGS:
         if re.search(pattern, log):
-            detail = reason.format(host=client.host, port=client.port)
+            detail = reason.format(host=host, port=port)
             return code, f"{detail} ({last_line(log)})"
-    return "unreachable", f"ssh to {client.host} ended early ({last_line(log)})"
+    return "unreachable", f"ssh to {host} ended early ({last_line(log)})"
 
 
 def last_line(log: str) -> str:

@@ -1,18 +1,39 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a session came to, decided from what was seen: the server's own evidence first, the client's word last."""
+"""What a session came to, as far as it can be told from the session itself.
+
+The ranks, first to last; the first that says something decides. None can be overruled by one below it:
+
+=====================  ============================  ==============================================
+rank                   whose evidence                what it says
+=====================  ============================  ==============================================
+`_gate_stopped_it`     the gate's                    quota, disk full, not Borg's protocol, a fault
+`_too_late`            the server's clock            which deadline passed
+`_protocol_violation`  the bytes of the answer       not the dispatcher, or no usable result
+`_never_started`       ssh's log                     why there was no session
+`_no_result`           ssh's exit code               the connection or the dispatcher was lost
+`_client_failure`      the client's word, against    it failed; a gate's refusal says why
+                       itself
+`_missing_proof`       the gate's, against the word  what ``ok`` of this verb needs and nobody saw
+`_trim_failure`        ledger and gate, against the  what a maintenance says it did and did not
+                       word
+=====================  ============================  ==============================================
+
+A client's ok counts when nothing of this is left to say. What audit and ledger find overrules it afterwards:
+`_outcome.conclusion.overrule`, the other half of this decision.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, GateSummary
-from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import Result
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion
+from ansible_collections.paranoid.backup.plugins.module_utils._session.evidence import Evidence
 from ansible_collections.paranoid.backup.plugins.module_utils._session.ssh import explain, last_line
+from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import TrimResult
+from ansible_collections.paranoid.backup.plugins.module_utils._session.verbs import Proof, Verb
 
-_CHANGING = ("create", "backup", "maintain")
 _TOO_LATE = {
     "connect_timeout": "{client} did not start its work within {seconds} s",
     "idle_timeout": "{client} moved no byte and wrote no log line for {seconds} s: it hangs",
@@ -29,98 +50,119 @@ _GATE_CODES = {"quota": "quota", "disk_full": "disk_full", "protocol": "client_f
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What was seen of one session. ``deadline`` is the code of the one that passed, ``seconds`` its length."""
+class Performer:
+    """The host that performs a verb, as sentences name it; ``client`` is whose repository it works on."""
 
-    deadline: str = ""
-    seconds: float = 0
-    ssh_code: int | None = None
-    ssh_log: str = ""
-    hello: bool = False
-    result: Result | None = None
-    protocol: str = ""
-    last_words: str = ""
-    gate: GateSummary = field(default_factory=GateSummary)
+    name: str
+    client: str
+    host: str
+    port: int
 
 
-def decide(verb: str, client: ClientConfig, seen: Evidence) -> Conclusion:
-    """Return the verdict over a session of ``verb`` with ``client``."""
-    return (
-        _gate_stopped_it(client, seen)
-        or _too_late(client, seen)
-        or _protocol_violation(client, seen)
-        or _never_started(client, seen)
-        or _no_result(client, seen)
-        or _client_failure(client, seen)
-        or _missing_proof(verb, client, seen)
+def decide(verb: Verb, host: Performer, seen: Evidence, trim: TrimResult | None = None) -> Conclusion:
+    """Return what a session came to that ``host`` performed; ``trim`` is what came of it where archives may go."""
+    conclusion = (
+        _gate_stopped_it(host, seen)
+        or _too_late(host, seen)
+        or _protocol_violation(host, seen)
+        or _never_started(host, seen)
+        or _no_result(host, seen)
+        or _client_failure(host, seen)
+        or _missing_proof(verb, host, seen)
+        or (trim and _trim_failure(host, trim))
         or Conclusion("ok")
     )
+    if trim and conclusion.code == "refused":
+        return _failed("refused", f"{conclusion.reason}; see 'refused' in docs/retention.md")
+    return conclusion
 
 
 def _failed(code: str, reason: str) -> Conclusion:
     return Conclusion("failed", code, reason)
 
 
-def _gate_stopped_it(client: ClientConfig, seen: Evidence) -> Conclusion | None:
+def _gate_stopped_it(host: Performer, seen: Evidence) -> Conclusion | None:
     trouble = seen.gate.trouble
     if trouble is None:
         return None
     sentence = _GATE_TROUBLE.get(trouble, _GATE_TROUBLE["error"])
-    reason = sentence.format(client=client.client, detail=seen.gate.detail or trouble)
+    reason = sentence.format(client=host.name, detail=seen.gate.detail or trouble)
     return _failed(_GATE_CODES.get(trouble, "server_error"), reason)
 
 
-def _too_late(client: ClientConfig, seen: Evidence) -> Conclusion | None:
+def _too_late(host: Performer, seen: Evidence) -> Conclusion | None:
     if not seen.deadline:
         return None
-    sentence = _TOO_LATE[seen.deadline].format(client=client.client, seconds=round(seen.seconds))
+    sentence = _TOO_LATE[seen.deadline].format(client=host.name, seconds=round(seen.seconds))
     return _failed(seen.deadline, sentence)
 
 
-def _protocol_violation(client: ClientConfig, seen: Evidence) -> Conclusion | None:
+def _protocol_violation(host: Performer, seen: Evidence) -> Conclusion | None:
     if not seen.protocol:
         return None
     if not seen.hello:
-        return _failed("no_dispatcher", f"{client.client} answered, but not as the dispatcher: {seen.protocol}")
-    return _failed("bad_result", f"{client.client} gave no usable result: {seen.protocol}")
+        return _failed("no_dispatcher", f"{host.name} answered, but not as the dispatcher: {seen.protocol}")
+    return _failed("bad_result", f"{host.name} gave no usable result: {seen.protocol}")
 
 
-def _never_started(client: ClientConfig, seen: Evidence) -> Conclusion | None:
+def _never_started(host: Performer, seen: Evidence) -> Conclusion | None:
     if seen.hello:
         return None
     if seen.ssh_code == 255 and seen.ssh_log.strip():
-        return _failed(*explain(seen.ssh_log, client))
+        return _failed(*explain(seen.ssh_log, host.host, host.port))
     said = seen.last_words or f"exit code {seen.ssh_code}"
-    return _failed("no_dispatcher", f"the dispatcher of {client.client} did not start ({said}): run site.yml for it")
+    return _failed("no_dispatcher", f"the dispatcher of {host.name} did not start ({said}): run site.yml for it")
 
 
-def _no_result(client: ClientConfig, seen: Evidence) -> Conclusion | None:
+def _no_result(host: Performer, seen: Evidence) -> Conclusion | None:
     if seen.result is not None:
         return None
     if seen.ssh_code == 255:  # Also when a signal killed the dispatcher; ssh(1) then says nothing.
         said = last_line(seen.ssh_log) if seen.ssh_log.strip() else seen.last_words or "no message"
-        lost = f"the connection to {client.client} was lost, or its dispatcher was killed ({said})"
+        lost = f"the connection to {host.name} was lost, or its dispatcher was killed ({said})"
         return _failed("connection_lost", lost)
     said = seen.last_words or "no message"
-    return _failed("client_failed", f"{client.client} ended without a result, exit code {seen.ssh_code} ({said})")
+    return _failed("client_failed", f"{host.name} ended without a result, exit code {seen.ssh_code} ({said})")
 
 
-def _client_failure(client: ClientConfig, seen: Evidence) -> Conclusion | None:
+def _client_failure(host: Performer, seen: Evidence) -> Conclusion | None:
     if seen.result is None or seen.result.ok:
         return None
     said = seen.result.reason or seen.last_words or "it gave no reason"
     if seen.gate.refused:
-        return _failed("refused", f"the gate refused {client.client}: {seen.gate.refused[0]} ({said})")
-    return _failed("client_failed", f"{client.client}: {said}")
+        return _failed("refused", f"the gate refused {host.name}: {seen.gate.refused[0]} ({said})")
+    return _failed("client_failed", f"{host.name}: {said}")
 
 
-def _missing_proof(verb: str, client: ClientConfig, seen: Evidence) -> Conclusion | None:
-    if verb == "backup" and (seen.result is None or seen.result.archive is None):
-        return _failed("no_archive", f"{client.client} said ok, but named no archive")
-    if verb == "backup" and not (seen.gate.commits and seen.gate.manifests):
-        return _failed("no_archive", f"{client.client} said ok, but the server saw no archive being written")
-    if verb == "info" and not seen.gate.connections:
-        return _failed("tunnel_refused", f"{client.client} said ok, but nothing came through the tunnel")
-    if verb in _CHANGING and seen.gate.refused:
-        return _failed("refused", f"the gate refused {client.client}: {seen.gate.refused[0]}")
+def _missing_proof(verb: Verb, host: Performer, seen: Evidence) -> Conclusion | None:
+    gate = seen.gate
+    match verb.proof:
+        case Proof.ARCHIVE if seen.result is None or seen.result.archive is None:
+            return _failed("no_archive", f"{host.name} said ok, but named no archive")
+        case Proof.ARCHIVE if not (gate.commits and gate.manifests):
+            return _failed("no_archive", f"{host.name} said ok, but the server saw no archive being written")
+        case Proof.CONNECTION if not gate.connections:
+            return _failed("tunnel_refused", f"{host.name} said ok, but nothing came through the tunnel")
+    if verb.changes and gate.refused:
+        return _failed("refused", f"the gate refused {host.name}: {gate.refused[0]}")
+    return None
+
+
+def _trim_failure(host: Performer, trim: TrimResult) -> Conclusion | None:
+    if not trim.answered:
+        return _failed("bad_result", f"{host.name} said ok, but not what it did")
+    if trim.never_named:
+        reason = f"{host.name} says it deleted {len(trim.never_named)} archives that nobody named"
+        return _failed("bad_result", reason)
+    if trim.claimed and not trim.witnessed:
+        reason = f"{host.name} says it deleted {len(trim.claimed)} archives, but the server saw nothing being deleted"
+        return _failed("bad_result", reason)
+    if trim.missing:
+        lost = f"{host.client} misses {len(trim.missing)} archives that nobody deleted"
+        return _failed("archives_missing", f"{lost}: run a full audit, then look for a snapshot")
+    if trim.left:
+        reason = f"{host.name} did not delete {len(trim.left)} of {len(trim.plan.named)} archives"
+        return _failed("client_failed", reason)
+    if trim.check == "failed":
+        return _failed("check_failed", f"borg check found errors in {host.client}'s repository: run a full audit")
     return None

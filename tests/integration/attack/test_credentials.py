@@ -19,9 +19,9 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.rules import parse_rules, plan
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import TrimPlan
+from ansible_collections.paranoid.backup.plugins.module_utils._session.evidence import Evidence
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import Result
-from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import told
-from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Evidence
+from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import TrimResult
 from history import assert_history_stays
 from hostile import Closed, Refusal
 from real import Borg, Gate
@@ -93,7 +93,8 @@ def test_archives_that_nobody_saw_arrive_count_for_nothing(borg: Borg, tmp_path:
     assert decided.drop == ()
     everything = [{"id": archive["id"], "name": name} for name, archive in found.items()]
     answer = Result(True, "", None, None, {"unknown": everything, "check": "ok"}, {})
-    shown = told(TrimPlan(tuple(known), decided.keep, decided.drop, frozenset(), Budget(), 0), Evidence(result=answer))
+    asked = TrimPlan(tuple(known), decided.keep, decided.drop, frozenset(), Budget(), 0)
+    shown = TrimResult.of(asked, Evidence(result=answer)).to_dict()
     assert [archive["name"] for archive in shown["unknown"]] == [f"more{number}" for number in range(5)]
     assert_history_stays(borg)
 

@@ -14,7 +14,6 @@ from typing import Any, cast
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import NAMED_LIMIT
-from ansible_collections.paranoid.backup.plugins.module_utils._session import protocol
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import (
     ANSWER_LIMIT,
     ProtocolError,
@@ -22,6 +21,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol 
     parse_result,
     request_line,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._session.verbs import VERBS
 from hypothesis import given
 from hypothesis import strategies as st
 from paranoid_dispatcher import request as request_module
@@ -62,7 +62,7 @@ def test_an_invalid_request_is_refused_by_name(vector: dict[str, Any]) -> None:
 
 
 def test_both_know_the_same_verbs() -> None:
-    assert set(protocol.VERBS) == set(request_module.VERBS) == {vector["verb"] for vector in REQUESTS["valid"]}
+    assert set(VERBS) == set(request_module.VERBS) == {vector["verb"] for vector in REQUESTS["valid"]}
 
 
 def test_hello_is_this_one_line() -> None:

@@ -38,6 +38,7 @@ def test_create_again_does_not_even_connect(world: World) -> None:
     outcome = world.session("create")
     assert came_to(outcome) == OK
     assert not outcome.changed and not outcome.log
+    assert outcome.ledger is None, "no session was held, so the ledger has no entry of one"
 
 
 def test_create_in_check_mode_promises_and_does_nothing(bare: World) -> None:

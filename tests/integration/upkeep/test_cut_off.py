@@ -114,7 +114,7 @@ def test_an_alarm_that_the_ledger_did_not_take_comes_again(keeper: Keeper, monke
         raise LedgerError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(_aftermath, "_recorded", full)
+        patch.setattr(_aftermath, "_append_all", full)
         for _ in range(2):  # Backups go on.
             outcome = keeper.world.session("backup")
             assert outcome.conclusion.code == "alarm" and "not recorded: no space left" in outcome.conclusion.reason
@@ -277,7 +277,7 @@ def test_numbers_of_transactions_that_come_again(keeper: Keeper) -> None:
 
 def test_nobody_works_between_an_alarm_and_its_freeze(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     assert keeper.borg("delete", "-a", "*").returncode == 0
-    recorded = _aftermath._recorded
+    recorded = _aftermath._append_all
     locked = []
 
     def look(*arguments: Any) -> Any:
@@ -286,6 +286,6 @@ def test_nobody_works_between_an_alarm_and_its_freeze(keeper: Keeper, monkeypatc
         locked.append(caught.value.code)
         return recorded(*arguments)
 
-    monkeypatch.setattr(_aftermath, "_recorded", look)
+    monkeypatch.setattr(_aftermath, "_append_all", look)
     assert keeper.world.session("backup").frozen
     assert locked == ["locked"]

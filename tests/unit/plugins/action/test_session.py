@@ -14,7 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.paranoid.backup.plugins.action import session
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
-from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import Order
+from ansible_collections.paranoid.backup.plugins.module_utils._session.order import Order
 
 MODULE = {"status": "ok", "from": "the module"}
 

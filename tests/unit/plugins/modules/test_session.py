@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
-from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import Order
 from ansible_collections.paranoid.backup.plugins.module_utils._session.options import SESSION_SPEC
+from ansible_collections.paranoid.backup.plugins.module_utils._session.order import Order
 from ansible_collections.paranoid.backup.plugins.modules import session
 from module_call import call
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._config import server as _records
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ConfigError, load_client, load_peer
-from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import VERBS
 
 RECORD: dict[str, Any] = {
     "schema": 1,
@@ -86,18 +85,17 @@ def test_a_missing_field_is_named(tmp_path: Path, key: str) -> None:
         load(tmp_path, json.dumps({name: value for name, value in RECORD.items() if name != key}))
 
 
-def test_only_maintain_is_performed_by_the_keyholder(tmp_path: Path) -> None:
+def test_the_keyholder_works_in_the_clients_stead(tmp_path: Path) -> None:
     client = load(tmp_path, json.dumps({**RECORD, "keyholder": "keeper1"}))
     keyholder = {**RECORD, "client": "keeper1", "host": "192.0.2.8", "transport": "ssh"}
     (tmp_path / "clients/keeper1.json").write_text(json.dumps(keyholder))
-    found = {verb: load_peer(str(tmp_path), client, verb).client for verb in VERBS}
-    assert found == {**dict.fromkeys(VERBS, "web1"), "maintain": "keeper1"}
-    assert load_peer(str(tmp_path), client, "maintain").host == "192.0.2.8"
+    found = load_peer(str(tmp_path), client)
+    assert (found.client, found.host) == ("keeper1", "192.0.2.8")
 
 
 def test_without_a_keyholder_the_client_maintains_itself(tmp_path: Path) -> None:
     client = load(tmp_path, json.dumps(RECORD))
-    assert load_peer(str(tmp_path), client, "maintain") is client
+    assert load_peer(str(tmp_path), client) is client
 
 
 @pytest.mark.parametrize(
@@ -112,7 +110,7 @@ def test_without_a_keyholder_the_client_maintains_itself(tmp_path: Path) -> None
 def test_a_keyholder_that_cannot_be_is_named(tmp_path: Path, name: str, words: str) -> None:
     client = load(tmp_path, json.dumps({**RECORD, "keyholder": name}))
     with pytest.raises(ConfigError, match=words):
-        load_peer(str(tmp_path), client, "maintain")
+        load_peer(str(tmp_path), client)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '"x"', "\x00", json.dumps({**RECORD, "host": "x" * 70_000})])

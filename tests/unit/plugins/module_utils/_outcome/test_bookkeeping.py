@@ -68,10 +68,12 @@ def test_another_clients_freeze_is_not_ours(server: Any) -> None:
     assert record_session(site(server), BACKUP).frozen is None
 
 
-def test_a_create_that_found_a_repository_is_no_session(server: Any) -> None:
-    outcome = replace(BACKUP, verb="create", changed=False)
-    assert record_session(site(server), outcome) == outcome
-    assert kinds(server) == []
+def test_a_repository_begins_before_the_session_that_made_it(server: Any) -> None:
+    made = replace(BACKUP, verb="create", repository="ab" * 32)
+    record_session(site(server), made)
+    assert kinds(server) == ["repository", "session"]
+    record_session(site(server), replace(made, conclusion=Conclusion("failed", "alarm", "why")))
+    assert kinds(server) == ["repository", "session", "session"]
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,11 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import trim_entry
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, GateSummary, Outcome
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import TrimPlan, trim_budget
+from ansible_collections.paranoid.backup.plugins.module_utils._session.evidence import Evidence
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import Result
-from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import judge_maintenance, told
-from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Evidence
+from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import TrimResult
+from ansible_collections.paranoid.backup.plugins.module_utils._session.verbs import VERBS
+from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Performer, decide
 
 A, B, C, STRANGE = ("a" * 64, "b" * 64, "c" * 64, "f" * 64)
 MB = 1024 * 1024
@@ -31,6 +33,17 @@ GATE = GateSummary(connections=3, delete=9, commits=1, manifests=1, transaction=
 
 def baseline(objects: int | None, size: int) -> Baseline:
     return Baseline(7, (Directory(0, 1, 1, size, ""),), objects, 500, 500, "", 1, 0)
+
+
+def judged(performer: str, errand: TrimPlan, evidence: Evidence) -> Conclusion:
+    """Return what a maintenance of web1 came to."""
+    host = Performer(performer, "web1", "192.0.2.7", 22)
+    return decide(VERBS["maintain"], host, evidence, TrimResult.of(errand, evidence))
+
+
+def told(errand: TrimPlan, evidence: Evidence | None = None) -> dict[str, Any]:
+    """Return what the session's result says of a maintenance."""
+    return TrimResult.of(errand, evidence).to_dict()
 
 
 def seen(gate: GateSummary = GATE, **changes: Any) -> Evidence:
@@ -88,22 +101,22 @@ def test_the_gate_and_the_client_get_what_was_decided() -> None:
     ],
 )
 def test_the_client_is_believed_only_so_far(evidence: Evidence, code: str, said: str) -> None:
-    verdict = judge_maintenance("web1", "web1", ERRAND, evidence)
+    verdict = judged("web1", ERRAND, evidence)
     assert verdict.code == code and said in verdict.reason
     assert verdict.status == ("failed" if code else "ok")
 
 
 def test_the_keyholder_is_named_for_what_it_says_and_the_client_for_what_it_misses() -> None:
-    said = judge_maintenance("web1", "keeper1", ERRAND, seen(deleted=[A]))
+    said = judged("keeper1", ERRAND, seen(deleted=[A]))
     assert said.reason.startswith("keeper1 did not delete")
-    missed = judge_maintenance("web1", "keeper1", ERRAND, seen(missing=[C]))
+    missed = judged("keeper1", ERRAND, seen(missing=[C]))
     assert missed.reason.startswith("web1 misses")
 
 
 def test_what_went_with_an_interrupted_trim_counts_as_deleted_later() -> None:
     errand = replace(ERRAND, drop=(), asked_before=frozenset([A]))
     evidence = seen(GateSummary(), deleted=[], missing=[A])
-    assert judge_maintenance("web1", "web1", errand, evidence) == Conclusion("ok")
+    assert judged("web1", errand, evidence) == Conclusion("ok")
     result = told(errand, evidence)
     assert (result["deleted"], result["missing"], result["kept"]) == ([A], [], 2)
 

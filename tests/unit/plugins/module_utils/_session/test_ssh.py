@@ -49,7 +49,7 @@ MESSAGES = [
 
 @pytest.mark.parametrize(("log", "code"), MESSAGES)
 def test_explain(log: str, code: str) -> None:
-    found, reason = explain(log, CLIENT)
+    found, reason = explain(log, CLIENT.host, CLIENT.port)
     assert found == code
     assert reason.isprintable()
     assert last_line(log) in reason

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import CODES
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary
+from ansible_collections.paranoid.backup.plugins.module_utils._session.evidence import Evidence
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import Result
-from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Evidence, decide
+from ansible_collections.paranoid.backup.plugins.module_utils._session.verbs import VERBS
+from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Performer, decide
 
-CLIENT = ClientConfig("web1", "192.0.2.7", 22, "backup", "socket", "/run/x", 64064, "/srv/r", "bk-web1", "/etc/k")
+CLIENT = Performer("web1", "web1", "192.0.2.7", 22)
 WROTE = GateSummary(connections=1, commits=1, manifests=1)
 OK = Result(True, "", {"name": "a"}, None, None, {})
 GOOD = Evidence(hello=True, result=OK, gate=WROTE, ssh_code=0)
@@ -23,7 +24,7 @@ LOST = "Connection to 192.0.2.7 closed by remote host.\n"
 
 
 def test_good() -> None:
-    assert decide("backup", CLIENT, GOOD).status == "ok"
+    assert decide(VERBS["backup"], CLIENT, GOOD).status == "ok"
 
 
 ROWS: list[tuple[str, dict[str, Any], str]] = [
@@ -60,16 +61,16 @@ ROWS: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("code", "changes", "words"), ROWS)
 def test_fault(code: str, changes: dict[str, Any], words: str) -> None:
-    verdict = decide("backup", CLIENT, replace(GOOD, **changes))
+    verdict = decide(VERBS["backup"], CLIENT, replace(GOOD, **changes))
     assert (verdict.status, verdict.code) == ("failed", code)
     assert words in verdict.reason
     assert code in CODES
 
 
 def test_info_needs_the_tunnel() -> None:
-    assert decide("info", CLIENT, replace(GOOD, gate=GateSummary())).code == "tunnel_refused"
-    assert decide("info", CLIENT, replace(GOOD, gate=GateSummary(connections=1))).status == "ok"
+    assert decide(VERBS["info"], CLIENT, replace(GOOD, gate=GateSummary())).code == "tunnel_refused"
+    assert decide(VERBS["info"], CLIENT, replace(GOOD, gate=GateSummary(connections=1))).status == "ok"
 
 
 def test_open_may_be_refused_and_is_still_ok() -> None:
-    assert decide("open", CLIENT, replace(GOOD, gate=GateSummary(refused=("read: put",)))).status == "ok"
+    assert decide(VERBS["open"], CLIENT, replace(GOOD, gate=GateSummary(refused=("read: put",)))).status == "ok"

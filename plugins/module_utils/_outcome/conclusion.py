@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What overrules a session's own conclusion: the audit, then the ledger. They can only make it worse.
+
+A conclusion is decided in ranks, and what a higher one says cannot be taken back:
+
+1. the session (`_session.verdict.decide`): what gate, clock, ssh and client say of it;
+2. the audit: an alarm replaces whatever the session came to, for history was touched;
+3. the ledger that rejects the session's entries: no success without a record; an alarm stays one;
+4. the ledger that was tampered with: an alarm, in front of what was said before.
+
+Ranks 1 and 2 are known before the entries are written and stand in them; 3 and 4 only afterwards, in the outcome.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, AuditVerdict
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import HISTORY, LEDGER, Alarm, alarm_line
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion
+
+
+def overrule(
+    conclusion: Conclusion,
+    client: str,
+    audit: Optional[AuditVerdict] = None,
+    rejected: str = "",
+    tampered: str = "",
+) -> Conclusion:
+    """Return ``conclusion`` after the evidence given: an audit, why the ledger rejects entries, who touched it."""
+    if audit is not None and audit.verdict == ALARM:
+        conclusion = _raise(Alarm(HISTORY, client, audit.findings))
+    if rejected:
+        code, reasons = conclusion.code or "server_error", (conclusion.reason, f"not recorded: {rejected}")
+        conclusion = Conclusion("failed", code, "; ".join(filter(None, reasons)), conclusion.alarm)
+    if tampered:
+        conclusion = _raise(Alarm(LEDGER, client, tuple(filter(None, (tampered, conclusion.reason)))))
+    return conclusion
+
+
+def _raise(alarm: Alarm) -> Conclusion:
+    return Conclusion("failed", "alarm", alarm_line(alarm), alarm)
