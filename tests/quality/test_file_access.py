@@ -66,7 +66,6 @@ ALLOWED = {
             "_common/locks.py": "open os.makedirs os.open",
             "_config/server.py": "open",
             "_ledger/database.py": "os.open sqlite3.connect",
-            "_ledger/ledger.py": "os.open sqlite3.connect",
             "_ledger/tamper_check.py": "open os.open",
             "_outcome/crash_recovery.py": "os.unlink",
             "_outcome/intent.py": "open os.unlink",

@@ -89,3 +89,28 @@ def test_a_new_file_is_on_disk_before_it_takes_the_place_and_so_is_its_name(
     (fresh,) = [path for what, path in disk_order.events if what == "sync" and path.name != tmp_path.name]
     assert disk_order.events == [("sync", fresh), ("replace", tmp_path / "file"), ("sync", tmp_path)]
     assert fresh.parent == tmp_path
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("writer", ["own", "beneath"])
+def test_the_new_file_has_its_owner(tmp_path: Path, writer: str) -> None:
+    path = tmp_path / "file"
+    if writer == "own":
+        atomic_write(str(path), b"", owner=(12345, 12346))
+    else:
+        atomic_write_beneath(str(tmp_path), "file", b"", owner=(12345, 12346))
+    assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12346)
+
+
+def test_two_writers_at_once_share_no_file(tmp_path: Path) -> None:
+    path, fresh = tmp_path / "head", []
+
+    def check(name: str) -> None:
+        fresh.append(name)
+        if len(fresh) == 1:
+            atomic_write(str(path), b"second", check=check)
+
+    atomic_write(str(path), b"first", check=check)
+    assert len(set(fresh)) == 2
+    assert path.read_bytes() == b"first"
+    assert [one.name for one in tmp_path.iterdir()] == ["head"]

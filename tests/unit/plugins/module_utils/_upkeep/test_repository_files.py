@@ -183,3 +183,15 @@ def test_a_copy_is_on_disk_before_it_takes_the_place(repository: Path, other: Pa
     assert content(repository) == before
     modes = {stat.S_IMODE(one.stat().st_mode) for one in repository.rglob("*") if one.is_file()}
     assert modes == {0o600}
+
+
+def test_a_copy_is_the_users_as_old_as_it_was_and_replaces_a_half_one(repository: Path, tmp_path: Path) -> None:
+    fresh = tmp_path / "fresh"
+    (fresh / "data").mkdir(parents=True)
+    (fresh / "half").touch()
+    os.utime(repository / "data/0/5", ns=(5, 5))
+    owner = (12345, 12346) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+    copy_repository(str(repository), str(fresh), owner)
+    assert content(fresh) == content(repository)
+    assert {(one.stat().st_uid, one.stat().st_gid) for one in (fresh, *fresh.rglob("*"))} == {owner}
+    assert (fresh / "data/0/5").stat().st_mtime_ns == 5
