@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._audit import changes
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import full as _audit_full
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.full import full_audit
@@ -272,8 +273,8 @@ def test_only_a_backup_tells_how_the_client_compresses(made: tuple[FakeRepositor
 def test_rebase_wants_the_same_objects(made: tuple[FakeRepository, Baseline]) -> None:
     repository, baseline = made
     assert rebase(str(repository.path), baseline)[0].verdict == "clean"
-    changes: list[dict[str, Any]] = [{"objects": 150}, {"config": "x"}, {"nonce": 1}, {"manifest": 1}]
-    for change in changes:
+    others: list[dict[str, Any]] = [{"objects": 150}, {"config": "x"}, {"nonce": 1}, {"manifest": 1}]
+    for change in others:
         assert rebase(str(repository.path), replace(baseline, **change))[0].verdict == "alarm"
 
 
@@ -392,3 +393,83 @@ def test_manifest_that_ends_deleted(made: tuple[FakeRepository, Baseline]) -> No
     repository.segment(repository.last).write_bytes(b"BORG_SEG" + entry(2))
     repository.write_index()
     alarm(judge(repository, baseline), "list of archives was deleted")
+
+
+def test_a_directory_of_nothing_committed_may_go_again(made: tuple[FakeRepository, Baseline]) -> None:
+    """Borg removes what a session left that was cut off."""
+    repository, baseline = made
+    (repository.path / "data/1").mkdir()
+    (repository.path / "data/1/1000").write_bytes(b"BORG_SEG")
+    verdict, after = audit(str(repository.path), baseline, "append")
+    assert (verdict.verdict, after is not None) == ("clean", True)
+    shutil.rmtree(repository.path / "data/1")
+    assert audit(str(repository.path), after, "append")[0].findings == ()
+
+
+def test_a_nonce_of_more_digits_than_borg_writes_is_an_alarm(made: tuple[FakeRepository, Baseline]) -> None:
+    repository, baseline = made
+    (repository.path / "nonce").write_text("0" * 17)
+    alarm(judge(repository, baseline), "16 hexadecimal digits")
+
+
+def test_a_compaction_keeps_what_the_next_backup_is_compared_with(made: tuple[FakeRepository, Baseline]) -> None:
+    repository, baseline = made
+    before = replace(baseline, manifest_floor=610, compression="zstd,3")
+    verdict, after = rebase(str(repository.path), before)
+    assert (verdict.verdict, after.manifest_floor, after.compression) == ("clean", 610, "zstd,3")
+
+
+def test_a_trim_lowers_the_floor_by_its_archives(made: tuple[FakeRepository, Baseline]) -> None:
+    repository, baseline = made
+    before = replace(baseline, manifest_floor=600)
+    repository.session(manifest=560)
+    after = audit(str(repository.path), before, "trim", Budget(1, 1, 2))[1]
+    assert after is not None
+    assert after.manifest_floor == 600 - 2 * 128
+
+
+def test_an_index_of_another_transaction_is_compared_with_nothing(made: tuple[FakeRepository, Baseline]) -> None:
+    """A session that was cut off leaves one; the next session makes it anew."""
+    repository, baseline = made
+    old = repository.path / f"index.{repository.last}"
+    kept = old.read_bytes()
+    repository.session(objects(900, 3), manifest=700)
+    (repository.path / f"index.{repository.last}").unlink()
+    old.write_bytes(kept)
+    verdict, after = audit(str(repository.path), baseline, "append")
+    assert (verdict.verdict, after and after.objects) == ("clean", 154)
+    assert full_audit(str(repository.path)).findings == ()
+
+
+def test_full_audit_names_a_few_and_counts_the_rest(tmp_path: Path) -> None:
+    repository = FakeRepository(tmp_path / "repo")
+    repository.session(objects(0, 30))
+    for number in range(25):
+        del repository.objects[key(number)]
+    repository.write_index()
+    findings = full_audit(str(repository.path)).findings
+    assert (len(findings), findings[-1]) == (21, "tampering: 5 more")
+
+
+def test_full_audit_knows_no_deletions_behind_a_damage(tmp_path: Path) -> None:
+    repository = FakeRepository(tmp_path / "repo")
+    repository.session(objects(0, 3))
+    repository.session(deletes=[key(1)])
+    place = repository.segment(3)
+    place.write_bytes(place.read_bytes()[:8] + bytes(41))
+    (finding,) = full_audit(str(repository.path)).findings
+    assert finding.startswith("damage: segment 3, offset 8")
+
+
+def test_a_baseline_of_another_schema_is_none() -> None:
+    with pytest.raises(ValueError, match="schema 2"):
+        Baseline.from_dict({"schema": 2, "directories": []})
+
+
+def test_more_deletions_than_an_audit_follows_are_an_alarm(
+    made: tuple[FakeRepository, Baseline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, baseline = made
+    monkeypatch.setattr(changes, "_DELETED_LIMIT", 2)
+    repository.session(deletes=[key(number) for number in range(3)], manifest=700)
+    alarm(judge(repository, baseline), "more than 2 objects were deleted")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Readers of segments, index and hints, against Borg's own format and against broken files."""
+"""The reader of segments, against Borg's own format and against broken files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import segments as _segments
-from ansible_collections.paranoid.backup.plugins.module_utils._borg.errors import Broken, Unreadable
-from ansible_collections.paranoid.backup.plugins.module_utils._borg.hints import freeable_bytes
-from ansible_collections.paranoid.backup.plugins.module_utils._borg.index import newest_index
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.errors import Broken
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import File
 from fake_repository import FakeRepository, entry, key
 from hypothesis import HealthCheck, given, settings
@@ -90,36 +88,12 @@ def test_any_bytes_are_entries_or_broken(tmp_path: Path, parts: list[bytes], who
             assert seen <= file.size
 
 
-def test_index_and_hints(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["12345678901", "4294967296", "-1", "٣", "5.tmp"])
+def test_only_numbers_that_borg_writes_are_segments(tmp_path: Path, name: str) -> None:
     repository = FakeRepository(tmp_path / "repo")
-    repository.session([(key(number), b"x") for number in range(3000)])
-    repository.session(deletes=[key(1)])
-    with newest_index(str(repository.path)) as index:
-        assert index is not None
-        assert (index.transaction, index.objects) == (repository.last, 3000)
-        assert set(index.places()) == {(one, *at[:2]) for one, at in repository.objects.items()}
-        for one in (key(0), key(2), key(2999), bytes(32)):
-            assert index.find(one) == repository.objects[one][:2]
-        assert index.find(key(1)) is None
-    assert freeable_bytes(str(repository.path), repository.last) == sum(repository.compact.values())
-
-
-@settings(max_examples=200, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.binary(max_size=100))
-def test_any_hints_are_a_number_or_unreadable(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "hints.1").write_bytes(content)
-    try:
-        freeable = freeable_bytes(str(tmp_path), 1)
-    except Unreadable:
-        return
-    assert freeable is not None
-    assert freeable >= 0
-
-
-@pytest.mark.parametrize(
-    "head", [b"", b"BORG_IDX", b"BORG_IDX" + b"\xff" * 10, b"BORG_IDX\1\0\0\0\xff\xff\xff\x7f\x20\x08"]
-)
-def test_broken_index(tmp_path: Path, head: bytes) -> None:
-    (tmp_path / "index.4").write_bytes(head)
-    with pytest.raises(Unreadable, match=r"index\.4"), newest_index(str(tmp_path)):
-        pass
+    repository.session()
+    (repository.path / "data/0" / name).write_bytes(b"x")
+    (repository.path / "data" / name).mkdir()
+    (directory,) = _segments.directories(str(repository.path))
+    found = _segments.files(str(repository.path), directory)
+    assert [file.number for file in found] == list(range(repository.last + 1))
