@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import changes
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import full as _audit_full
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.changes import Changes
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.full import full_audit
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit, rebase
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import AuditVerdict, Budget
@@ -473,3 +474,20 @@ def test_more_deletions_than_an_audit_follows_are_an_alarm(
     monkeypatch.setattr(changes, "_DELETED_LIMIT", 2)
     repository.session(deletes=[key(number) for number in range(3)], manifest=700)
     alarm(judge(repository, baseline), "more than 2 objects were deleted")
+
+
+def test_two_lists_of_one_session_that_are_compressed_alike_raise_the_floor(
+    made: tuple[FakeRepository, Baseline],
+) -> None:
+    repository, baseline = made
+    repository.session(manifest=860)
+    repository.session(manifest=900)
+    after = audit(str(repository.path), baseline, "append")[1]
+    assert after is not None
+    assert after.manifest_floor == 900
+
+
+def test_what_a_session_deletes_again_is_not_stored() -> None:
+    assert Changes(put=5, deleted=3, size=100, freed=40).stored == {"objects": 2, "bytes": 60}
+    assert Changes(put=1, deleted=3, size=10, freed=-5).stored == {"objects": 0, "bytes": 10}
+    assert Changes(put=1, size=10).stored == {"objects": 1, "bytes": 10}
