@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The life of one honest client: sessions of every kind in an order drawn from a seed, each followed by the audit.
 
-Run: ``python honest.py DIRECTORY SEED SESSIONS``. Prints one JSON line per session. Each session's gates are real
-processes; Borg is the real one too, forked from this process, because half of a short session is importing it.
+Run: ``python honest.py DIRECTORY SEED SESSIONS``. Prints one JSON line per session. Borg and gates are real processes,
+but forks of this one: most of a short session would be importing Borg twice, deriving a key and waiting for the disk.
 """
 
 from __future__ import annotations
@@ -16,20 +16,25 @@ import os
 import random
 import shutil
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.full import full_audit
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit, rebase
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import AuditVerdict, Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import trim_budget
+from borg import platform, remote
 from borg.archiver import main as borg_main
-from real import Borg
+from borg.crypto import key
+from paranoid_gate import calls, connection  # noqa: F401  # so that not every gate imports them
+from paranoid_gate.main import main as gate_main
+from real import Borg, gate_options
 
 _SUBREAPER = 36  # prctl: gates that outlive their client become children of this process
 _OFTEN = ("--checkpoint-interval", "1", "--chunker-params", "fixed,16384")  # slow input has checkpoints, too
@@ -55,6 +60,39 @@ _REFUSED = (
 )
 
 
+class ForkedGate:
+    """What Borg's client takes for the ssh that it started: a fork of its own process that is the gate now."""
+
+    def __init__(self, options: list[str]) -> None:
+        ours, theirs = socket.socketpair()
+        reading, writing = os.pipe()
+        self._pid = os.fork()
+        if not self._pid:
+            _become_gate(theirs.fileno(), writing, options, (ours.fileno(), reading))
+        theirs.close()
+        os.close(writing)
+        self.stdin = ours.makefile("wb", buffering=0)
+        self.stdout = ours.makefile("rb", buffering=0)
+        self.stderr = os.fdopen(reading, "rb", buffering=0)
+        ours.close()
+
+    def wait(self) -> None:
+        """Wait for the gate's end."""
+        os.waitpid(self._pid, 0)
+
+
+def _become_gate(standard: int, errors: int, options: list[str], of_client: tuple[int, ...]) -> NoReturn:
+    try:
+        for ours, name in ((standard, 0), (standard, 1), (errors, 2)):
+            os.dup2(ours, name)
+        for descriptor in (standard, errors, *of_client):
+            os.close(descriptor)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os._exit(gate_main([*options, "--report-fd", str(os.open("report", os.O_WRONLY | os.O_CREAT | os.O_APPEND))]))
+    finally:
+        os._exit(99)
+
+
 class Client:
     """Starts Borg on the client, ends it or its gate at some moment, and feeds it slowly."""
 
@@ -70,7 +108,8 @@ class Client:
         ``feed`` sends so many blocks of random bytes to its stdin, 20 in a second.
         """
         reading, writing = os.pipe()
-        pid = self._fork(reading, writing, {**self.borg.environment(policy, *gate), **env}, arguments)
+        environment = {**self.borg.environment(policy, *gate), **env}
+        pid = self._fork(reading, writing, environment, arguments, gate_options(policy, self.borg.repository, *gate))
         os.close(reading)
         feeder = _feed(writing, feed)
         os.close(writing)
@@ -88,7 +127,9 @@ class Client:
         """Return what Borg said last."""
         return (self.borg.home / "said").read_text(errors="replace")[-600:]
 
-    def _fork(self, reading: int, writing: int, env: dict[str, str], arguments: tuple[str, ...]) -> int:
+    def _fork(
+        self, reading: int, writing: int, env: dict[str, str], arguments: tuple[str, ...], gate: list[str]
+    ) -> int:
         pid = os.fork()
         if pid:
             return pid
@@ -101,6 +142,7 @@ class Client:
                 os.dup2(ours, standard)
             for descriptor in (reading, writing, said):
                 os.close(descriptor)
+            remote.Popen = lambda *_, **__: ForkedGate(gate)
             sys.argv = ["borg", *arguments]
             borg_main()
         except SystemExit as end:
@@ -284,7 +326,8 @@ def maintain(life: Life) -> list[int]:
 
 def compaction(life: Life) -> list[int]:
     """The server's own, without a key."""
-    return [life.client.borg.local("compact", "--threshold", life.bits.choice(("0", "10"))).returncode]
+    threshold = life.bits.choice(("0", "10"))
+    return [life.client.run("append", "compact", "--threshold", threshold, BORG_REPO=life.repository)]
 
 
 _KINDS: dict[str, Callable[[Life], list[int]]] = {
@@ -311,6 +354,8 @@ def main() -> None:
     """Live; what is left at the end must be whole."""
     directory, seed, sessions = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+    key.PBKDF2_ITERATIONS = 1  # nobody guesses this passphrase
+    os.fsync = platform.fdatasync = lambda _descriptor: None  # nor cuts the power
     life = Life(directory, seed)
     life.begin()
     drawn = [kind for kind in _KINDS for _ in range(_WEIGHTS.get(kind, 1))]

@@ -25,10 +25,15 @@ BORG = Path(sys.executable).with_name("borg")
 HOST_ID = "paranoid-backup-test"
 
 
+def gate_options(policy: str, repository: Path, *options: str) -> list[str]:
+    """Return the options of a gate, but for its report."""
+    return ["--policy", policy, "--repository", str(repository), *options]
+
+
 def gate_command(policy: str, repository: Path, report_fd: int, *options: str) -> list[str]:
     """Return the argv of a gate."""
-    fixed = ["gate", "--policy", policy, "--repository", str(repository), "--report-fd", str(report_fd)]
-    return [sys.executable, "-I", str(LIBRARY), *fixed, *options]
+    command = [sys.executable, "-I", str(LIBRARY), "gate", "--report-fd", str(report_fd)]
+    return command + gate_options(policy, repository, *options)
 
 
 class Gate:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
-from real import HOST_ID
+from real import HOST_ID, LIBRARY
 from tool import ROOT
 
 COLLECTIONS = ROOT / ".cache/collections"
@@ -25,7 +25,7 @@ MAY_FAIL = {"killed client", "killed gate", "refused"}
 @pytest.fixture(scope="module")
 def lives(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[dict[str, Any]]]:
     """What was told of each session, by seed; the lives run side by side."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(COLLECTIONS), "BORG_HOST_ID": HOST_ID}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{COLLECTIONS}:{LIBRARY}", "BORG_HOST_ID": HOST_ID}
     running = {}
     for seed in SEEDS:
         place = tmp_path_factory.mktemp("life")
