@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the engine understands of a gate's report: the examples in `tests/vectors/gate_report.json`, and rubbish."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary
+from ansible_collections.paranoid.backup.plugins.module_utils._session.gates import GateOrder, Gates
+from ansible_collections.paranoid.backup.plugins.module_utils._session.log import SessionLog
+from tool import ROOT
+
+VECTORS = json.loads((ROOT / "tests/vectors/gate_report.json").read_text())
+
+
+def understand(path: Path, *reports: bytes) -> tuple[Gates, int]:
+    """Have gates read these reports, one after the other; return them, and how often the session was kept alive."""
+    touched = []
+    log = SessionLog(str(path / "log"), "session")
+    order = GateOrder("append", None, 1, 1)
+
+    async def read() -> Gates:
+        gates = Gates(cast(Site, None), order, log, lambda: touched.append(1))
+        for report in reports:
+            reading, writing = os.pipe()
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 2**20)  # nobody reads yet
+            os.write(writing, report)
+            os.close(writing)
+            await gates._read_report(reading)
+        return gates
+
+    try:
+        return asyncio.run(read()), len(touched)
+    finally:
+        log.close()
+
+
+def pack(vector: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(line).encode() + b"\n" for line in vector["lines"])
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_the_engine_understands_the_examples(tmp_path: Path, vector: dict[str, Any]) -> None:
+    gates, touched = understand(tmp_path, pack(vector))
+    expected: dict[str, Any] = {
+        name: tuple(value) if name == "refused" else value for name, value in vector["understood"].items()
+    }
+    assert gates.summary == GateSummary(**expected)
+    assert gates._first_segment == vector["first_segment"]
+    assert touched == len(vector["lines"]), "each line is a sign of life"
+
+
+def test_the_connections_of_a_session_add_up(tmp_path: Path) -> None:
+    backup, two_commits, *_ = VECTORS
+    gates, _touched = understand(tmp_path, pack(backup), pack(two_commits))
+    summary = gates.summary
+    assert (summary.received, summary.put, summary.commits, summary.transaction) == (302927, 11, 3, 8)
+    assert gates._first_segment == 14, "the first connection's"
+
+
+@pytest.mark.parametrize("report", [b"", b"{}\n", b"[]\n", b"rubbish\n", b"x" * 100_000, b'{"event": "end"'])
+def test_a_report_that_breaks_off_is_trouble(tmp_path: Path, report: bytes) -> None:
+    summary = understand(tmp_path, report)[0].summary
+    assert (summary.trouble, summary.detail) == ("error", "the gate ended without its report")
