@@ -2,13 +2,13 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What provisioning lays down, a whole list at once."""
+"""Lays down a whole list of files and directories at once."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: file_tree
-short_description: Have files and directories as they are wanted, all at once
+short_description: Make a list of files and directories as desired, all at once
 version_added: 0.1.0
 author:
   - The paranoid.backup authors (@paranoid-backup)
@@ -18,7 +18,7 @@ description:
   - A file that differs in any way is replaced, by a whole new one at once. The directories around are to be root's.
 options:
   files:
-    description: What is wanted, in this order.
+    description: The desired files and directories; they are made in this order.
     type: list
     elements: dict
     required: true
@@ -28,15 +28,15 @@ options:
         type: path
         required: true
       state:
-        description: What it is. A V(directory) that is to be V(absent) goes with all that it holds.
+        description: What it is. A directory that is to be V(absent) is removed with its content.
         type: str
         choices: [file, directory, absent]
         default: file
       content:
-        description: The whole text of a file.
+        description: The whole text of the file.
         type: str
       mode:
-        description: Its mode in octal digits. Needed unless it is to be V(absent).
+        description: Its mode in octal digits. Required unless O(files[].state=absent).
         type: str
       owner:
         description: Its owner, when not O(owner).
@@ -49,26 +49,26 @@ options:
         type: str
         default: ""
       only:
-        description: Remove what lies in this directory and is not in the list.
+        description: Remove whatever lies in this directory and is not in the list.
         type: bool
         default: false
   owner:
-    description: Owner of all that names no other.
+    description: Owner of every entry that names none.
     type: str
     default: root
   group:
-    description: Group of all that names no other. By default it is root's, which has another name on each platform.
+    description: Group of every entry that names none. By default it is root's, whose name differs between platforms.
     type: str
 attributes:
   check_mode:
     support: full
-    description: It tells what would change.
+    description: Reports what would change.
   diff_mode:
     support: full
-    description: It shows the text that changes. For files with passwords the task turns it off by its keyword C(diff).
+    description: Shows the text that changes. For files with passwords, turn it off with the keyword C(diff).
   idempotent:
     support: full
-    description: What is as wanted is not touched.
+    description: What is already as desired is not touched.
 """
 
 EXAMPLES = r"""
@@ -84,7 +84,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: The paths that were not as wanted.
+  description: The paths that were not as desired.
   returned: success
   type: list
   elements: str
@@ -110,8 +110,8 @@ SUBOPTIONS = {
 }
 
 
-def wanted(entry: dict[str, Any], owner: str, group: str) -> Desired:
-    """Read one entry of the list."""
+def parse_entry(entry: dict[str, Any], owner: str, group: str) -> Desired:
+    """Parse one entry of the list; TreeError if it makes no sense."""
     path, state = entry["path"], entry["state"]
     if not path.startswith("/"):
         raise TreeError(f"{path}: a path must be absolute")
@@ -127,7 +127,7 @@ def wanted(entry: dict[str, Any], owner: str, group: str) -> Desired:
 
 
 def main() -> None:
-    """Put the list right and tell what was not."""
+    """Make the list as desired and report what was not."""
     spec = {
         "files": {"type": "list", "elements": "dict", "required": True, "options": SUBOPTIONS, "no_log": True},
         "owner": {"type": "str", "default": "root"},
@@ -143,7 +143,7 @@ def main() -> None:
 
     owner, group = module.params["owner"], module.params["group"] or grp.getgrgid(0).gr_name
     try:
-        tree = [wanted(entry, owner, group) for entry in module.params["files"]]
+        tree = [parse_entry(entry, owner, group) for entry in module.params["files"]]
         changes = ensure(tree, module.check_mode, refusal)
     except TreeError as error:
         module.fail_json(msg=str(error), invocation={})

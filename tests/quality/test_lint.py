@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tool import ROOT, run_tool, tracked
 
 COLLECTIONS = ROOT / ".cache/collections"
@@ -46,9 +47,10 @@ def test_mypy_role_files() -> None:
         run_tool("mypy", *floor(str(package)), "-p", package.name, MYPYPATH=str(ROOT / package.parent))
 
 
-def test_mypy_provision() -> None:
-    package = "ansible_collections.paranoid.backup.plugins.module_utils._provision"
-    run_tool("mypy", *CLIENT_PYTHON, "-p", package, MYPYPATH=str(COLLECTIONS))
+@pytest.mark.parametrize("package", ["_common", "_provision"])
+def test_mypy_what_modules_take_to_clients(package: str) -> None:
+    name = f"ansible_collections.paranoid.backup.plugins.module_utils.{package}"
+    run_tool("mypy", *CLIENT_PYTHON, "-p", name, MYPYPATH=str(COLLECTIONS))
 
 
 def floor(name: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files and directories as they are wanted: looked at, compared, put right, and told as a diff."""
+"""Make files and directories as desired: look, compare, change, and show the difference."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Validator = Callable[[str], Optional[str]]
 
 
 class TreeError(Exception):
-    """A line for a person: what cannot be made, and why."""
+    """What cannot be made, and why, in one line."""
 
 
 @dataclass(frozen=True)
 class Desired:
-    """How a path is to be; ``only`` empties a directory of what nobody wants."""
+    """How a path should be; ``only`` removes from a directory whatever is not in the list."""
 
     path: str
     state: str  # file, directory or absent
@@ -39,7 +39,7 @@ class Desired:
 
 @dataclass(frozen=True)
 class Actual:
-    """What there is at a path."""
+    """What is at a path."""
 
     state: str  # as above, or link or other
     owner: str = ""
@@ -50,20 +50,20 @@ class Actual:
 
 @dataclass(frozen=True)
 class Change:
-    """One path that is not, or was not, as it is wanted."""
+    """A path that is not, or was not, as desired."""
 
     path: str
     before: Actual
     after: Actual
 
     def diffs(self) -> list[dict[str, Any]]:
-        """Return it in the form that Ansible prints: what it is, and what is in it."""
-        told: list[dict[str, Any]] = []
+        """Return Ansible's form of a diff: the attributes first, then the content."""
+        found: list[dict[str, Any]] = []
         before, after = _attributes(self.path, self.before), _attributes(self.path, self.after)
         if before != after:
-            told.append({"before": before, "after": after})
+            found.append({"before": before, "after": after})
         if self.before.content != self.after.content:
-            told.append(
+            found.append(
                 {
                     "before_header": self.path,
                     "after_header": self.path,
@@ -71,54 +71,54 @@ class Change:
                     "after": self.after.content.decode(errors="replace"),
                 }
             )
-        return told
+        return found
 
 
-def _attributes(path: str, found: Actual) -> dict[str, str]:
-    if found.state == "absent":
+def _attributes(path: str, actual: Actual) -> dict[str, str]:
+    if actual.state == "absent":
         return {"path": path, "state": "absent"}
-    mode = f"{found.mode:04o}"
-    return {"path": path, "state": found.state, "owner": found.owner, "group": found.group, "mode": mode}
+    mode = f"{actual.mode:04o}"
+    return {"path": path, "state": actual.state, "owner": actual.owner, "group": actual.group, "mode": mode}
 
 
 def ensure(tree: Sequence[Desired], check: bool, refusal: Validator) -> list[Change]:
-    """Make everything as it is wanted, in the given order, and return what was not; with ``check`` change nothing.
+    """Make everything as desired, in the given order, and return what was not; with ``check`` change nothing.
 
-    ``refusal`` runs the command that checks a file, and returns its complaint. Who could write to the directories that
-    the tree lies in could lead this elsewhere: they are to be root's.
+    ``refusal`` runs the command that checks a file and returns its complaint. The directories around the tree must be
+    root's: whoever can write to them could redirect this elsewhere.
     """
-    changes = [_changed(wanted, check, refusal) for wanted in _with_surplus(tree)]
+    changes = [_changed(desired, check, refusal) for desired in _with_surplus(tree)]
     return [change for change in changes if change.diffs()]
 
 
-def _changed(wanted: Desired, check: bool, refusal: Validator) -> Change:
+def _changed(desired: Desired, check: bool, refusal: Validator) -> Change:
     try:
-        change = Change(wanted.path, look(wanted), _goal(wanted))
+        change = Change(desired.path, look(desired), _goal(desired))
         if change.diffs() and not check:
-            _make(wanted, change.before, refusal)
+            _make(desired, change.before, refusal)
     except OSError as error:
-        raise TreeError(f"{wanted.path} cannot become what is wanted ({wanted.state}): {error.strerror}") from error
+        raise TreeError(f"{desired.path} cannot become what is wanted ({desired.state}): {error.strerror}") from error
     return change
 
 
 def _with_surplus(tree: Sequence[Desired]) -> Iterator[Desired]:
-    """Last of all name what nobody wants: whoever still uses it can do so until the new is there."""
+    """Yield what to remove after everything else: the old can still be used until the new is there."""
     yield from tree
-    paths = {wanted.path for wanted in tree}
-    for directory in [wanted.path for wanted in tree if wanted.only and os.path.isdir(wanted.path)]:
+    paths = {desired.path for desired in tree}
+    for directory in [desired.path for desired in tree if desired.only and os.path.isdir(desired.path)]:
         # Python's caches stay: nothing reads them without their module.
         there = (os.path.join(directory, name) for name in sorted(os.listdir(directory)) if name != "__pycache__")
         yield from (Desired(path, "absent") for path in there if path not in paths)
 
 
-def look(wanted: Desired) -> Actual:
-    """Find out what there is; a link to a directory is as good as a directory."""
-    follow = wanted.state == "directory"
+def look(desired: Desired) -> Actual:
+    """Return what is at the path; a link to a directory counts as a directory."""
+    follow = desired.state == "directory"
     try:
-        status = os.stat(wanted.path, follow_symlinks=follow)
+        status = os.stat(desired.path, follow_symlinks=follow)
         content = b""
-        if stat.S_ISREG(status.st_mode) and wanted.state == "file":
-            with open(wanted.path, "rb") as handle:
+        if stat.S_ISREG(status.st_mode) and desired.state == "file":
+            with open(desired.path, "rb") as handle:
                 content = handle.read()
     except (FileNotFoundError, NotADirectoryError):
         return Actual("absent")
@@ -148,52 +148,54 @@ def _group(gid: int) -> str:
         return str(gid)
 
 
-def _goal(wanted: Desired) -> Actual:
-    if wanted.state == "absent":
+def _goal(desired: Desired) -> Actual:
+    if desired.state == "absent":
         return Actual("absent")
-    return Actual(wanted.state, wanted.owner, wanted.group, wanted.mode, wanted.content)
+    return Actual(desired.state, desired.owner, desired.group, desired.mode, desired.content)
 
 
-def _make(wanted: Desired, found: Actual, refusal: Validator) -> None:
-    if wanted.state == "file":
-        _write(wanted, refusal)
-    elif wanted.state == "directory":
-        if found.state != "directory":
-            _make_parents(os.path.dirname(wanted.path))
-            os.mkdir(wanted.path, 0o700)
-        _give(wanted)
-    elif found.state == "directory":
-        shutil.rmtree(wanted.path)
+def _make(desired: Desired, actual: Actual, refusal: Validator) -> None:
+    if desired.state == "file":
+        _write(desired, refusal)
+    elif desired.state == "directory":
+        if actual.state != "directory":
+            _make_parents(os.path.dirname(desired.path))
+            os.mkdir(desired.path, 0o700)
+        _give(desired)
+    elif actual.state == "directory":
+        shutil.rmtree(desired.path)
     else:
-        os.unlink(wanted.path)
+        os.unlink(desired.path)
 
 
 def _make_parents(path: str) -> None:
-    """Make what is missing on the way, for all to read whatever the umask is."""
+    """Make missing parents, readable by all whatever the umask is."""
     if not os.path.isdir(path):
         _make_parents(os.path.dirname(path))
         os.mkdir(path)
         os.chmod(path, 0o755)
 
 
-def _write(wanted: Desired, refusal: Validator) -> None:
-    """Have the whole file appear at once, with its owner and mode; nobody else reads it before."""
+def _write(desired: Desired, refusal: Validator) -> None:
+    """Make the whole file appear at once with its owner and mode; nobody else can read it earlier."""
 
     def check(fresh: str) -> None:
-        complaint = refusal(wanted.validate.replace("%s", fresh))
+        complaint = refusal(desired.validate.replace("%s", fresh))
         if complaint is not None:
-            raise TreeError(f"{wanted.path} would be wrong: {complaint.replace(fresh, wanted.path)}")
+            raise TreeError(f"{desired.path} would be wrong: {complaint.replace(fresh, desired.path)}")
 
-    atomic_write(wanted.path, wanted.content, wanted.mode, _ids(wanted), check if wanted.validate else None)
-
-
-def _give(wanted: Desired) -> None:
-    os.chown(wanted.path, *_ids(wanted))
-    os.chmod(wanted.path, wanted.mode)
+    atomic_write(desired.path, desired.content, desired.mode, _ids(desired), check if desired.validate else None)
 
 
-def _ids(wanted: Desired) -> tuple[int, int]:
+def _give(desired: Desired) -> None:
+    os.chown(desired.path, *_ids(desired))
+    os.chmod(desired.path, desired.mode)
+
+
+def _ids(desired: Desired) -> tuple[int, int]:
     try:
-        return pwd.getpwnam(wanted.owner).pw_uid, grp.getgrnam(wanted.group).gr_gid
+        return pwd.getpwnam(desired.owner).pw_uid, grp.getgrnam(desired.group).gr_gid
     except KeyError as error:
-        raise TreeError(f"{wanted.path} cannot be given to {wanted.owner}:{wanted.group}: {error.args[0]}") from error
+        raise TreeError(
+            f"{desired.path} cannot be given to {desired.owner}:{desired.group}: {error.args[0]}"
+        ) from error

@@ -24,10 +24,10 @@ NOTHING = {"content": None, "mode": None, "owner": None, "group": None, "validat
 
 
 def test_an_entry_names_an_owner_or_gets_the_one_of_all() -> None:
-    assert file_tree.wanted({**NOTHING, **FILE}, "o", "g") == Desired("/f", "file", "o", "g", 0o640, b"x\n")
-    named = file_tree.wanted({**NOTHING, **FILE, "owner": "me", "group": "us"}, "o", "g")
+    assert file_tree.parse_entry({**NOTHING, **FILE}, "o", "g") == Desired("/f", "file", "o", "g", 0o640, b"x\n")
+    named = file_tree.parse_entry({**NOTHING, **FILE, "owner": "me", "group": "us"}, "o", "g")
     assert (named.owner, named.group) == ("me", "us")
-    assert file_tree.wanted({**NOTHING, **FILE, "state": "absent"}, "o", "g") == Desired("/f", "absent")
+    assert file_tree.parse_entry({**NOTHING, **FILE, "state": "absent"}, "o", "g") == Desired("/f", "absent")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_an_entry_names_an_owner_or_gets_the_one_of_all() -> None:
 )
 def test_a_senseless_entry_is_refused_by_its_path(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(TreeError, match=f"^/?(etc/)?f: .*{said}"):
-        file_tree.wanted({**NOTHING, **FILE, **wrong}, "o", "g")
+        file_tree.parse_entry({**NOTHING, **FILE, **wrong}, "o", "g")
 
 
 def test_the_documentation_says_what_the_module_takes() -> None:
