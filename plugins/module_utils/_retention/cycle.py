@@ -1,7 +1,33 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cycle of a repository: trim, hold, compaction, next trim; and what must not go on while it is frozen."""
+"""The cycle of a repository: trim, hold, compaction, next trim; and what is refused while it is frozen.
+
+The state is no file of its own: it follows from the ledger each time it is asked for (``History``, ``frozen_by``,
+``hold_ends``).
+
+=========  =======================================  ==============================================================
+state      the ledger's last word                   what moves on
+=========  =======================================  ==============================================================
+due        no trim since the last compaction        ``maintain`` names archives by the rules; what the client
+                                                    deletes makes a trim: waiting, and held
+held       a trim, and the hold runs                time. Each trim, freeze or rollback begins the hold anew
+due to     a trim, and the hold has passed          ``compact`` frees what was deleted: due again
+compact
+frozen     an alarm (beside any of these states)    a person: ``unfreeze``, which leaves trim and hold as they are
+=========  =======================================  ==============================================================
+
+A rollback to a transaction undoes the trims and compactions after it: a trim that it undid waits no more, one whose
+compaction it undid waits again.
+
+Refused are, in this order:
+
+1. everything that deletes, when the ledger's chain is broken (``refuse_broken``): nothing is deleted by what it says;
+2. ``maintain`` and ``compact``, when the client is frozen (``refuse_frozen``); backups, audits and rollbacks go on;
+3. naming archives while a trim waits, because one compaction would free what two trims deleted, the second unheld;
+4. ``compact`` when an audit of its own raises an alarm, no trim waits, the hold runs, nobody knows what it would free,
+   or it would free more than was allowed. A trim that does not wait, and a hold that runs, are no failure.
+"""
 
 from __future__ import annotations
 

@@ -128,6 +128,10 @@ class TestLadder:
 
 
 class TestSafety:
+    def test_what_is_exactly_as_old_as_within_is_not_within(self) -> None:
+        archives = [archive(1, NOW - timedelta(days=2)), archive(2, NOW - timedelta(days=2, seconds=-1))]
+        assert [item.id for item in plan(archives, Rules(within=timedelta(days=2)), NOW, UTC).drop] == [archives[0].id]
+
     def test_rules_that_match_nothing_drop_nothing(self) -> None:
         old = [archive(1, NOW - timedelta(days=90)), archive(2, NOW - timedelta(days=80))]
         for rules in (Rules(), Rules(within=timedelta(days=2))):

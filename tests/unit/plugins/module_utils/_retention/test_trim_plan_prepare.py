@@ -27,6 +27,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     TrimEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._retention import cycle, trim_plan
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import plan_trim
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
@@ -120,3 +121,38 @@ def test_without_a_baseline_nothing_is_asked(
         path.write_text(content)
     with pytest.raises(SessionError, match=words):
         plan_trim(Site(server, RECORD), NOW)
+
+
+def test_a_broken_chain_names_nothing(
+    server: Any, happened: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened()
+    monkeypatch.setattr(cycle, "chain_problem", lambda _ledger, _now: "entry 2 was altered")
+    with pytest.raises(SessionError, match="ALARM: entry 2 was altered") as caught:
+        plan_trim(Site(server, RECORD), NOW)
+    assert caught.value.code == "alarm"
+
+
+@pytest.mark.parametrize(
+    ("unknown", "words"),
+    [([IDS[0]], "the ledger knows archive"), (["9" * 63], "takes ids of archives"), ("fedc", "takes ids of archives")],
+)
+def test_a_person_lets_go_only_what_the_ledger_does_not_know(
+    server: Any, happened: Callable[..., None], unknown: list[str], words: str
+) -> None:
+    happened()
+    with pytest.raises(SessionError, match=words) as caught:
+        plan_trim(Site(server, RECORD), NOW, unknown)
+    assert caught.value.code == "refused"
+
+
+def test_both_sorts_of_archives_together_stay_within_the_limit(
+    server: Any, happened: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is named must fit into one entry of the ledger; an id that was given twice counts once."""
+    happened()
+    monkeypatch.setattr(trim_plan, "NAMED_LIMIT", 2)
+    named = plan_trim(Site(server, RECORD), NOW, ["9" * 64, "9" * 64]).named
+    assert named == (IDS[0], "9" * 64)
+    with pytest.raises(SessionError, match="at most 2 archives at once"):
+        plan_trim(Site(server, RECORD), NOW, ["7" * 64, "8" * 64, "9" * 64])

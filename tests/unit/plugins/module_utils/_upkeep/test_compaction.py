@@ -16,6 +16,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict imp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry, TrimEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._retention import cycle
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import compaction as _compaction
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.compaction import Limits, Prospect, look_ahead
 
@@ -96,5 +97,12 @@ def test_a_frozen_client_is_refused(trimmed: Any) -> None:
 def test_an_alarm_of_its_own_audit_ends_it(trimmed: Any) -> None:
     trimmed.verdict = AuditVerdict("alarm", ("12 objects gone",))
     with pytest.raises(SessionError, match="12 objects gone") as caught:
+        look_ahead(trimmed, Limits(), LATER)
+    assert caught.value.code == "alarm"
+
+
+def test_a_broken_chain_frees_nothing(trimmed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cycle, "chain_problem", lambda _ledger, _now: "entry 2 was altered")
+    with pytest.raises(SessionError, match="ALARM: entry 2 was altered") as caught:
         look_ahead(trimmed, Limits(), LATER)
     assert caught.value.code == "alarm"
