@@ -56,7 +56,7 @@ class Gates:
         self._order = order
         self._log = log
         self._touch = touch
-        self._room = asyncio.Semaphore(order.at_once)
+        self._slots = asyncio.Semaphore(order.at_once)
         self._running: set[asyncio.Task[None]] = set()
         self._processes: set[Process] = set()
         self._ending = False
@@ -110,7 +110,7 @@ class Gates:
             task.add_done_callback(self._running.discard)
 
     async def _serve(self, connection: socket.socket) -> None:
-        async with self._room:
+        async with self._slots:
             if self._ending:
                 connection.close()
                 return
@@ -120,7 +120,7 @@ class Gates:
                 process = await self._start(connection, report_end)
             except (OSError, SessionError) as error:
                 os.close(report)
-                self._blame("error", f"it does not start: {error}")
+                self._note_trouble("error", f"it does not start: {error}")
                 return
             finally:
                 os.close(report_end)
@@ -162,7 +162,7 @@ class Gates:
             while line := await reader.readline():
                 event = _event(line)
                 ended = ended or event.get("event") == "end"
-                progress = self._take(event, progress)
+                progress = self._apply_event(event, progress)
         except ValueError:  # A line beyond the limit: no gate of ours writes one.
             ended = False
         finally:
@@ -170,30 +170,31 @@ class Gates:
         if not ended:
             self._add(progress)
             if not self._ending:
-                self._blame("error", "the gate ended without its report")
+                self._note_trouble("error", "the gate ended without its report")
 
-    def _take(self, event: dict[str, Any], progress: dict[str, int]) -> dict[str, int]:
+    def _apply_event(self, event: dict[str, Any], progress: dict[str, int]) -> dict[str, int]:
+        """Return the counts so far of this gate, which are added to the session's when it ends."""
         self._touch()
-        kind = event.get("event")
-        if kind == "progress":
-            return _counts(event)
-        if kind == "commit" and isinstance(event.get("transaction"), int):
-            self.summary = replace(self.summary, transaction=event["transaction"])
-        if kind == "begin" and self._first_segment is None and isinstance(event.get("first_segment"), int):
-            self._first_segment = event["first_segment"]
-        if kind == "refused":
-            self._refuse(f"{event.get('policy')}: {event.get('call')} {event.get('detail') or ''}")
-        if kind == "end":
-            self._add(_counts(event))
-            if event.get("reason"):
-                self._blame(str(event["reason"]), str(event.get("detail") or ""))
+        match event:
+            case {"event": "progress"}:
+                return _counts(event)
+            case {"event": "begin", "first_segment": int(number)} if self._first_segment is None:
+                self._first_segment = number
+            case {"event": "commit", "transaction": int(number)}:
+                self.summary = replace(self.summary, transaction=number)
+            case {"event": "refused"}:
+                self._refuse(f"{event.get('policy')}: {event.get('call')} {event.get('detail') or ''}")
+            case {"event": "end"}:
+                self._add(_counts(event))
+                if event.get("reason"):
+                    self._note_trouble(str(event["reason"]), str(event.get("detail") or ""))
         return progress
 
     def _add(self, counts: dict[str, int]) -> None:
         before = {name: getattr(self.summary, name) for name in counts}
         self.summary = replace(self.summary, **{name: before[name] + counts[name] for name in counts})
 
-    def _blame(self, trouble: str, detail: str) -> None:
+    def _note_trouble(self, trouble: str, detail: str) -> None:
         self._log.say(f"gate: {trouble}: {detail}")
         self.summary = replace(self.summary, trouble=trouble, detail=one_line(detail, 300))
 

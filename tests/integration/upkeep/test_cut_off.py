@@ -80,6 +80,15 @@ def test_after_a_backup_nothing_is_an_alarm(keeper: Keeper, monkeypatch: pytest.
     assert keeper.module("audit", full=True)["verdict"] == "clean"
 
 
+def test_an_intent_stays_until_the_baseline_is_kept(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut off between the two, a session that may only read would be blamed for what the backup committed."""
+    cut_off(keeper, monkeypatch, "backup", _aftermath, "save_baseline")
+    assert "underway.json" in state(keeper)
+    outcome = keeper.world.session("info")
+    assert came_to(outcome) == OK, outcome.conclusion
+    assert outcome.frozen is None and state(keeper) == {"baseline.json", "repository.json"}
+
+
 @pytest.mark.parametrize("place", ["audit_since_baseline", "record_and_advance"])
 def test_a_maintenance_is_recorded_and_goes_on(keeper: Keeper, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     dropped = list(keeper.contents)[:2]
