@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from paranoid_dispatcher import request as request_module
 from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed, Refused
-from paranoid_dispatcher.host import remove_stale_sockets
+from paranoid_dispatcher.host import host_lock, remove_stale_sockets
 from paranoid_dispatcher.main import write_answer
 from paranoid_dispatcher.output import failure_reason, parse_borgmatic_json
 from paranoid_dispatcher.process import Done
@@ -284,3 +284,32 @@ def test_a_check_says_what_borg_found(ending: int, check: str) -> None:
 def test_a_check_that_did_not_run_to_its_end_is_a_failure(ending: int) -> None:
     with pytest.raises(Failed, match=r"^no such device$"):
         VERBS["maintain"](Checked(ending))
+
+
+def test_maintain_deletes_what_was_named_and_names_the_rest() -> None:
+    """One archive to delete is there and one is not, one is known and one is a checkpoint that nobody knows."""
+    named, gone, known, stray = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
+    asked: list[tuple[str, ...]] = []
+
+    class Holding(Checked):
+        def borg(self, *arguments: str) -> Done:
+            asked.append(arguments)
+            held = [{"id": i, "name": f"--{i[0]}"} for i in (named, known, stray)]
+            return Done(0, json.dumps({"archives": held}).encode(), b"", "")
+
+    tools = Holding(0)
+    tools.request = Request("maintain", SESSION, (named, gone), frozenset([known]))
+    assert VERBS["maintain"](tools)["maintain"] == {
+        "deleted": [named],
+        "missing": [gone],
+        "unknown": [{"id": stray, "name": "--d"}],
+        "check": "skipped",
+    }
+    assert asked == [("list", "--json", "--consider-checkpoints"), ("delete", "--", "::", "--a")]
+
+
+def test_the_lock_is_no_link_that_somebody_made(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"), host_lock(tmp_path):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
