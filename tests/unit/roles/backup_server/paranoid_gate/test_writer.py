@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from borg.repository import Repository
@@ -155,6 +156,38 @@ def test_what_the_quota_refuses_leaves_the_transaction_doomed(repository: FakeRe
             calls("commit", compact=False)
         assert calls.inside.over_quota
     assert disk_use(repository.path) <= used
+
+
+def test_nonces_go_by_what_this_connection_received(repository: FakeRepository) -> None:
+    free = 2**28
+    with gate_calls("append", repository.path) as calls:
+        counts = calls.inside._report.counts
+        counts.received = 1600
+        calls("open", exclusive=True)
+        with pytest.raises(Refused, match="moving the nonce"):
+            calls("commit_nonce_reservation", next_unreserved=free + 2**40 + 1, start_nonce=free)
+        counts.received += 16
+        calls("commit_nonce_reservation", next_unreserved=free + 2**40 + 1, start_nonce=free)
+        assert calls("get_free_nonce") == free + 2**40 + 1
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "cost"),
+    [
+        ("put", {"id": key(9), "data": bytes(100)}, 41 + 41 + 48 + 100),  # the object, and that another one is gone
+        ("delete", {"id": key(9)}, 41 + 48),
+        ("commit", {"compact": False}, 9 + 2 * 4096),  # two files end
+    ],
+)
+def test_what_a_call_costs(repository: FakeRepository, method: str, arguments: dict[str, Any], cost: int) -> None:
+    with gate_calls("append", repository.path, quota=10**9) as calls:
+        calls("open", exclusive=True)
+        calls("put", id=key(9), data=b"first")
+        writer = calls.inside._writer
+        assert writer is not None
+        before = writer._space._used
+        calls(method, **arguments)
+        assert writer._space._used - before == cost
 
 
 def test_a_commit_of_nothing_is_refused(repository: FakeRepository) -> None:
