@@ -87,11 +87,11 @@ def test_the_newest_index_is_the_one_of_the_highest_transaction(tmp_path: Path) 
     with newest_index(str(tmp_path)) as index:
         assert index is None
     for transaction in (9, 10):
-        write_index(tmp_path / f"index.{transaction}", [(bytes(32), EMPTY, 0)], 0)
+        write_index(tmp_path / f"index.{transaction}", [(identifier(0, transaction), 1, 8)], 1)
     (tmp_path / "index.11.tmp").touch()
     with newest_index(str(tmp_path)) as index:
         assert index is not None
-        assert index.transaction == 10
+        assert (index.transaction, index.find(identifier(0, 10))) == (10, (1, 8))
 
 
 def test_more_objects_than_buckets_is_no_index(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_entries_of_every_kind(tmp_path: Path) -> None:
 
 
 def test_entries_larger_than_a_read(tmp_path: Path) -> None:
-    large = [entry(0, key(number), bytes(200_000)) for number in range(20)]
+    large = [entry(0, key(number), bytes(200_000 * (number % 4 + 1))) for number in range(20)]
     assert [found[1] for found in walk(segment(tmp_path, MAGIC + b"".join(large)), whole=True)] == [
         key(number) for number in range(20)
     ]
@@ -97,3 +97,11 @@ def test_only_numbers_that_borg_writes_are_segments(tmp_path: Path, name: str) -
     (directory,) = _segments.directories(str(repository.path))
     found = _segments.files(str(repository.path), directory)
     assert [file.number for file in found] == list(range(repository.last + 1))
+
+
+def test_a_segment_that_shrank_since_it_was_listed_is_broken(tmp_path: Path) -> None:
+    content = MAGIC + entry(0, key(1), b"data")
+    file = segment(tmp_path, content)
+    (tmp_path / "5").write_bytes(content[:20])
+    with pytest.raises(Broken, match="ends inside"):
+        walk(file)

@@ -66,3 +66,9 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 
 def test_no_repository_has_no_locks(tmp_path: Path) -> None:
     free_locks(str(tmp_path / "none"), OURS)
+
+
+def test_a_host_id_is_no_pattern(tmp_path: Path) -> None:
+    path = lock(tmp_path / "lock.exclusive", "aXb@host.1-0")
+    free_locks(str(tmp_path), "a.b@host")
+    assert path.exists()
