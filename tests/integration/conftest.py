@@ -6,4 +6,4 @@
 from __future__ import annotations
 
 from gate_fixtures import borg, origin  # noqa: F401
-from session_fixtures import bare, ground, home, template, world  # noqa: F401
+from session_fixtures import bare, ground, home, short_grace, template, world  # noqa: F401

@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Entry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome
+from measured import coverage_prefix
 from session_world import CLIENT, OK, World, came_to
 from tool import ROOT
 
@@ -51,7 +52,14 @@ class Keeper:
         return self.world.repository
 
     def provision(self) -> None:
-        """Write both sides' records; a day keeps one archive."""
+        """Write both sides' records, and serve the client."""
+        self.write_rules()
+        self._provision_client(self.world.own)
+        self.serve()
+
+    def write_rules(self) -> None:
+        """Write the server's records: a day keeps one archive, and a busy machine has its time."""
+        self.world.server.update(connect_timeout=30, idle_timeout=60, total_timeout=120)
         self.world.client.update(
             retention=_RULES,
             time_zone="UTC",
@@ -61,8 +69,6 @@ class Keeper:
             trim_max_bytes=None,
         )
         self.world.write()
-        self._provision_client(self.world.own)
-        self.serve()
 
     def _provision_client(self, own: Path) -> None:
         (own / "passphrase").write_text("only for tests")
@@ -81,7 +87,7 @@ class Keeper:
             "relay": str(own / "relay"),
             "base_dir": str(own / "borg"),
             "runtime_dir": str(own / "state"),
-            "deadline": 60,
+            "deadline": 120,
         }
         (own / "client.json").write_text(json.dumps(record))
         config = {
@@ -99,7 +105,7 @@ class Keeper:
         argv = [sys.executable, "-I", "-c", _START, str(DISPATCHER), str(self.world.own / "client.json")]
         (self.world.own / "twist.py").write_text(twist)
         argv.append(str(self.world.own / "twist.py"))
-        command = shlex.join(argv).replace('"', '\\"')
+        command = coverage_prefix() + shlex.join(argv).replace('"', '\\"')
         public = (self.world.home / "id_ed25519").with_suffix(".pub").read_text()
         line = f'restrict,port-forwarding,command="{command}" {public}'
         (self.world.sshd.home / "authorized_keys").write_text(line)

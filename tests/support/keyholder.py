@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from keeper import DISPATCHER, Keeper
+from measured import coverage_prefix
 from session_world import CLIENT, Sshd, make_key
 
 NAME = "keeper1"
@@ -72,7 +73,7 @@ class Keyholder:
     def _admit(self) -> None:
         world = self.keeper.world
         argv = [sys.executable, "-I", "-c", _START, str(DISPATCHER), str(self.own / "client.json")]
-        command = shlex.join(argv).replace('"', '\\"')
+        command = coverage_prefix() + shlex.join(argv).replace('"', '\\"')
         public = (world.home / "id_ed25519").with_suffix(".pub").read_text()
         (self.own / "authorized_keys").write_text(f'restrict,port-forwarding,command="{command}" {public}')
         known = self.own / "known_hosts"

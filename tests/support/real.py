@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hostile import Closed, Hostile
+from measured import coverage_environment
 from tool import ROOT
 
 LIBRARY = ROOT / "roles/backup_server/files/lib"
@@ -48,7 +49,7 @@ class Gate:
             stdout=theirs.fileno(),
             stderr=subprocess.PIPE,
             pass_fds=(report,),
-            env={"BORG_HOST_ID": HOST_ID, "PATH": os.environ["PATH"]},
+            env={"BORG_HOST_ID": HOST_ID, "PATH": os.environ["PATH"], **coverage_environment()},
         )
         theirs.close()
         os.close(report)
@@ -158,6 +159,7 @@ class Borg:
             "BORG_DISPLAY_PASSPHRASE": "no",
             "BORG_DELETE_I_KNOW_WHAT_I_AM_DOING": "YES",
             "BORG_CHECK_I_KNOW_WHAT_I_AM_DOING": "YES",
+            **coverage_environment(),
         }
 
     def report(self) -> list[dict[str, Any]]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._session import conversation as _conversation
-from session_world import CLIENT, IS_ROOT, Sshd, World, make_home, make_key
+from session_world import CLIENT, IS_ROOT, Sshd, World, make_home, make_key, run
 from waiting import wait_until
 
 GRACE = 1.0  # seconds that a deaf client costs each test, instead of the engine's 15
@@ -37,19 +38,13 @@ def home(ground: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def bare(ground: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A client that is provisioned, but for its repository."""
-    monkeypatch.setattr(_conversation, "_GRACE", GRACE)
-    path = Path(tempfile.mkdtemp(prefix="w", dir=ground))
-    path.chmod(0o755)
+@contextmanager
+def served(path: Path, home: Path) -> Iterator[World]:
+    """A world whose client's sshd runs; in the end nothing of it may be left."""
     sshd = Sshd(path / "sshd")
-    sshd.home.mkdir()
-    make_key(sshd.home / "host_key")
     sshd.start()
     world = World(path, home, sshd)
     try:
-        world.build()
         yield world
         assert wait_until(lambda: not world.leftovers()), world.leftovers()
     finally:
@@ -57,19 +52,38 @@ def bare(ground: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         world.kill_clients()
 
 
+def make_place(path: Path) -> None:
+    """Make the directory of a world, and its host key."""
+    path.chmod(0o755)
+    (path / "sshd").mkdir()
+    make_key(path / "sshd/host_key")
+
+
+@pytest.fixture
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait less for clients that are deaf."""
+    monkeypatch.setattr(_conversation, "_GRACE", GRACE)
+
+
+@pytest.fixture
+def bare(ground: Path, home: Path, short_grace: None) -> Iterator[World]:
+    """A client that is provisioned, but for its repository."""
+    path = Path(tempfile.mkdtemp(prefix="w", dir=ground))
+    make_place(path)
+    with served(path, home) as world:
+        world.build()
+        yield world
+
+
 @pytest.fixture(scope="session")
 def template(ground: Path, home: Path) -> Path:
     """A client whose repository a real session made, to be copied."""
     path = ground / "template"
     path.mkdir()
-    sshd = Sshd(path / "sshd")
-    sshd.home.mkdir()
-    make_key(sshd.home / "host_key")
-    sshd.start()
-    world = World(path, home, sshd)
-    world.build()
-    outcome = world.session("create")
-    sshd.stop()
+    make_place(path)
+    with served(path, home) as world:
+        world.build()
+        outcome = world.session("create")
     assert outcome.conclusion.status == "ok", (outcome.conclusion, outcome.log_tail)
     return path
 
@@ -79,14 +93,5 @@ def world(bare: World, template: Path) -> World:
     """A client with an empty repository."""
     bare.repository.rmdir()
     for name in (f"srv/{CLIENT}/repo", "state", "client/borg"):
-        _copy(template / name, bare.path / name)
+        run("cp", "-a", template / name, bare.path / name)
     return bare
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a tree with its owners."""
-    shutil.copytree(source, target)
-    if IS_ROOT:
-        for path in (target, *target.rglob("*")):
-            found = (source / path.relative_to(target)).stat()
-            shutil.chown(path, found.st_uid, found.st_gid)

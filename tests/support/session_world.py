@@ -15,16 +15,17 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome
 from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import perform
 from ansible_collections.paranoid.backup.plugins.module_utils._session.order import Order
+from measured import measure_library
 from tool import ROOT
 
 LIB = ROOT / "roles/backup_server/files/lib"
+VENV = ROOT / ".cache/venv"
 CLIENT = "web1"
 IS_ROOT = os.geteuid() == 0
 OK = ("ok", "", "")
@@ -65,14 +66,16 @@ def make_key(path: Path, owner: str | None = None) -> str:
 
 
 def make_home(home: Path) -> None:
-    """Put Python with Borg and the gate's code where the repository's user can read them."""
-    run(os.path.realpath(sys.executable), "-m", "venv", "--without-pip", "--symlinks", home / "venv")
-    packages = next((home / "venv/lib").glob("python3*")) / "site-packages"
+    """Put Python with Borg and the gate's code where the repository's user can read them.
+
+    It is always the older Python: where tests run with the newest one, only root may perhaps enter that one's place.
+    """
+    run(os.path.realpath(VENV / "bin/python3"), "-m", "venv", "--without-pip", "--symlinks", home / "venv")
+    installed, packages = (next((venv / "lib").glob("python3*")) / "site-packages" for venv in (VENV, home / "venv"))
     for name in ("borg", "msgpack", "packaging"):
-        found = find_spec(name)
-        assert found and found.submodule_search_locations, f"{name} is not installed beside pytest"
-        shutil.copytree(found.submodule_search_locations[0], packages / name)
+        shutil.copytree(installed / name, packages / name)
     shutil.copytree(LIB, home / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    measure_library(packages, home / "lib")
     make_key(home / "id_ed25519", LOGIN_USER)
 
 
