@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from testinfra.host import Host
 
 Lab = Callable[[str], Host]
+STATE = Path(__file__).parents[3] / ".cache/lab" / os.environ["PARANOID_LAB"]
 CLIENTS = ["web1", "db1", "odd1", "new1", "broken1"]
 ROOT_LOGIN = "broken1"  # the server logs in as root there, everywhere else to an account of its own
 STOLEN_FROM = ["web1", "odd1", "new1", ROOT_LOGIN]
@@ -113,15 +117,19 @@ def test_the_database_of_a_host_is_in_its_configuration(lab: Lab) -> None:
     assert "postgresql_databases:\n- name: shop" in text.replace("  - name", "- name")
 
 
-def steal(vault: Host, name: str, arguments: str, after: str = "") -> tuple[int, str]:
-    """Use the server's key by hand, as whoever stole it would; return ssh's exit status and what it said."""
+def thiefs_ssh(vault: Host, name: str) -> str:
+    """Return the command with which whoever stole the server's key connects to a client."""
     record = json.loads(vault.file(f"/etc/paranoid-backup/clients/{name}.json").content_string)
     options = (
         f"-F none -i {KEY} -o BatchMode=yes -o IdentitiesOnly=yes -o HostKeyAlias={name} -o ExitOnForwardFailure=yes "
         f"-o UserKnownHostsFile={record['known_hosts_file']} -o ConnectTimeout=10"
     )
-    where = f"-p {record['port']} {record['user']}@{record['host']}"
-    done = vault.run(f"timeout 20 ssh {options} {arguments} {where} {after} </dev/null 2>&1")
+    return f"timeout 20 ssh {options} -p {record['port']} {record['user']}@{record['host']}"
+
+
+def steal(vault: Host, name: str, arguments: str, after: str = "") -> tuple[int, str]:
+    """Use the server's key by hand; return ssh's exit status and what it said."""
+    done = vault.run(f"{thiefs_ssh(vault, name)} {arguments} {after} </dev/null 2>&1")
     return done.rc, done.stdout
 
 
@@ -159,18 +167,36 @@ def test_the_key_opens_no_other_way_back(vault: Host, name: str, forward: str) -
     assert code == 255 and "remote port forwarding failed" in said
 
 
+def ask_the_bus(ssh: str, place: str) -> str:
+    """Return a script that opens a way to the client's system bus and asks it who it is; a bus answers OK."""
+    return f"""
+        {ssh} -f -N -M -S {place}.control -L {place}.sock:/run/dbus/system_bus_socket >/dev/null 2>&1 && echo knocking
+        printf '\\0AUTH EXTERNAL 30\\r\\n' | timeout 5 socat -t 2 - UNIX-CONNECT:{place}.sock
+        ssh -F none -S {place}.control -O exit client 2>/dev/null
+        rm -f {place}.sock
+    """
+
+
 @pytest.mark.parametrize("name", STOLEN_FROM)
-@pytest.mark.parametrize("target", ["127.0.0.1 22", "/run/dbus/system_bus_socket"])
-def test_the_key_reaches_nothing_on_the_client(vault: Host, name: str, target: str) -> None:
-    if target.startswith("/"):
-        # -W speaks tcp only, so ask for the unix socket by -L and connect to it.
-        script = "-M -S /tmp/steal -f -N -L /tmp/steal.sock:" + target
-        steal(vault, name, script)
-        reached = vault.run("timeout 5 socat -u UNIX-CONNECT:/tmp/steal.sock - 2>&1; ssh -S /tmp/steal -O exit x 2>&1")
-        vault.run("rm -f /tmp/steal /tmp/steal.sock")
-        assert "OK" not in reached.stdout
-        return
-    code, said = steal(vault, name, "-W " + target.replace(" ", ":"))
+def test_the_bus_answers_an_admin_who_may(lab: Lab, name: str, tmp_path: Path) -> None:
+    """Without this the next test would prove nothing: the same way with a key that is not restricted."""
+    address = lab(name).check_output("hostname --all-ip-addresses").split()[0]
+    port = 2222 if name == "odd1" else 22
+    known = f"-i {STATE}/id_ed25519 -o UserKnownHostsFile={STATE}/known_hosts -o BatchMode=yes"
+    script = ask_the_bus(f"timeout 20 ssh -F none {known} -p {port} root@{address}", str(tmp_path / "bus"))
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.stdout.startswith("knocking\nOK "), done
+
+
+@pytest.mark.parametrize("name", STOLEN_FROM)
+def test_the_key_does_not_reach_the_clients_bus(vault: Host, name: str) -> None:
+    done = vault.run(ask_the_bus(thiefs_ssh(vault, name), "/tmp/steal"))
+    assert done.stdout == "knocking\n", done
+
+
+@pytest.mark.parametrize("name", STOLEN_FROM)
+def test_the_key_reaches_no_port_of_the_client(vault: Host, name: str) -> None:
+    code, said = steal(vault, name, "-W 127.0.0.1:22")
     assert code == 255 and ("administratively prohibited" in said or "open failed" in said)
 
 
