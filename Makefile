@@ -6,7 +6,7 @@ BIN := .cache/venv/bin
 PYTEST := $(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap bootstrap-unit lab demo test unit integration lab-test molecule lint times bench down clean
+.PHONY: help bootstrap bootstrap-unit lab demo test unit integration lab-test molecule lint coverage mutants times bench down clean
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,6 +40,12 @@ molecule: bootstrap ## Run the Molecule scenarios of the roles
 
 lint: bootstrap ## Run the checks that need no lab
 	@$(PYTEST) tests/quality
+
+coverage: bootstrap ## Run the tests that need no lab, and name the lines that none of them runs
+	@tests/tools/measured $(PYTEST) tests/unit tests/integration --ignore tests/integration/cores
+
+mutants: bootstrap ## Make slips in the safety-critical files and name those that no test notices: SLIPS="--sample 50 FILE..."
+	@PYTHONPATH=tests/support nice $(BIN)/python tests/mutants/run.py $(SLIPS)
 
 times: bootstrap-unit ## Show how long each group of tests took when it last ran
 	@$(BIN)/python tests/support/times.py

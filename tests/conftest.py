@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from cores import describe_cores
 from times import Time, format_times, group_of, load_times, order_by_time, save_times
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
@@ -52,6 +55,10 @@ class Stopwatch:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Keep the times, and show where much time went."""
         save_times(self.times)
+        if any(nodeid.startswith("tests/integration/cores/") for nodeid in self.times):
+            terminalreporter.section("versions of ansible-core")
+            for line in describe_cores():
+                terminalreporter.write_line(line, bold=True)
         if sum(time.total for time in self.times.values()) > WORTH_A_TABLE:
             terminalreporter.section("where the time went")
             for line in format_times(self.times):
@@ -62,3 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take the time in the process that sees all reports."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Stopwatch(), "stopwatch")
+        if "COVERAGE_FILE" in os.environ:
+            from coverage_report import CoverageReport
+
+            config.pluginmanager.register(CoverageReport(), "coverage_report")

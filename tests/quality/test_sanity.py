@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from tool import ROOT, run_tool, tracked
 
-HOME = ROOT / ".cache/sanity"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+HOME = ROOT / f".cache/sanity-{PYTHON}"
 COLLECTION = HOME / "ansible_collections/paranoid/backup"
 
 # What a release of the collection holds (galaxy.yml), and the settings of ansible-test.
@@ -43,7 +44,6 @@ def mirror() -> Path:
 
 
 def test_sanity(mirror: Path) -> None:
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    said = run_tool("ansible-test", "sanity", "--color", "no", "--python", python, cwd=mirror, HOME=str(HOME))
+    said = run_tool("ansible-test", "sanity", "--color", "no", "--python", PYTHON, cwd=mirror, HOME=str(HOME))
     assert 'sanity test "validate-modules"' in said
     assert "skipped" not in said.replace('"pslint" skipped', "")

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BIN = ROOT / ".cache/venv/bin"
+BIN = Path(sys.executable).parent
 
 
 def tracked(*patterns: str) -> list[str]:
