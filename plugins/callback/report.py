@@ -150,30 +150,16 @@ import yaml
 from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import State
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import take_text
-from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_events import (
-    find_work,
-    find_works,
-    read_failure,
-)
-from ansible_collections.paranoid.backup.plugins.plugin_utils._run.early_exit import EarlyExit
-from ansible_collections.paranoid.backup.plugins.plugin_utils._run.observer import (
-    REPORTED,
-    RUN_ID,
-    CannotBeginError,
-    Observer,
-    new_run_id,
-)
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.observer import CannotBeginError, claim_run_id
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.reporter import Reporter
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import (
     Settings,
     SettingsError,
     explain_error,
     load_settings,
 )
-
-EXIT_FAILURE = 2
-EXIT_NOT_REPORTED = 7
 
 
 def _guarded(method: Callable[..., None]) -> Callable[..., None]:
@@ -184,13 +170,13 @@ def _guarded(method: Callable[..., None]) -> Callable[..., None]:
         try:
             method(self, *args, **kwargs)
         except Exception as error:
-            self.note_defect(method.__name__, error)
+            self.reporter.note_defect(method.__name__, error)
 
     return call
 
 
 class CallbackModule(CallbackBase):
-    """Forwards the events of a run to an Observer and leaves other playbooks alone."""
+    """Forwards the events of each playbook to a Reporter."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -199,18 +185,9 @@ class CallbackModule(CallbackBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self._settings: Settings | None = None
-        self._refusal = ""
+        self._settings: Settings | CannotBeginError = CannotBeginError("")
         self._own_run_id = ""
-        self._new_playbook("")
-
-    def _new_playbook(self, path: str) -> None:
-        self._playbook = path
-        self._play: Any = None
-        self._observer: Observer | None = None
-        self._early_exit: EarlyExit | None = None
-        self._failed: dict[str, Client] = {}
-        self._exit_code = 0
+        self.reporter = self._make_reporter("")
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
         """Read the options; a wrong one ends a run with work before it begins, and does not disturb other playbooks."""
@@ -220,123 +197,60 @@ class CallbackModule(CallbackBase):
             )
             self._settings = load_settings(self.get_option)
         except (SettingsError, AnsibleError) as error:
-            self._refusal = take_text(explain_error(error, yaml.safe_load(DOCUMENTATION)["options"]), 800)
+            why = explain_error(error, yaml.safe_load(DOCUMENTATION)["options"])
+            self._settings = CannotBeginError(take_text(why, 800))
         # Tasks on this host would inherit it.
         os.environ.pop("PARANOID_REPORT_SMTP_PASSWORD", None)
 
     @_guarded
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        self._new_playbook(playbook._file_name)
-        if os.environ.get(RUN_ID, "") in ("", self._own_run_id):
-            self._own_run_id = os.environ[RUN_ID] = new_run_id()
-        os.environ[REPORTED] = os.environ[RUN_ID]
-        if any(find_works(play) for play in playbook.get_plays()):
-            self._observe()
+        self.reporter = self._make_reporter(playbook._file_name)
+        self._own_run_id = claim_run_id(self._own_run_id)
+        self.reporter.begin(playbook.get_plays())
 
     @_guarded
     def v2_playbook_on_play_start(self, play: Any) -> None:
-        self._play = play
-        for work in find_works(play) if self._observer else ():
-            self._plan(work)
+        self.reporter.begin_play(play)
 
     @_guarded
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        work = find_work(task)
-        if work:
-            self._plan(work)
+        self.reporter.begin_task(task)
 
     @_guarded
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
-        if self._observer:
-            self._observer.note_start(host, task)
+        self.reporter.note_start(host, task)
 
     @_guarded
     def v2_runner_on_ok(self, result: Any) -> None:
-        self._note_result(State.OK, result)
+        self.reporter.note_result(State.OK, result)
 
     @_guarded
     def v2_runner_on_skipped(self, result: Any) -> None:
-        self._note_result(State.SKIPPED, result)
+        self.reporter.note_result(State.SKIPPED, result)
 
     @_guarded
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool | None = False) -> None:
-        self._note_result(State.FAILED, result, bool(ignore_errors))
+        self.reporter.note_result(State.FAILED, result, bool(ignore_errors))
 
     @_guarded
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._note_result(State.UNREACHABLE, result, bool(result.task.ignore_unreachable))
+        self.reporter.note_result(State.UNREACHABLE, result, bool(result.task.ignore_unreachable))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._finish(stats)
-        if self._exit_code:
+        if self.reporter.exit_code:
             # The one way in which a callback can make ansible-playbook fail; later callbacks are not called.
-            raise SystemExit(self._exit_code)
-
-    def note_defect(self, where: str, error: Exception) -> None:
-        """Print and note that this plugin itself failed."""
-        self._exit_code = EXIT_NOT_REPORTED
-        line = take_text(f"paranoid.backup.report failed in {where}: {type(error).__name__}: {error}", 500)
-        if self._observer:
-            self._observer.note_problem(line)
-        self._print(line, bad=True)
-
-    def _observe(self) -> Observer:
-        try:
-            if not self._settings:
-                raise CannotBeginError(self._refusal)
-            check = bool(context.CLIARGS.get("check"))
-            self._observer = Observer(self._settings, os.environ[RUN_ID], self._playbook, check)
-            self._early_exit = EarlyExit(self._end_early)
-            return self._observer
-        except CannotBeginError as error:
-            self._print(f"paranoid.backup.report: {error}. Nothing was started.", bad=True)
-            raise SystemExit(EXIT_NOT_REPORTED) from None
-
-    def _plan(self, work: Work) -> None:
-        """Plan all hosts of the play, also those of later batches and those that have already failed."""
-        observer = self._observer or self._observe()
-        names = self._play.get_variable_manager().get_vars(play=self._play)["ansible_play_hosts_all"]
-        observer.plan(names, work, self._failed)
-
-    def _note_result(self, state: State, result: Any, ignored: bool = False) -> None:
-        if find_work(result.task):
-            if self._observer:
-                self._observer.note_result(state, result)
-        elif state in (State.FAILED, State.UNREACHABLE) and not ignored:
-            client = read_failure(state, result)
-            self._failed[client.name] = client
-            if self._observer:
-                self._observer.note_failure(client)
+            raise SystemExit(self.reporter.exit_code)
 
     @_guarded
     def _finish(self, stats: Any) -> None:
-        if not self._observer or not self._early_exit:
-            return
-        self._early_exit.disarm()
-        published = self._observer.finish([*stats.failures, *stats.dark])
-        if not published.complete:
-            self._exit_code = EXIT_NOT_REPORTED
-        elif not self._exit_code and published.run.status == "FAILURE" and not stats.failures and not stats.dark:
-            self._exit_code = EXIT_FAILURE
-        self._print(self._observer.format_summary(published.run), bad=not published.complete)
-        not_pruned = self._observer.prune()
-        if not_pruned:
-            self._print(f"paranoid.backup.report: {not_pruned}")
+        self.reporter.finish(stats)
 
-    @_guarded
-    def _end_early(self, why: str) -> None:
-        """Report a run that Ansible does not finish; the exit code is Ansible's own, and is not 0."""
-        if not self._observer:
-            return
-        self._observer.note_problem(why)
-        self._print(self._observer.format_summary(self._observer.finish(()).run), bad=True)
+    def _make_reporter(self, playbook: str) -> Reporter:
+        return Reporter(self._settings, playbook, bool(context.CLIARGS.get("check")), self._show)
 
-    def _print(self, line: str, bad: bool = False) -> None:
-        try:
-            if bad:
-                self._display.error(line, wrap_text=False)
-            else:
-                self._display.display(line)
-        except OSError:
-            # Nobody reads our output any more; the exit code and the mail remain.
-            self._exit_code = self._exit_code or EXIT_NOT_REPORTED
+    def _show(self, line: str, bad: bool) -> None:
+        if bad:
+            self._display.error(line, wrap_text=False)
+        else:
+            self._display.display(line)

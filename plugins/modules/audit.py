@@ -111,7 +111,7 @@ def main() -> None:
         found = audit_and_record(held, full=wanted["full"], check=module.check_mode)
         if found.verdict != ALARM:
             refuse_broken(held.ledger, held.name, utc_now())
-    result: dict[str, Any] = {"verdict": found.verdict, "findings": list(found.findings), **watch.told()}
+    result: dict[str, Any] = {"verdict": found.verdict, "findings": list(found.findings), **watch.to_dict()}
     if found.verdict == ALARM:
         frozen_now = before is None and not module.check_mode
         alarm = repository_alarm(wanted["client"], found)

@@ -116,7 +116,7 @@ def main() -> None:
         result = {"size": ahead.size, "freeable": ahead.freeable, "waiting": ahead.waiting}
         if not ahead.waiting and not module.check_mode:
             result["size_after"] = compact(held).size_after
-    module.exit_json(changed=not ahead.waiting, **result, **watch.told())
+    module.exit_json(changed=not ahead.waiting, **result, **watch.to_dict())
 
 
 if __name__ == "__main__":

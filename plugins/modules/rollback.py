@@ -93,7 +93,7 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import recorded_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, refuse_silence, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, require_words, spec
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.rollback import (
     consequences,
     roll_back,
@@ -112,7 +112,7 @@ def main() -> None:
     where = [("transaction", "snapshot")]
     module = AnsibleModule(spec(own), supports_check_mode=True, mutually_exclusive=where, required_one_of=where)
     wanted = module.params
-    refuse_silence(module, "say why the repository goes back", "reason")
+    require_words(module, "say why the repository goes back", "reason")
     evidence, moment = "", utc_now().strftime("%Y%m%dT%H%M%SZ")
     with at_work(module, "a rollback", settled=not wanted["snapshot"]) as held:
         if wanted["snapshot"]:

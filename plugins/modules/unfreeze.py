@@ -59,7 +59,7 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import UnfreezeEntry
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, refuse_silence, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, require_words, spec
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def main() -> None:
     }
     module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
     wanted = module.params
-    refuse_silence(module, "say why the freeze is lifted, and who says so", "reason", "by")
+    require_words(module, "say why the freeze is lifted, and who says so", "reason", "by")
     with at_work(module, "an unfreeze") as held:
         alarm = held.ledger.frozen_by(held.name)
         if alarm and not module.check_mode:

@@ -27,21 +27,21 @@ def spec(own: Mapping[str, Any]) -> dict[str, Any]:
     return {**_COMMON, **own}
 
 
-def refuse_silence(module: Any, why: str, *names: str) -> None:
-    """Fail with ``why`` when an option of these is blank: the ledger keeps what a person says there."""
+def require_words(module: Any, why: str, *names: str) -> None:
+    """Fail with ``why`` when one of these options is blank: the ledger keeps what a person says there."""
     blank = [name for name in names if not module.params[name].strip()]
     if blank:
         module.fail_json(msg=f"{why}: {' and '.join(blank)} must not be empty")
 
 
 class Stopwatch:
-    """When a task began and ended, by the server's clock, and how long it took: in the words of a session's result."""
+    """When a task began and ended, by the server's clock, and how long it took."""
 
     def __init__(self) -> None:
         self._began, self._start = stamp(), time.monotonic()
 
-    def told(self) -> dict[str, Any]:
-        """Return what of it belongs in the result of a task that ends now."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the times of a task that ends now, under the keys of a session's result."""
         return {
             "began": self._began,
             "ended": stamp(),
@@ -57,4 +57,4 @@ def at_work(module: Any, purpose: str, watch: Optional[Stopwatch] = None, settle
             yield held
     except SessionError as error:
         alarm = {"alarm": error.alarm.to_dict()} if error.alarm else {}
-        module.fail_json(msg=error.reason, code=error.code, **alarm, **(watch.told() if watch else {}))
+        module.fail_json(msg=error.reason, code=error.code, **alarm, **(watch.to_dict() if watch else {}))

@@ -121,7 +121,18 @@ class Observer:
         return f"Backup run {run.run_id}: {run.status}. {'; '.join(parts)}"
 
 
-def new_run_id() -> str:
+def claim_run_id(own: str) -> str:
+    """Put the id of a new run into the environment unless a person set one; return ours, if any, for the next time.
+
+    ``own`` is what this returned for the playbook before: that one is ours to replace.
+    """
+    if os.environ.get(RUN_ID, "") in ("", own):
+        own = os.environ[RUN_ID] = _make_run_id()
+    os.environ[REPORTED] = os.environ[RUN_ID]
+    return own
+
+
+def _make_run_id() -> str:
     """Return an id that sorts by time, such as 20261121T063000Z-1a2b3c4d."""
     return f"{utc_now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 

@@ -99,7 +99,7 @@ def test_a_defect_of_the_plugin_is_not_silent(bench: Bench) -> None:
     source = (plugins / "callback" / "report.py").read_text()
     (plugins / "callback").unlink()
     (plugins / "callback").mkdir()
-    (plugins / "callback" / "report.py").write_text(source.replace("self._observer.note_start(host, task)", "1 / 0"))
+    (plugins / "callback" / "report.py").write_text(source.replace("self.reporter.note_start(host, task)", "1 / 0"))
     done = bench.run()
     assert done.code == 7
     assert "paranoid.backup.report failed in v2_runner_on_start: ZeroDivisionError" in done.output
