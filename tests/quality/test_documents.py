@@ -10,8 +10,8 @@ import runpy
 from pathlib import Path
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.callback import report
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import CODES
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run import reporter
 from tool import ROOT, run_tool, tracked
 
 DOCUMENTS = [name for name in tracked("*.md") if not name.startswith("tests/fixtures/")]
@@ -36,7 +36,7 @@ def test_every_failure_code_has_its_row() -> None:
 
 def test_every_exit_code_of_the_report_has_its_row() -> None:
     rows = cells("docs/troubleshooting.md", "The run itself")
-    assert {"0", str(report.EXIT_FAILURE), str(report.EXIT_NOT_REPORTED)} <= set(rows)
+    assert {"0", str(reporter.EXIT_FAILURE), str(reporter.EXIT_NOT_REPORTED)} <= set(rows)
 
 
 def test_every_package_has_its_line_in_the_map() -> None:
