@@ -220,9 +220,9 @@ class Keeper:
         assert done.returncode == 0, done.stderr
         return {archive["id"]: archive["name"] for archive in json.loads(done.stdout)["archives"]}
 
-    def restored(self, identifier: str) -> bytes:
-        """Return the file's bytes as this archive has them."""
-        path = str(self.world.own / "source/file")[1:]
+    def restored(self, identifier: str, name: str = "file") -> bytes:
+        """Return a file's bytes as this archive has them."""
+        path = str(self.world.own / "source" / name)[1:]
         done = self.borg("extract", "--stdout", f"::{self.listed()[identifier]}", path)
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -286,26 +286,47 @@ def test_a_check_that_did_not_run_to_its_end_is_a_failure(ending: int) -> None:
         VERBS["maintain"](Checked(ending))
 
 
+class Holding(Checked):
+    """A toolbox whose Borg holds these archives, and remembers what it was asked."""
+
+    def __init__(self, *archives: str) -> None:
+        super().__init__(0)
+        self.archives = archives
+        self.asked: list[tuple[str, ...]] = []
+
+    def borg(self, *arguments: str) -> Done:
+        self.asked.append(arguments)
+        held = [{"id": i, "name": f"--{i[0]}"} for i in self.archives]
+        return Done(0, json.dumps({"archives": held}).encode(), b"", "")
+
+
+NAMED, GONE, KNOWN, STRAY = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
+LIST = ("list", "--json", "--consider-checkpoints")
+
+
 def test_maintain_deletes_what_was_named_and_names_the_rest() -> None:
     """One archive to delete is there and one is not, one is known and one is a checkpoint that nobody knows."""
-    named, gone, known, stray = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
-    asked: list[tuple[str, ...]] = []
-
-    class Holding(Checked):
-        def borg(self, *arguments: str) -> Done:
-            asked.append(arguments)
-            held = [{"id": i, "name": f"--{i[0]}"} for i in (named, known, stray)]
-            return Done(0, json.dumps({"archives": held}).encode(), b"", "")
-
-    tools = Holding(0)
-    tools.request = Request("maintain", SESSION, (named, gone), frozenset([known]))
+    tools = Holding(NAMED, KNOWN, STRAY)
+    tools.request = Request("maintain", SESSION, (NAMED, GONE), frozenset([KNOWN]))
     assert VERBS["maintain"](tools)["maintain"] == {
-        "deleted": [named],
-        "missing": [gone],
-        "unknown": [{"id": stray, "name": "--d"}],
+        "deleted": [NAMED],
+        "missing": [GONE],
+        "unknown": [{"id": STRAY, "name": "--d"}],
         "check": "skipped",
     }
-    assert asked == [("list", "--json", "--consider-checkpoints"), ("delete", "--", "::", "--a")]
+    assert tools.asked == [LIST, ("delete", "--", "::", "--a")]
+
+
+def test_maintain_deletes_nothing_while_an_archive_is_absent_that_should_stay() -> None:
+    tools = Holding(NAMED, STRAY)
+    tools.request = Request("maintain", SESSION, (NAMED,), frozenset([KNOWN]), check_seconds=60)
+    assert VERBS["maintain"](tools)["maintain"] == {
+        "deleted": [],
+        "missing": [KNOWN],
+        "unknown": [{"id": STRAY, "name": "--d"}],
+        "check": "ok",
+    }
+    assert tools.asked == [LIST, ("check", "--repository-only", "--max-duration", "60")]
 
 
 def test_the_lock_is_no_link_that_somebody_made(tmp_path: Path) -> None:

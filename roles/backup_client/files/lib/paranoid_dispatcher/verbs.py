@@ -74,16 +74,21 @@ def open_(tools: Toolbox) -> Record:
 
 
 def maintain(tools: Toolbox) -> Record:
-    """Delete the archives whose ids the server named and no others, check, and report which others there are."""
+    """Delete the archives whose ids the server named and no others, check, and report which others there are.
+
+    While an archive is absent that should stay, delete nothing: Borg drops each chunk that no archive on the list
+    needs, also one that the absent archive shares with those that go.
+    """
     request = tools.request
     held = _archive_names(tools)
-    deleted = [identifier for identifier in request.delete if identifier in held]
+    nobody_missing = request.known <= held.keys()
+    deleted = [identifier for identifier in request.delete if nobody_missing and identifier in held]
     if deleted:
         require_success(tools.borg("delete", "--", "::", *(held[identifier] for identifier in deleted)))
     unknown = [
         {"id": i, "name": printable(name, NAME_MAX)}
         for i, name in held.items()
-        if i not in request.known and i not in deleted
+        if i not in request.known and i not in request.delete
     ]
     missing = sorted((request.known | set(request.delete)) - set(held))
     return {
