@@ -48,5 +48,5 @@ def to_utc(moment: str) -> str:
 
 
 def printable(text: str, limit: int) -> str:
-    """Return the beginning of TEXT as one line that a terminal can show."""
+    """Return the beginning of TEXT as one line without control characters; the server escapes what else may mislead."""
     return "".join(c if c.isprintable() else "?" for c in " ".join(text.split())[:limit])

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
@@ -26,6 +27,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page impor
     LOGS_SHOWN,
     NAMES_SHOWN,
     SERVERS_SHOWN,
+    Page,
     make_page,
 )
 from report_samples import HOSTILE, audit_run, compact_run, compacted, maintain_run, maintained, session
@@ -107,6 +109,25 @@ def test_text_is_printable_and_fits_whatever_a_client_sends(bad_run: Run) -> Non
     assert "\\x1b[2J" in text
     assert "\\u202e" in text
     text.encode()
+
+
+@pytest.mark.parametrize("render", [render_text, render_html])
+def test_what_a_client_says_is_read_as_it_was_written(run: Run, render: Callable[[Page], str]) -> None:
+    """Neither turned around, as "backup of 12 :\u05d0 archives kept", nor blank, struck through or piled up."""
+    lie = "backup of \u05d0: 12 archives kept, 90000 lost"
+    tail = [lie, "disk\u3164\u2800full", "ok" + "\u0300" * 40, "\u0336".join("failed"), "0 files\U000e0031"]
+    texts = {
+        "reason": lie,
+        "log_tail": tail,
+        "gate": {"refused": [lie]},
+        "audit": {"verdict": "alarm", "findings": tail},
+    }
+    client = Client("db02", State.FAILED, session(**texts, code="client_failed", archive={"name": lie}))
+    shown = render(make_page(replace(run, clients=(client,)), RECORD))
+    assert not set("\u05d0\u3164\u2800\u0336\U000e0031") & set(shown)
+    assert "\u0300" * 4 not in shown
+    assert "backup of \\u05d0: 12 archives kept, 90000 lost" in shown
+    assert "disk\\u3164\\u2800full" in shown and "f\\u0336a" in shown
 
 
 def test_alarms_come_first_then_problems_then_failures(bad_run: Run) -> None:
