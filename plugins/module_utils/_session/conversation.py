@@ -13,8 +13,9 @@ state                 it leaves this state by             the deadline that ends
 ``SETTLED``                                               ``close``, until ssh has ended
 ====================  ==================================  =====================================================
 
-Only ``open`` stays; ``total`` holds in each state. A byte too many, a second result or a log without end settles it
-as a breach of the protocol, and no patience is left then.
+Only ``open`` stays; ``total`` holds in each state, and each deadline also while ssh has not taken the whole request.
+A byte too many, a second result or a log without end settles it as a breach of the protocol, and no patience is left
+then.
 """
 
 from __future__ import annotations
@@ -98,11 +99,9 @@ class Conversation:
             asyncio.ensure_future(self._read_answer(pipe(ssh.stdout))),
             asyncio.ensure_future(self._read_log(pipe(ssh.stderr))),
         ]
+        pipe(ssh.stdin).write(request)  # Nobody waits for ssh to take it: only the deadlines do.
         watch = asyncio.ensure_future(self._watch(pipe(ssh.stdin)))
         try:
-            with suppress(ConnectionError):  # ssh may be gone already; its own log says why.
-                pipe(ssh.stdin).write(request)
-                await pipe(ssh.stdin).drain()
             await self._ended.wait()
             await self._disconnect(ssh)
         finally:

@@ -5,10 +5,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._session import engine
 from session_world import IS_ROOT, OK, World, assert_next_session_works, came_to, failed, make_key
 from waiting import wait_until
 
@@ -85,6 +91,55 @@ def test_ssh_is_not_installed(world: World) -> None:
     code, reason = failed(world)
     assert code == "server_error"
     assert "/nonexistent/ssh" in reason
+
+
+def ask_at_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send more than the pipe to ssh takes: 300 kB are the ids and names of about 2,000 archives."""
+    write = engine.request_line
+    monkeypatch.setattr(engine, "request_line", lambda *known: write(*known)[:-1] + b" " * 300_000 + b"\n")
+
+
+@contextmanager
+def stalling_host(first_words: bytes) -> Iterator[int]:
+    """A host that accepts, says ``first_words`` and nothing else; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        accepted: list[socket.socket] = []
+
+        def serve() -> None:
+            connection, _address = listener.accept()
+            accepted.append(connection)
+            connection.sendall(first_words)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield int(listener.getsockname()[1])
+        thread.join(10)
+        for connection in accepted:
+            connection.close()
+
+
+@pytest.mark.parametrize("first_words", [b"", b"SSH-2.0-Open", b"SSH-2.0-OpenSSH_9.2\r\n"], ids=["none", "half", "all"])
+@pytest.mark.parametrize("deadline", ["connect", "total"])
+def test_deadlines_hold_while_a_long_request_waits(
+    world: World, monkeypatch: pytest.MonkeyPatch, first_words: bytes, deadline: str
+) -> None:
+    ask_at_length(monkeypatch)
+    with stalling_host(first_words) as port:
+        world.write(port=port, **{"connect_timeout": 20, "total_timeout": 20, f"{deadline}_timeout": 2})
+        outcome = world.session("backup")
+    assert outcome.conclusion.code in (f"{deadline}_timeout", "unreachable"), outcome.conclusion
+    assert outcome.duration < 6
+    assert world.leftovers() == []
+
+
+def test_a_long_request_that_nobody_takes(
+    world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ask_at_length(monkeypatch)
+    world.sshd.stop()
+    assert failed(world)[0] == "unreachable"
+    gc.collect()
+    assert capfd.readouterr().err == "", "nor does asyncio complain of it"
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="NOT TESTED: ssh cut in the transfer; only root may end sshd's own processes")
