@@ -103,7 +103,8 @@ class Gates:
             if self.summary.connections >= self._order.at_all:
                 self._refuse(f"connection {self.summary.connections + 1} of one session")
                 connection.close()
-                continue
+                self._listener.close()  # Each further one would cost a line of the log.
+                return
             self.summary = replace(self.summary, connections=self.summary.connections + 1)
             task = asyncio.ensure_future(self._serve(connection))
             self._running.add(task)

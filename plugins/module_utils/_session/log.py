@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The log of one session: printable, bounded, owner-only, and no more of them than are kept."""
+"""The log of one session: printable, bounded as it comes and as it is written, owner-only; and how many are kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from contextlib import suppress
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import decode, one_line, printable
 
-LOG_LIMIT = 64 * 1024 * 1024  # bytes that one session may log
+LOG_LIMIT = 64 * 1024 * 1024  # bytes that one session may log; escapes make up to four of one
+LOGS_LIMIT = 4 * LOG_LIMIT  # bytes of all logs that are kept of one client: an honest one's are a few kB each
 _LINE_LIMIT = 4096
 _TAIL_LINES = 20
 _TAIL_WIDTH = 300
@@ -27,12 +28,13 @@ class SessionLog:
         self._handle = os.fdopen(os.open(self.path, flags, 0o600), "w", encoding="utf-8")
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._partial = b""
-        self._taken = 0
+        self._taken = self._written = 0
+        self._is_cut = False
 
     @property
     def full(self) -> bool:
-        """Whether more than LOG_LIMIT bytes came."""
-        return self._taken > LOG_LIMIT
+        """Whether more than LOG_LIMIT bytes came, or would have been written."""
+        return self._is_cut
 
     @property
     def tail(self) -> tuple[str, ...]:
@@ -42,7 +44,8 @@ class SessionLog:
     def feed(self, raw: bytes) -> None:
         """Take bytes that the client sent; a line longer than 4 KiB is cut there."""
         self._taken += len(raw)
-        if self.full:
+        if self._taken > LOG_LIMIT:
+            self._cut()
             return
         *lines, self._partial = (self._partial + raw).split(b"\n")
         for line in lines:
@@ -57,9 +60,11 @@ class SessionLog:
             return
         shown = printable(line.rstrip())
         self._tail.append(one_line(shown, _TAIL_WIDTH))
-        with suppress(OSError):  # A full disk must not end the session that could tell about it.
-            self._handle.write(shown + "\n")
-            self._handle.flush()
+        self._written += len(shown.encode()) + 1
+        if self._written > LOG_LIMIT:
+            self._cut()
+        if not self._is_cut:
+            self._write(shown)
 
     def close(self) -> None:
         """Write what is left of a line and close the file."""
@@ -69,13 +74,35 @@ class SessionLog:
         with suppress(OSError):
             self._handle.close()
 
+    def _cut(self) -> None:
+        if not self._is_cut:
+            self._is_cut = True
+            self._write(f"server: the log is cut here: it is longer than {LOG_LIMIT // 1024**2} MiB")
+
+    def _write(self, line: str) -> None:
+        with suppress(OSError):  # A full disk must not end the session that could tell about it.
+            self._handle.write(line + "\n")
+            self._handle.flush()
+
 
 def rotate(directory: str, keep: int) -> None:
-    """Remove the oldest session logs of a client so that at most ``keep`` stay; names sort by time."""
+    """Remove session logs of a client: the oldest beyond ``keep``, then the largest beyond LOGS_LIMIT bytes.
+
+    So a client that floods its log pushes out its own floods, not what it logged before. Names sort by time.
+    """
     try:
         names = sorted(name for name in os.listdir(directory) if name.endswith(".log"))
     except FileNotFoundError:
         return
     for name in names[: max(0, len(names) - keep)]:
-        with suppress(FileNotFoundError):
-            os.unlink(os.path.join(directory, name))
+        _remove(directory, name)
+    sizes = {name: os.lstat(os.path.join(directory, name)).st_size for name in names[-keep:]}
+    while sum(sizes.values()) > LOGS_LIMIT:
+        largest = max(sizes, key=lambda name: sizes[name])
+        _remove(directory, largest)
+        del sizes[largest]
+
+
+def _remove(directory: str, name: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(os.path.join(directory, name))

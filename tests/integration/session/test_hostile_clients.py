@@ -82,6 +82,13 @@ def test_an_endless_log_line_is_cut(world: World) -> None:
     assert max(len(line) for line in Path(outcome.log).read_text().splitlines()) <= 4096
 
 
+def test_a_log_that_grows_when_it_is_shown_fills_no_more_of_the_disk(world: World) -> None:
+    world.dispatch("log_of_bytes_to_escape")
+    outcome = world.session("backup")
+    assert outcome.conclusion.reason.endswith("it logged more than 64 MiB")
+    assert Path(outcome.log).stat().st_size <= 65 * 1024**2
+
+
 def test_a_deaf_client_cannot_hold_a_slot_with_a_gigabyte_of_log(world: World) -> None:
     world.dispatch("gigabyte_of_log")
     outcome = world.session("backup")

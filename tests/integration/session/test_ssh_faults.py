@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._session import engine
+from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import request_line
 from session_world import IS_ROOT, OK, World, assert_next_session_works, came_to, failed, make_key
 from waiting import wait_until
 
@@ -95,8 +96,7 @@ def test_ssh_is_not_installed(world: World) -> None:
 
 def ask_at_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """Send more than the pipe to ssh takes: 300 kB are the ids and names of about 2,000 archives."""
-    write = engine.request_line
-    monkeypatch.setattr(engine, "request_line", lambda *known: write(*known)[:-1] + b" " * 300_000 + b"\n")
+    monkeypatch.setattr(engine, "request_line", lambda *known: request_line(*known)[:-1] + b" " * 300_000 + b"\n")
 
 
 @contextmanager

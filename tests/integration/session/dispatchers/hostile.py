@@ -153,6 +153,12 @@ def gigabyte_of_log() -> None:
     flood(2, b"y" * 199 + b"\n")
 
 
+def log_of_bytes_to_escape() -> None:
+    """Flood the log with what takes four times its room once it can be shown."""
+    hello()
+    flood(2, b"\0" * 199 + b"\n")
+
+
 def one_endless_log_line() -> None:
     """Fill the log with one line, then fail."""
     hello()

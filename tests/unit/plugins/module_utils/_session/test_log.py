@@ -37,6 +37,24 @@ def test_long_lines_and_much_of_it_are_cut(tmp_path: Path, monkeypatch: pytest.M
     assert len(log.tail) == 10 and all(len(line) <= 300 for line in log.tail)
 
 
+@pytest.mark.parametrize("byte", [b"\0", b"\xff", "\u202e".encode(), "\U000e0001".encode()])
+def test_what_is_written_is_bounded_and_not_only_what_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, byte: bytes
+) -> None:
+    monkeypatch.setattr(_session_log, "LOG_LIMIT", 100_000)
+    log = SessionLog(str(tmp_path), "x")
+    for _ in range(23):
+        log.feed(byte * (4000 // len(byte)) + b"\n")
+    assert log.full
+    log.say("server: failed")
+    log.close()
+    lines = Path(log.path).read_text().splitlines()
+    assert Path(log.path).stat().st_size <= 100_000 + 80
+    assert [line for line in lines if line.startswith("server:")] == [lines[-1]]
+    assert lines[-1].startswith("server: the log is cut here")
+    assert log.tail[-1] == "server: failed", "mail and page still have it"
+
+
 def test_a_full_disk_does_not_end_the_session(tmp_path: Path) -> None:
     log = SessionLog(str(tmp_path), "x")
     log._handle.close()
@@ -58,3 +76,14 @@ def test_rotate_keeps_the_newest(tmp_path: Path) -> None:
     rotate(str(tmp_path), 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.txt", "2.log", "3.log"]
     rotate(str(tmp_path / "nowhere"), 2)
+
+
+def test_rotate_keeps_a_budget_of_bytes_and_the_floods_go_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_session_log, "LOGS_LIMIT", 1000)
+    for number in range(20):
+        (tmp_path / f"{number:02}.log").write_bytes(bytes(10 if number < 12 else 200))
+    rotate(str(tmp_path), 18)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [f"{number:02}.log" for number in (*range(2, 12), *range(16, 20))]
