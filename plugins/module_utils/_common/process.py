@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Child processes that cannot outlive the session: death signal, group of their own, user of their own."""
+"""Child processes that cannot outlive the session: death signal, group, user and limits of their own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import asyncio
 import ctypes
 import os
 import pwd
+import resource
 import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
@@ -23,6 +25,16 @@ _Stream = TypeVar("_Stream")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a process and all that it starts may use; None is no limit of ours.
+
+    ``file_size``: bytes that a file may grow to; a write beyond fails with EFBIG, and no signal kills the writer.
+    """
+
+    file_size: int | None = None
+
+
 def account(name: str) -> pwd.struct_passwd:
     """Return the account ``name``, or raise SessionError when provisioning has not made it."""
     try:
@@ -31,8 +43,14 @@ def account(name: str) -> pwd.struct_passwd:
         raise SessionError("not_provisioned", f"user {name} does not exist on the server: run site.yml") from None
 
 
-async def spawn(argv: Sequence[str], user: pwd.struct_passwd, env: dict[str, str], **streams: Any) -> Process:
-    """Start ``argv`` as ``user`` in a process group of its own, with nothing but ``env``, PATH and LANG.
+async def spawn(
+    argv: Sequence[str],
+    user: pwd.struct_passwd,
+    env: dict[str, str],
+    limits: Limits = Limits(),  # noqa: B008  # it is frozen
+    **streams: Any,
+) -> Process:
+    """Start ``argv`` as ``user`` in a process group of its own, within ``limits``, with but ``env``, PATH and LANG.
 
     The kernel kills it when this process dies (prctl(2) PR_SET_PDEATHSIG, procctl(2) PROC_PDEATHSIG_CTL).
     """
@@ -43,7 +61,7 @@ async def spawn(argv: Sequence[str], user: pwd.struct_passwd, env: dict[str, str
         env={**base, **env},
         cwd="/",
         start_new_session=True,
-        preexec_fn=_die_with(os.getpid()),
+        preexec_fn=_arrange(os.getpid(), limits),
         **_identity(user),
         **streams,
     )
@@ -81,7 +99,7 @@ def _identity(user: pwd.struct_passwd) -> dict[str, Any]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
-def _die_with(parent: int) -> Callable[[], None]:
+def _arrange(parent: int, limits: Limits) -> Callable[[], None]:
     libc = ctypes.CDLL(None, use_errno=True)
 
     # It runs after the change of user, which would clear the death signal again.
@@ -93,5 +111,8 @@ def _die_with(parent: int) -> Callable[[], None]:
             libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
+        if limits.file_size is not None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_size, limits.file_size))
 
     return arrange

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 
-_LOG_LIMIT = 64 * 1024
+SSH_LOG_LIMIT = 1024 * 1024  # bytes that ssh may write, into memory where run_dir is a tmpfs
+_SHOWN = 64 * 1024
 
 
 def make_session_dir(site: Site, uid: int, gid: int) -> tuple[str, str]:
@@ -57,4 +58,9 @@ def removing(directory: str) -> Iterator[None]:
 def read_ssh_log(path: str) -> str:
     """Return ssh's log, cut after 64 KiB."""
     with open(path, encoding="utf-8", errors="backslashreplace") as handle:
-        return handle.read(_LOG_LIMIT)
+        return handle.read(_SHOWN)
+
+
+def is_full(ssh_log: str) -> bool:
+    """Tell whether ssh had as much to say as it may write."""
+    return os.stat(ssh_log).st_size >= SSH_LOG_LIMIT

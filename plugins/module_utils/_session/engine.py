@@ -23,7 +23,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg import repos
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp, utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock, port_lock, slot
-from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account, spawn
+from ansible_collections.paranoid.backup.plugins.module_utils._common.process import Limits, account, spawn
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import (
     record_and_advance,
     record_session,
@@ -35,6 +35,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_pl
 from ansible_collections.paranoid.backup.plugins.module_utils._session import ssh
 from ansible_collections.paranoid.backup.plugins.module_utils._session.conversation import Conversation
 from ansible_collections.paranoid.backup.plugins.module_utils._session.directory import (
+    SSH_LOG_LIMIT,
+    is_full,
     make_session_dir,
     read_ssh_log,
     removing,
@@ -176,11 +178,14 @@ async def converse(session: Session, repository_id: str | None, plan: TrimPlan |
         argv = ssh.command(session.peer, session.id, socket_path, ssh_log, patience)
         pipe = asyncio.subprocess.PIPE
         try:
-            process = await spawn(argv, login, {}, stdin=pipe, stdout=pipe, stderr=pipe)
+            limits = Limits(file_size=SSH_LOG_LIMIT)
+            process = await spawn(argv, login, {}, limits, stdin=pipe, stdout=pipe, stderr=pipe)
         except (OSError, SessionError):
             await gates.close(0)
             raise
         seen = await talk.hold(process, gates, request_line(verb.name, session.id, _details(session, plan)))
+        if is_full(ssh_log):  # Whatever deadline passed meanwhile.
+            seen = replace(seen, deadline="", protocol=f"it made ssh log more than {SSH_LOG_LIMIT // 1024} KiB")
         return replace(seen, ssh_log=read_ssh_log(ssh_log))
 
 

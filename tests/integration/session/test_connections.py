@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._session import directory, engine
 from ansible_collections.paranoid.backup.plugins.module_utils._session import gates as _gates
+from ansible_collections.paranoid.backup.plugins.module_utils._session.directory import read_ssh_log
 from hostile import MANIFEST_ID, Closed, Hostile
-from session_world import CLIENT, IS_ROOT, OK, REPOSITORY_USER, World, came_to
+from session_world import CLIENT, IS_ROOT, OK, REPOSITORY_USER, World, assert_next_session_works, came_to
 from tool import ROOT
 from waiting import wait_until
 
@@ -81,6 +83,23 @@ def test_connections_of_one_session_are_bounded(world: World) -> None:
     (log,) = (world.path / "log" / CLIENT).glob("*-backup-*.log")
     refused = [line for line in log.read_text().splitlines() if line.startswith("gate refused")]
     assert refused == ["gate refused connection 65 of one session"], "one line, however many follow"
+
+
+def test_ssh_cannot_be_made_to_fill_the_memory_with_its_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def read(path: str) -> str:
+        sizes.append(os.stat(path).st_size)
+        return read_ssh_log(path)
+
+    monkeypatch.setattr(engine, "read_ssh_log", read)
+    for module in (engine, directory):
+        monkeypatch.setattr(module, "SSH_LOG_LIMIT", 64 * 1024)
+    world.dispatch("connects_without_end")
+    outcome = world.session("backup")
+    assert sizes == [64 * 1024]
+    assert came_to(outcome) == ("failed", "bad_result", "web1 gave no usable result: it made ssh log more than 64 KiB")
+    assert_next_session_works(world)
 
 
 def test_a_gate_that_leaves_somebody_behind_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,6 +187,15 @@ def connected_but_wrote_nothing() -> None:
     result(archive=ARCHIVE)
 
 
+def connects_without_end() -> None:
+    """Connect to the tunnel long after nobody takes it there, each time a line of ssh's own log."""
+    hello()
+    for _ in range(2000):
+        with socket.socket(socket.AF_UNIX) as tunnel:
+            tunnel.connect(f"{here}/tunnel/{session}.sock")
+    result(archive=ARCHIVE)
+
+
 def rubbish_through_the_tunnel() -> None:
     """Send what is not Borg's protocol to the gate."""
     hello()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account, end, pipe, spawn
+from ansible_collections.paranoid.backup.plugins.module_utils._common.process import Limits, account, end, pipe, spawn
 
 ROOT = os.geteuid() == 0
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -77,6 +77,20 @@ def test_a_child_gets_only_the_given_environment(monkeypatch: pytest.MonkeyPatch
 
     names = {line.split("=")[0] for line in asyncio.run(scene()).splitlines()}
     assert names == {"A", "PATH", "LANG", "HOME"}
+
+
+def test_a_file_grows_to_its_limit_and_the_writer_lives_on(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    writer = f"yes | head -c 100000 > {tmp_path}/file; echo alive"
+
+    async def scene() -> tuple[bytes, bytes]:
+        streams = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+        process = await spawn(["/bin/sh", "-c", writer], account(ME), {}, Limits(file_size=4096), **streams)
+        return await process.communicate()
+
+    said, complained = asyncio.run(scene())
+    assert said == b"alive\n" and b"File too large" in complained
+    assert (tmp_path / "file").stat().st_size == 4096
 
 
 def test_an_account_that_is_not_there() -> None:
