@@ -47,7 +47,7 @@ async def spawn(
     argv: Sequence[str],
     user: pwd.struct_passwd,
     env: dict[str, str],
-    limits: Limits = Limits(),  # noqa: B008  # it is frozen
+    limits: Limits = Limits(),
     **streams: Any,
 ) -> Process:
     """Start ``argv`` as ``user`` in a process group of its own, within ``limits``, with but ``env``, PATH and LANG.

@@ -144,7 +144,7 @@ class Gates:
         if client.quota is not None:
             argv += ["--quota", str(client.quota)]
         env = {"BORG_HOST_ID": server.host_id, "BORG_SELFTEST": "disabled"}
-        streams = {"stdin": connection, "stdout": connection, "stderr": asyncio.subprocess.PIPE}
+        streams: dict[str, Any] = {"stdin": connection, "stdout": connection, "stderr": asyncio.subprocess.PIPE}
         return await spawn(argv, account(client.repository_user), env, pass_fds=(report_end,), **streams)
 
     async def _read_errors(self, stream: asyncio.StreamReader) -> None:

@@ -14,10 +14,15 @@ _BLOCK = 4096  # bytes that the smallest file costs
 _LOOK_EVERY = 8 * 1024 * 1024  # bytes written between two looks at the disk; fifty gates may write at once
 _RESERVE_LIMIT = 1024 * 1024 * 1024  # bytes
 _RESERVE_SHARE = 50  # one part in so many of the disk
+_FREE_SHARE = 5  # one part in so many of what the other repositories leave; it stays free where no quota is set
 
 
 class Space:
-    """Counts what is written; raises Borg's own errors, which its client shows as one line."""
+    """Counts what is written; raises Borg's own errors, which its client shows as one line.
+
+    A repository without a quota may take four fifths of what the others leave on the disk, however often its client
+    comes back. That stops an honest one where a disk should be enlarged, and a flood leaves room to all others.
+    """
 
     def __init__(self, path: str, quota: int | None) -> None:
         self._path = path
@@ -53,4 +58,8 @@ class Space:
         reserve = min(_RESERVE_LIMIT, disk.f_blocks * disk.f_frsize // _RESERVE_SHARE)
         if free < reserve:
             raise Repository.InsufficientFreeSpaceError(format_file_size(reserve), format_file_size(free))
+        share = (self._used + free) // _FREE_SHARE * (_FREE_SHARE - 1)
+        if self._quota is None and self._used > share:
+            which = f"{format_file_size(share)}, four fifths of what others leave, as none is set"
+            raise Repository.StorageQuotaExceeded(which, format_file_size(self._used))
         self._until_look = min(_LOOK_EVERY, max(free - reserve, _BLOCK))

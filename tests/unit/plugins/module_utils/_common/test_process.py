@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
@@ -84,7 +85,7 @@ def test_a_file_grows_to_its_limit_and_the_writer_lives_on(tmp_path: Path) -> No
     writer = f"yes | head -c 100000 > {tmp_path}/file; echo alive"
 
     async def scene() -> tuple[bytes, bytes]:
-        streams = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+        streams: dict[str, Any] = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
         process = await spawn(["/bin/sh", "-c", writer], account(ME), {}, Limits(file_size=4096), **streams)
         return await process.communicate()
 

@@ -92,7 +92,7 @@ def test_the_disk_is_looked_at_again_every_8_mib_and_sooner_when_it_is_almost_fu
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = Disk(monkeypatch, 50_000, 1_000_000)
-    space = Space(str(tmp_path), None)
+    space = Space(str(tmp_path), 2**40)
     for _ in range(33):
         space.charge(MIB)
     assert 4 <= disk.looks <= 5
@@ -105,3 +105,34 @@ def test_the_disk_is_looked_at_again_every_8_mib_and_sooner_when_it_is_almost_fu
         for _ in range(3):
             space.charge(MIB)
     assert disk.looks == looks + 1
+
+
+def test_without_a_quota_a_fifth_of_what_others_leave_stays_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often its client comes back; a second that floods the disk leaves a fifth of that again."""
+    disk = Disk(monkeypatch, 100_000, 100_000)
+    for left in (20_000, 4_000):
+        space = Space(str(tmp_path), None)
+        for _ in range(3):
+            with pytest.raises(Repository.StorageQuotaExceeded, match="four fifths of what others leave"):
+                while True:
+                    space.charge(100 * BLOCK)
+                    disk.free -= 100
+        assert left - 8 * MIB // BLOCK <= disk.free <= left
+    Space(str(tmp_path), 2**40).charge(MIB)  # who has a quota goes on
+
+
+@pytest.mark.parametrize(("used", "fits"), [(3_990, True), (4_100, False)])
+def test_the_share_counts_what_the_repository_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used: int, fits: bool
+) -> None:
+    (tmp_path / "segment").write_bytes(bytes(used * BLOCK))
+    Disk(monkeypatch, 50_000, 1_000)
+    space = Space(str(tmp_path), None)
+    space.measure()
+    if fits:
+        space.charge(1)
+    else:
+        with pytest.raises(Repository.StorageQuotaExceeded):
+            space.charge(1)
