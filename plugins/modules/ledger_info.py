@@ -29,7 +29,7 @@ options:
   kind:
     description: Only entries of this kind. All kinds when it is empty.
     type: str
-    choices: ["", session, audit, trim, compaction, freeze, unfreeze, repository, rollback]
+    choices: ["", session, audit, trim, compaction, freeze, unfreeze, repository, rollback, list]
     default: ""
   since:
     description: Only entries from this time on, in ISO 8601; UTC where it names no offset.

@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept_lists import keep_list
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, CLEAN, AuditVerdict, Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import repository_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
@@ -38,8 +39,12 @@ def audit_since_baseline(
 
 
 def save_baseline(site: Site, baseline: Optional[Baseline]) -> None:
-    """Have the next audit compare with ``baseline``, or with the same as this one where there is none."""
+    """Have the next audit compare with ``baseline``, or with the same as this one where there is none.
+
+    The list of archives of that state is kept, for it may be the last one before a client takes it.
+    """
     if baseline is not None:
+        keep_list(site, baseline.transaction)
         save_json(baseline_path(site), baseline.to_dict())
 
 

@@ -17,6 +17,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.errors import Broken
@@ -116,6 +117,32 @@ def entries(file: File, whole: bool = False) -> Iterator[Entry]:
                 at += size
             start += at
             window = max(_WINDOW, size) if whole else _WINDOW if size < _WINDOW else PUT_HEADER
+    finally:
+        os.close(descriptor)
+
+
+def read_object(repository: str, key: bytes, number: int, offset: int, limit: int) -> bytes:
+    """Return an object's data, at most ``limit`` bytes; raise Broken when it is not at this place, or OSError.
+
+    The segment's directory is searched for: how many one holds is said by the config, which is its user's.
+    """
+    for directory in reversed(directories(repository)):
+        with suppress(FileNotFoundError):
+            descriptor = open_beneath(repository, "data", directory.name, str(number))
+            break
+    else:
+        raise Broken(number, 0, "the file is not there")
+    try:
+        header = os.pread(descriptor, PUT_HEADER, offset)
+        if len(header) < PUT_HEADER:
+            raise Broken(number, offset, "the file ends inside an entry")
+        crc, size, tag, found = _ENTRY.unpack(header)
+        if (tag, found) != (PUT, key) or not PUT_HEADER <= size <= PUT_HEADER + limit:
+            raise Broken(number, offset, f"not the object that should be here (tag {tag}, {size} bytes)")
+        data = os.pread(descriptor, size - PUT_HEADER, offset + PUT_HEADER)
+        if zlib.crc32(header[4:] + data) != crc:
+            raise Broken(number, offset, "wrong checksum")
+        return data
     finally:
         os.close(descriptor)
 

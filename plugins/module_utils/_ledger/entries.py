@@ -150,8 +150,32 @@ class RollbackEntry:
     restored: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class ListEntry:
+    """The list of archives became that of transaction ``kept`` again.
+
+    ``lost`` archives (ids) are not on it, because they came later; ``restored`` ones are on it and were lost before.
+    """
+
+    client: str
+    reason: str
+    kept: int
+    lost: tuple[str, ...] = ()
+    transaction: Optional[int] = None
+    restored: tuple[str, ...] = ()
+    by: str = ""
+
+
 Entry = Union[
-    SessionEntry, AuditEntry, TrimEntry, CompactionEntry, FreezeEntry, UnfreezeEntry, RepositoryEntry, RollbackEntry
+    SessionEntry,
+    AuditEntry,
+    TrimEntry,
+    CompactionEntry,
+    FreezeEntry,
+    UnfreezeEntry,
+    RepositoryEntry,
+    RollbackEntry,
+    ListEntry,
 ]
 KINDS: dict[str, type[Entry]] = {
     "session": SessionEntry,
@@ -162,6 +186,7 @@ KINDS: dict[str, type[Entry]] = {
     "unfreeze": UnfreezeEntry,
     "repository": RepositoryEntry,
     "rollback": RollbackEntry,
+    "list": ListEntry,
 }
 _NESTED: dict[str, Any] = {"archive": ReportedArchive, "alarm": Alarm}
 _KIND_OF = {entry_type: kind for kind, entry_type in KINDS.items()}

@@ -12,6 +12,7 @@ audit          an alarm makes the archive of its session suspicious
 trim           what was deleted is gone
 compaction     what was deleted cannot be brought back by the repository itself any more
 rollback       entries of later transactions never happened; archives are lost or restored as it says
+list           archives are lost or restored as it says
 =============  ======================================================================================
 
 Transactions of a repository are numbered, and after a rollback the numbers come again. So a number says something
@@ -29,6 +30,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     Entry,
     KnownArchive,
     LedgerRow,
+    ListEntry,
     ReportedArchive,
     RepositoryEntry,
     RollbackEntry,
@@ -41,14 +43,15 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 class History:
     """The past of the present repository, without what rollbacks undid.
 
-    ``archives`` are those that the repository holds, oldest arrival first; ``sessions``, ``trims`` and
-    ``compactions`` are the entries that made it so, oldest first.
+    ``archives`` are those that the repository holds, oldest arrival first; ``sessions``, ``trims``,
+    ``compactions`` and ``lists`` are the entries that made it so, oldest first.
     """
 
     archives: tuple[KnownArchive, ...] = ()
     sessions: tuple[LedgerRow, ...] = ()
     trims: tuple[LedgerRow, ...] = ()
     compactions: tuple[LedgerRow, ...] = ()
+    lists: tuple[LedgerRow, ...] = ()
 
     @property
     def waiting_trim(self) -> LedgerRow | None:
@@ -66,20 +69,36 @@ class History:
         """Return the compaction that freed what going back to ``transaction`` needs, None when there is none."""
         return next((row for row in self.compactions if (_transaction(row.entry) or 0) > transaction), None)
 
+    def first_trim_after(self, transaction: int) -> LedgerRow | None:
+        """Return the trim that may have deleted what a list of ``transaction`` has, None when there is none."""
+        return next((row for row in self.trims if not _is_within(_transaction(row.entry), transaction)), None)
+
     def lost_by(self, transaction: int) -> tuple[str, ...]:
         """Return the ids of the archives that going back to ``transaction`` takes away, oldest arrival first."""
-        return tuple(one.id for one in self.archives if not _is_within(one.transaction, transaction))
+        off = self._off_the_list_of(transaction)
+        return tuple(one.id for one in self.archives if not _is_within(one.transaction, transaction) or one.id in off)
 
     def restored_by(self, transaction: int) -> tuple[str, ...]:
-        """Return the ids of the archives that going back to ``transaction`` brings back: deleted since, not made since.
+        """Return the ids of the archives that going back to ``transaction`` brings back: gone since, not made since.
 
         Those of sessions that failed are among them, because a person may have had them deleted.
         """
-        trims = (row.entry for row in self.trims if not _is_within(_transaction(row.entry), transaction))
-        deleted = {one for entry in trims if isinstance(entry, TrimEntry) for one in entry.deleted}
+        later = [
+            row.entry for row in (*self.trims, *self.lists) if not _is_within(_transaction(row.entry), transaction)
+        ]
+        gone = {one for entry in later for one in _gone_by(entry)}
         entries = (row.entry for row in self.sessions if _is_within(_transaction(row.entry), transaction))
         made = {entry.archive.id for entry in entries if isinstance(entry, SessionEntry) and entry.archive}
-        return tuple(sorted(deleted & made))
+        return tuple(sorted((gone & made) - self._off_the_list_of(transaction)))
+
+    def _off_the_list_of(self, transaction: int) -> frozenset[str]:
+        """Return the ids of the archives that were lost with a list then, and that a later list brought back first."""
+        back: dict[str, bool] = {}
+        for row in self.lists:
+            if isinstance(row.entry, ListEntry) and not _is_within(row.entry.transaction, transaction):
+                for ids, is_back in ((row.entry.lost, False), (row.entry.restored, True)):
+                    back |= {one: back.get(one, is_back) for one in ids}
+        return frozenset(one for one, is_back in back.items() if is_back)
 
 
 def fold_history(rows: Iterable[LedgerRow]) -> History:
@@ -98,12 +117,14 @@ def fold_history(rows: Iterable[LedgerRow]) -> History:
             alarmed.update([entry.session] if entry.verdict == "alarm" else ())
         else:
             current.append(row)
-            gone.update(entry.deleted if isinstance(entry, TrimEntry) else ())
+            gone.update(_gone_by(entry))
+            gone.difference_update(entry.restored if isinstance(entry, ListEntry) else ())
     return History(
         archives=_archives(current, gone, alarmed),
         sessions=tuple(row for row in current if isinstance(row.entry, SessionEntry)),
         trims=tuple(row for row in current if isinstance(row.entry, TrimEntry)),
         compactions=tuple(row for row in current if isinstance(row.entry, CompactionEntry)),
+        lists=tuple(row for row in current if isinstance(row.entry, ListEntry)),
     )
 
 
@@ -124,8 +145,19 @@ def _known(row: LedgerRow, session: SessionEntry, archive: ReportedArchive, good
     return KnownArchive(archive.id, archive.name, row.time, row.seq, good, *sizes, *seen)
 
 
+def _gone_by(entry: Entry) -> tuple[str, ...]:
+    """Return the archives that an entry took away."""
+    match entry:
+        case TrimEntry():
+            return entry.deleted
+        case ListEntry():
+            return entry.lost
+        case _:
+            return ()
+
+
 def _transaction(entry: Entry) -> int | None:
-    return entry.transaction if isinstance(entry, (SessionEntry, TrimEntry, CompactionEntry)) else None
+    return entry.transaction if isinstance(entry, (SessionEntry, TrimEntry, CompactionEntry, ListEntry)) else None
 
 
 def _is_within(transaction: int | None, limit: int) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept_lists import forget_lists
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import save_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import HISTORY, REPOSITORY, Alarm
@@ -53,6 +54,8 @@ def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseli
         outcome = _overruled(outcome, rejected=str(error))
         if found.verdict == ALARM or trim_entry(outcome) is not None:
             return outcome
+    if outcome.repository:
+        forget_lists(site, after=-1)
     save_baseline(site, baseline)
     clear_intent(site)
     return outcome

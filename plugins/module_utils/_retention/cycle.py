@@ -38,7 +38,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.errors imp
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
 
-_HOLDING = ("trim", "freeze", "rollback")
+_HOLDING = ("trim", "freeze", "rollback", "list")
 
 
 def refuse_frozen(ledger: Ledger, client: str) -> None:
@@ -56,6 +56,6 @@ def refuse_broken(ledger: Ledger, client: str, now: datetime) -> None:
 
 
 def hold_ends(ledger: Ledger, client: str, days: int) -> datetime | None:
-    """Return until when nothing may be compacted: ``days`` from the last trim, freeze or rollback; None without one."""
+    """Return until when nothing may be compacted: ``days`` from the newest of these entries; None without one."""
     times = [row.time for row in (ledger.newest(client, kind) for kind in _HOLDING) if row]
     return max(times) + timedelta(days=days) if times else None

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept_lists import forget_lists
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.segment_listing import free_nonce
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import (
     baseline_path,
@@ -104,6 +105,7 @@ def roll_back(held: Site, target: Target, entry: RollbackEntry, moment: str) -> 
     if found.verdict == ALARM or baseline is None:
         raise alarm_error(repository_alarm(held.name, found))
     held.ledger.append(entry)
+    forget_lists(held, after=baseline.transaction)
     save_baseline(held, baseline)
     clear_intent(held)
     forget_compaction(held)

@@ -76,7 +76,7 @@ def test_after_a_backup_nothing_is_an_alarm(keeper: Keeper, monkeypatch: pytest.
     cut = last_session(keeper)
     assert (cut.verb, cut.status, cut.code) == ("backup", "failed", "server_error")
     assert "cut off in the middle" in cut.reason and cut.transaction is not None
-    assert state(keeper) == {"baseline.json", "repository.json"}
+    assert state(keeper) == {"baseline.json", "lists", "repository.json"}
     assert keeper.module("audit", full=True)["verdict"] == "clean"
 
 
@@ -86,7 +86,7 @@ def test_an_intent_stays_until_the_baseline_is_kept(keeper: Keeper, monkeypatch:
     assert "underway.json" in state(keeper)
     outcome = keeper.world.session("info")
     assert came_to(outcome) == OK, outcome.conclusion
-    assert outcome.frozen is None and state(keeper) == {"baseline.json", "repository.json"}
+    assert outcome.frozen is None and state(keeper) == {"baseline.json", "lists", "repository.json"}
 
 
 @pytest.mark.parametrize("place", ["audit_since_baseline", "record_and_advance"])
@@ -138,7 +138,7 @@ def test_damage_that_stops_a_compaction_stops_no_backup(keeper: Keeper) -> None:
     damage(keeper)
     failed = keeper.module("compact", limit_ratio=1.0)
     assert failed["code"] == "alarm" and "borg check after a compaction" in failed["msg"], failed
-    assert state(keeper) == {"baseline.json", "repository.json"}
+    assert state(keeper) == {"baseline.json", "lists", "repository.json"}
     outcome = keeper.world.session("backup")
     assert came_to(outcome) == OK and outcome.frozen
     assert "borg check after a compaction" in alarm_line(outcome.frozen)
@@ -175,7 +175,7 @@ def test_a_compaction_that_is_killed(keeper: Keeper, monkeypatch: pytest.MonkeyP
         with upkeep(keeper.config_dir, CLIENT, "a test") as held:
             _compaction.compact(held)
     assert keeper.module("audit", full=True)["verdict"] == "clean"
-    assert state(keeper) == {"baseline.json", "repository.json"}
+    assert state(keeper) == {"baseline.json", "lists", "repository.json"}
     assert [isinstance(entry, CompactionEntry) for entry in keeper.entries("compaction")] == [True] * done
     if done:
         refused = keeper.module("rollback", transaction=kept, reason="too late")
@@ -264,7 +264,7 @@ def test_a_copy_takes_the_place_of_what_cannot_be_put_in_order(keeper: Keeper, t
     assert refused["code"] == "check_failed"
     done = keeper.module("rollback", snapshot=str(snapshot), reason="damaged")
     assert not done["failed"], done
-    assert state(keeper) == {"baseline.json", "repository.json"}
+    assert state(keeper) == {"baseline.json", "lists", "repository.json"}
     keeper.forget(done["repository_id"])
     keeper.backup(6)
 

@@ -10,9 +10,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import ListEntry
 from keeper import Keeper
 from list_thief import take_off_the_list
-from session_world import World
+from session_world import CLIENT, OK, World, came_to
 
 MANIFEST_ID = "00" * 32
 
@@ -48,3 +49,83 @@ def test_an_honest_maintenance_destroys_nothing_while_archives_are_off_the_list(
     assert outcome.maintain and outcome.maintain["deleted"] == []
     assert outcome.maintain["missing"] == sorted(omitted) and outcome.maintain["check"] == "ok"
     assert keeper.restored(oldest) == keeper.contents[oldest] and keeper.entries("trim") == []
+
+
+def test_a_list_that_was_taken_comes_back(keeper: Keeper) -> None:
+    early = dict(keeper.contents)
+    kept, nonce = keeper.transaction(list(early)[-1]), keeper.nonce()
+    late = take_off_the_list(keeper, list(early)[1:])
+    assert keeper.maintain().conclusion.code == "archives_missing"
+    why = {"transaction": kept, "reason": "its list omits archives", "by": "alice"}
+    told = keeper.module("restore_list", **why, check=True)
+    assert told["changed"] and (told["list"], told["lost"], told["transaction"]) == (kept, [late], None), told
+    assert set(keeper.listed()).isdisjoint(list(early)[1:]) and keeper.entries("list") == []
+
+    done = keeper.module("restore_list", **why)
+    assert not done["failed"] and (done["list"], done["lost"]) == (kept, [late]), done
+    entry = ListEntry(CLIENT, "its list omits archives", kept, (late,), done["transaction"], by="alice")
+    assert keeper.entries("list") == [entry]
+    assert not keeper.module("restore_list", **why)["changed"]
+
+    keeper.contents = early
+    assert keeper.known() == set(early) and keeper.nonce() > nonce
+    keeper.forget(done["repository_id"])
+    assert set(keeper.listed()) == set(early)
+    assert_all_restore(keeper)
+    keeper.backup(6)
+    assert keeper.module("audit", full=True)["verdict"] == "clean"
+    assert_all_restore(keeper)
+    outcome = keeper.maintain()
+    assert came_to(outcome) == OK, outcome.conclusion
+    keeper.contents.pop(next(iter(early)))
+    assert_all_restore(keeper)
+    assert b"objects found!\nArchive consistency check complete" in keeper.borg("check", "--verify-data").stderr
+
+
+def test_the_playbook_does_all_steps(keeper: Keeper) -> None:
+    early = dict(keeper.contents)
+    kept = keeper.transaction(list(early)[-1])
+    late = take_off_the_list(keeper, list(early)[1:])
+    named = keeper.play("restore_list", "--limit", CLIENT, backup_reason="its list omits archives")
+    assert "which list by -e backup_list_transaction" in named.stdout
+    why = {"backup_reason": "its list omits archives", "backup_list_transaction": kept, "backup_by": "alice"}
+    done = keeper.play("restore_list", "--limit", CLIENT, **why)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f'"list": {kept}' in done.stdout and late in done.stdout
+    shutil.rmtree(keeper.world.path / "attacker")
+    keeper.contents = early
+    keeper.backup(6)
+    assert_all_restore(keeper)
+
+
+def test_a_list_that_was_chosen_by_mistake_goes_again(keeper: Keeper) -> None:
+    first, _second, last = keeper.contents
+    newest = keeper.transaction(last)
+    done = keeper.module("restore_list", transaction=keeper.transaction(first), reason="too early", by="alice")
+    assert len(done["lost"]) == 2 and keeper.known() == {first}
+    done = keeper.module("restore_list", transaction=newest, reason="all of them", by="alice")
+    assert (done["lost"], len(done["restored"])) == ([], 2), done
+    shutil.rmtree(keeper.world.path / "attacker", ignore_errors=True)
+    assert keeper.known() == set(keeper.listed()) == set(keeper.contents)
+
+
+def test_a_list_that_leads_to_what_is_gone_is_refused(keeper: Keeper) -> None:
+    first, second, last = keeper.contents
+    of = {"reason": "try", "by": "alice"}
+    early = keeper.module("restore_list", transaction=0, **of)
+    assert early["failed"] and early["code"] == "refused" and "is kept of transaction 0 or before it" in early["msg"]
+    keeper.backup(3)
+    assert came_to(keeper.maintain()) == OK and keeper.known().isdisjoint([first])
+    gone = keeper.module("restore_list", transaction=keeper.transaction(last), **of)
+    assert gone["code"] == "refused" and "has archives that the maintenance of" in gone["msg"], gone
+    newest = keeper.backup(4)
+    keeper.borg("debug", "delete-obj", "::", second)
+    assert keeper.module("audit")["verdict"] == "alarm"
+    absent = keeper.module("restore_list", transaction=keeper.transaction(newest), **of)
+    assert absent["code"] == "archives_missing" and "1 archives of that list are not in" in absent["msg"], absent
+    assert keeper.entries("list") == []
+
+
+def assert_all_restore(keeper: Keeper) -> None:
+    for identifier, content in keeper.contents.items():
+        assert keeper.restored(identifier) == content

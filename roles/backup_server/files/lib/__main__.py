@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-_COMMANDS = ("gate",)
+_COMMANDS = ("gate", "restore-list")
 
 
 def main(argv: list[str]) -> int:
@@ -16,8 +16,10 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"usage: <lib_dir> {'|'.join(_COMMANDS)} [options]\n")
         return 2
     from paranoid_gate import main as gate
+    from paranoid_gate import restore_list
 
-    return gate.main(argv[1:])
+    commands = {"gate": gate.main, "restore-list": restore_list.main}
+    return commands[argv[0]](argv[1:])
 
 
 if __name__ == "__main__":

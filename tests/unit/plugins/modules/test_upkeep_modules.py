@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What audit, compact, rollback and unfreeze share: their options, their documentation, their failures."""
+"""What audit, compact, restore_list, rollback and unfreeze share: options, documentation, failures."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict imp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import module as _upkeep_module
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.compaction import Prospect
-from ansible_collections.paranoid.backup.plugins.modules import audit, compact, rollback, unfreeze
+from ansible_collections.paranoid.backup.plugins.modules import audit, compact, restore_list, rollback, unfreeze
 from module_call import call
 
 NEEDED: dict[ModuleType, dict[str, Any]] = {
     audit: {},
     compact: {},
+    restore_list: {"transaction": 3, "reason": "it omits archives", "by": "alice"},
     rollback: {"transaction": 3, "reason": "a stolen key"},
     unfreeze: {"reason": "disk replaced", "by": "alice"},
 }

@@ -105,3 +105,22 @@ def test_a_segment_that_shrank_since_it_was_listed_is_broken(tmp_path: Path) -> 
     (tmp_path / "5").write_bytes(content[:20])
     with pytest.raises(Broken, match="ends inside"):
         walk(file)
+
+
+def test_an_object_is_read_from_its_place_and_nothing_else(tmp_path: Path) -> None:
+    repository = FakeRepository(tmp_path / "repo")
+    repository.session([(key(1), b"one"), (key(2), b"two")])
+    path = str(repository.path)
+    number, offset, _size = repository.objects[key(2)]
+    assert _segments.read_object(path, key(2), number, offset, 3) == b"two"
+    for wrong in ((key(1), number, offset, 3), (key(2), number, offset + 1, 3), (key(2), number, offset, 2)):
+        with pytest.raises(Broken, match="not the object that should be here"):
+            _segments.read_object(path, *wrong)
+    with pytest.raises(Broken, match="ends inside an entry"):
+        _segments.read_object(path, key(2), number, 10_000, 3)
+    with pytest.raises(Broken, match="the file is not there"):
+        _segments.read_object(path, key(2), 7, offset, 3)
+    content = repository.segment(number).read_bytes()
+    repository.segment(number).write_bytes(content.replace(b"two", b"tow"))
+    with pytest.raises(Broken, match="wrong checksum"):
+        _segments.read_object(path, key(2), number, offset, 3)

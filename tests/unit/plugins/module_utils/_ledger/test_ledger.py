@@ -23,6 +23,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     Entry,
     FreezeEntry,
     LedgerError,
+    ListEntry,
     ReportedArchive,
     RepositoryEntry,
     RollbackEntry,
@@ -91,6 +92,7 @@ EVERY_KIND: list[Entry] = [
     FreezeEntry("web1", session="1" * 32, alarm=Alarm("history", "web1", ("12 objects gone", "nonce went back"))),
     UnfreezeEntry("web1", "a test", "anna"),
     RollbackEntry("web1", "back to Friday", (archive_id(3),), 13),
+    ListEntry("web1", "its list omits archives", 13, (archive_id(3),), 21, (archive_id(4),), "anna"),
 ]
 
 

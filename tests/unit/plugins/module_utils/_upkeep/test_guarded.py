@@ -30,7 +30,7 @@ def repository(tmp_path: Path) -> FakeRepository:
 def site(tmp_path: Path, repository: FakeRepository) -> Iterator[Site]:
     """A client that is held, audited once."""
     server: Any = SimpleNamespace(state_dir=str(tmp_path / "state"))
-    client: Any = SimpleNamespace(client="web1", repository=str(repository.path), compression="")
+    client: Any = SimpleNamespace(client="web1", repository=str(repository.path), compression="", hold_days=14)
     save_json(str(tmp_path / "state/web1/repository.json"), {"schema": 1, "id": "ab" * 32})
     with closing(Site(server, client)) as site:
         save_baseline(site, audit_since_baseline(site, "create")[1])
