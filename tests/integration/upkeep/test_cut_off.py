@@ -225,7 +225,7 @@ def roll_back_to(keeper: Keeper, snapshot: Path) -> None:
         _rollback.roll_back(held, target, _rollback.consequences(held, target, "try"), "cut")
 
 
-@pytest.mark.parametrize("step", ["_carry", "_replace", "run_borg", "save_baseline"])
+@pytest.mark.parametrize("step", ["carry_nonce", "swap_in", "run_borg", "save_baseline"])
 def test_a_rollback_to_a_copy_can_be_done_again(
     keeper: Keeper, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str
 ) -> None:
@@ -234,9 +234,9 @@ def test_a_rollback_to_a_copy_can_be_done_again(
     keeper.backup(5)
     nonce = keeper.nonce()
     with monkeypatch.context() as patch, pytest.raises(PowerCut):
-        patch.setattr(_rollback, step, only_moved_aside if step == "_replace" else no_power)
+        patch.setattr(_rollback, step, only_moved_aside if step == "swap_in" else no_power)
         roll_back_to(keeper, snapshot)
-    if step == "_replace":
+    if step == "swap_in":
         assert keeper.world.session("backup").conclusion.code == "repository_missing"
     else:
         assert keeper.nonce() >= nonce, "a backup that comes now begins with no older one"
