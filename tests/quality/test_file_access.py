@@ -45,6 +45,8 @@ ALLOWED = {
     ("_borg/index.py", "newest_index", "os.listdir"): BENEATH,
     ("_borg/repository.py", "_check_directory", "os.lstat"): BESIDE,
     ("_borg/repository.py", "end_swap", "os.rename"): BESIDE,
+    ("_borg/repository.py", "index_size", "os.listdir"): BENEATH,
+    ("_borg/repository.py", "index_size", "os.stat"): BENEATH,
     ("_borg/repository.py", "recorded_id", "open"): OWN,
     ("_borg/segments.py", "directories", "os.scandir"): BENEATH,
     ("_borg/segments.py", "files", "os.scandir"): BENEATH,

@@ -9,10 +9,15 @@ import configparser
 import json
 import os
 import stat
+from contextlib import suppress
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._common.files import open_beneath, save_json
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import (
+    directory_beneath,
+    open_beneath,
+    save_json,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
@@ -45,6 +50,14 @@ def check_repository(site: Site) -> str:
             f"{site.client.repository} holds repository {found[:12]}, but {site.name} has {expected[:12]}",
         )
     return found
+
+
+def index_size(repository: str) -> int:
+    """Return how many bytes the index and the hints of a repository have, all that lie there."""
+    with suppress(OSError), directory_beneath(repository) as directory:  # Whoever opens it says what is wrong.
+        names = [name for name in os.listdir(directory) if name.startswith(("index.", "hints."))]
+        return sum(os.stat(name, dir_fd=directory, follow_symlinks=False).st_size for name in names)
+    return 0
 
 
 def beside(repository: str) -> str:

@@ -20,19 +20,39 @@ from typing import Any, TypeVar
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 
 _PR_SET_PDEATHSIG = 1  # Linux prctl(2)
+_PR_SET_NO_NEW_PRIVS = 38
 _PROC_PDEATHSIG_CTL = 11  # FreeBSD procctl(2)
 _Stream = TypeVar("_Stream")
+_MIB = 1024 * 1024
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a process and all that it starts may use; None is no limit of ours.
+    """What a child may take: bytes of address space, bytes of one file, open files. Nobody leaves a core behind.
 
-    ``file_size``: bytes that a file may grow to; a write beyond fails with EFBIG, and no signal kills the writer.
+    A write beyond ``file_size`` fails with EFBIG, and no signal kills the writer.
+    There is no limit of processes: the kernel counts those of a user, other sessions' among them. Time is bounded by
+    who waits for the child.
     """
 
-    file_size: int | None = None
+    memory: int = resource.RLIM_INFINITY
+    file_size: int = resource.RLIM_INFINITY
+    files: int = 1024
+
+
+SSH = Limits(memory=1024 * _MIB)
+
+
+def limits_for_borg(index: int) -> Limits:
+    """Return the limits of a gate, or of the server's own Borg; ``index`` are the bytes of index and hints.
+
+    2 GiB are the first 13 million objects (153 bytes each), or a check of the densest segment that honest data makes.
+    A check holds the index three times while it grows, and hints take six times their size: eight covers both. An
+    index that a client has blown up gets no more than half of the machine, so that others keep theirs.
+    """
+    half = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return Limits(memory=min(2048 * _MIB + 8 * index, max(half, 512 * _MIB)))
 
 
 def account(name: str) -> pwd.struct_passwd:
@@ -44,15 +64,12 @@ def account(name: str) -> pwd.struct_passwd:
 
 
 async def spawn(
-    argv: Sequence[str],
-    user: pwd.struct_passwd,
-    env: dict[str, str],
-    limits: Limits = Limits(),
-    **streams: Any,
+    argv: Sequence[str], user: pwd.struct_passwd, env: dict[str, str], limits: Limits, **streams: Any
 ) -> Process:
-    """Start ``argv`` as ``user`` in a process group of its own, within ``limits``, with but ``env``, PATH and LANG.
+    """Start ``argv`` as ``user`` in a process group of its own, with nothing but ``env``, PATH and LANG.
 
-    The kernel kills it when this process dies (prctl(2) PR_SET_PDEATHSIG, procctl(2) PROC_PDEATHSIG_CTL).
+    The kernel kills it when this process dies (prctl(2) PR_SET_PDEATHSIG, procctl(2) PROC_PDEATHSIG_CTL), holds it to
+    ``limits``, and (Linux) gives it no rights of a setuid program.
     """
     base = {"PATH": _PATH, "LANG": "C.UTF-8", "HOME": "/nonexistent"}
     return await asyncio.create_subprocess_exec(
@@ -61,7 +78,7 @@ async def spawn(
         env={**base, **env},
         cwd="/",
         start_new_session=True,
-        preexec_fn=_arrange(os.getpid(), limits),
+        preexec_fn=_restrict(os.getpid(), limits),
         **_identity(user),
         **streams,
     )
@@ -99,20 +116,33 @@ def _identity(user: pwd.struct_passwd) -> dict[str, Any]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
-def _arrange(parent: int, limits: Limits) -> Callable[[], None]:
+def _restrict(parent: int, limits: Limits) -> Callable[[], None]:
     libc = ctypes.CDLL(None, use_errno=True)
+    wanted = (
+        (resource.RLIMIT_AS, limits.memory),
+        (resource.RLIMIT_FSIZE, limits.file_size),
+        (resource.RLIMIT_NOFILE, limits.files),
+        (resource.RLIMIT_CORE, 0),
+    )
+    ceilings = [(kind, _below(resource.getrlimit(kind)[1], value)) for kind, value in wanted]
 
     # It runs after the change of user, which would clear the death signal again.
     def arrange() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        for kind, ceiling in ceilings:
+            resource.setrlimit(kind, (ceiling, ceiling))
         if sys.platform.startswith("freebsd"):
-            wanted = ctypes.c_int(signal.SIGKILL)
-            libc.procctl(0, 0, _PROC_PDEATHSIG_CTL, ctypes.byref(wanted))
+            death = ctypes.c_int(signal.SIGKILL)
+            libc.procctl(0, 0, _PROC_PDEATHSIG_CTL, ctypes.byref(death))
         else:
             libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+            libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
-        if limits.file_size is not None:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_size, limits.file_size))
 
     return arrange
+
+
+def _below(ceiling: int, value: int) -> int:
+    """Return the lower of two limits, of which either may be infinite."""
+    return min((limit for limit in (ceiling, value) if limit != resource.RLIM_INFINITY), default=resource.RLIM_INFINITY)

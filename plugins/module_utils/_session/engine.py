@@ -23,7 +23,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg import repos
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp, utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock, port_lock, slot
-from ansible_collections.paranoid.backup.plugins.module_utils._common.process import Limits, account, spawn
+from ansible_collections.paranoid.backup.plugins.module_utils._common.process import SSH, account, spawn
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import (
     record_and_advance,
     record_session,
@@ -178,8 +178,9 @@ async def converse(session: Session, repository_id: str | None, plan: TrimPlan |
         argv = ssh.command(session.peer, session.id, socket_path, ssh_log, patience)
         pipe = asyncio.subprocess.PIPE
         try:
-            limits = Limits(file_size=SSH_LOG_LIMIT)
-            process = await spawn(argv, login, {}, limits, stdin=pipe, stdout=pipe, stderr=pipe)
+            process = await spawn(
+                argv, login, {}, replace(SSH, file_size=SSH_LOG_LIMIT), stdin=pipe, stdout=pipe, stderr=pipe
+            )
         except (OSError, SessionError):
             await gates.close(0)
             raise

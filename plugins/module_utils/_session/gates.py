@@ -15,11 +15,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import index_size
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import (
     account,
     end,
     kill_group,
+    limits_for_borg,
     pipe,
     spawn,
 )
@@ -38,7 +40,7 @@ _COUNTS = ("received", "sent", "put", "delete", "commits", "manifests")
 class GateOrder:
     """What the gates of one session may do. ``at_once`` bounds simultaneous connections, ``at_all`` all of them.
 
-    ``options`` are the gate's, until one of them has deleted something.
+    ``options`` are the gate's, until one of them has begun to write, or has ended without saying what it did.
     """
 
     policy: str
@@ -60,6 +62,7 @@ class Gates:
         self._running: set[asyncio.Task[None]] = set()
         self._processes: set[Process] = set()
         self._ending = False
+        self._is_budget_spent = False
         self._first_segment: int | None = None
         self.summary = GateSummary()
 
@@ -135,7 +138,7 @@ class Gates:
         server, client = self._site.server, self._site.client
         argv = [server.python, "-I", server.lib_dir, "gate", "--policy", self._order.policy]
         argv += ["--repository", client.repository, "--report-fd", str(report_end)]
-        if not self.summary.delete:  # What may be deleted is for one connection, not for each.
+        if not self._is_budget_spent:  # What may be deleted is for one connection, not for each.
             argv += self._order.options
         if self._order.repository_id is not None:
             argv += ["--repository-id", self._order.repository_id]
@@ -145,7 +148,8 @@ class Gates:
             argv += ["--quota", str(client.quota)]
         env = {"BORG_HOST_ID": server.host_id, "BORG_SELFTEST": "disabled"}
         streams: dict[str, Any] = {"stdin": connection, "stdout": connection, "stderr": asyncio.subprocess.PIPE}
-        return await spawn(argv, account(client.repository_user), env, pass_fds=(report_end,), **streams)
+        limits = limits_for_borg(index_size(client.repository))
+        return await spawn(argv, account(client.repository_user), env, limits, pass_fds=(report_end,), **streams)
 
     async def _read_errors(self, stream: asyncio.StreamReader) -> None:
         while raw := await stream.read(65536):
@@ -169,6 +173,7 @@ class Gates:
         finally:
             transport.close()
         if not ended:
+            self._is_budget_spent = True
             self._add(progress)
             if not self._ending:
                 self._note_trouble("error", "the gate ended without its report")
@@ -179,8 +184,9 @@ class Gates:
         match event:
             case {"event": "progress"}:
                 return _counts(event)
-            case {"event": "begin", "first_segment": int(number)} if self._first_segment is None:
-                self._first_segment = number
+            case {"event": "begin", "first_segment": int(number)}:
+                self._is_budget_spent = True
+                self._first_segment = number if self._first_segment is None else self._first_segment
             case {"event": "commit", "transaction": int(number)}:
                 self.summary = replace(self.summary, transaction=number)
             case {"event": "refused"}:

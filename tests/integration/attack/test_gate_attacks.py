@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fake_repository
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit
 from history import assert_history_stays, baseline_of, disk_use, roll_back
@@ -113,7 +114,7 @@ COMMIT = ("commit", {"compact": False})
 
 def flood_of_empty_objects(client: Hostile) -> None:
     for number in range(1, 20_000):
-        client.call("put", id=number.to_bytes(32, "little"), data=b"")
+        client.call("put", id=fake_repository.key(number), data=b"")
         if number % 1000 == 0:
             client.call("commit", compact=False)
 

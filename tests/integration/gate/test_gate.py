@@ -15,6 +15,7 @@ from typing import Any
 
 import msgpack
 import pytest
+from fake_repository import key
 from history import disk_use
 from hostile import MANIFEST_ID, Closed, Hostile, Refusal
 from real import Borg, Gate
@@ -209,13 +210,16 @@ def test_quota_counts_what_the_repository_remembers_of_objects(borg: Borg, kind:
     quota = disk_use(borg.repository) + 500_000
     with gate("append", borg, "--quota", str(quota)) as running, suppress(Refusal, Closed):
         running.client.hello()
+        objects = running.client.call("__len__")
         for number in range(1, 50_000):
-            running.client.call("put", id=number.to_bytes(32, "little"), data=b"")
+            running.client.call("put", id=key(number), data=b"")
+            objects += 1
             if kind != "empty objects":
-                running.client.call("delete", id=number.to_bytes(32, "little"))
+                running.client.call("delete", id=key(number))
             if number % 1000 == 0:
                 running.client.call("commit", compact=False)
-    assert quota - 300_000 < disk_use(borg.repository) <= quota
+    assert disk_use(borg.repository) <= quota
+    assert quota - 10_000 < objects * 512 <= quota + 512, "the memory that they take is at the quota first"
 
 
 def test_commit_after_a_refused_quota_is_refused(borg: Borg) -> None:

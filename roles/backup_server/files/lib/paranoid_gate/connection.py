@@ -16,17 +16,16 @@ import socket
 import sys
 from typing import NoReturn
 
-from borg.helpers import Error
+from borg.helpers import Error, IntegrityError
 from borg.repository import Repository
 
 from paranoid_gate.calls import Calls
-from paranoid_gate.errors import NO_SPACE, EndOfConnection, Refused
+from paranoid_gate.errors import NO_SPACE, OUT_OF_MEMORY, EndOfConnection, Refused, is_out_of_memory
 from paranoid_gate.events import Report
 from paranoid_gate.rpc import READ_SIZE, Message, Reader, pack_error, pack_result
 
 _HUNG_UP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 _LONG_CALLS = ("check", "open")  # may last long, and leave nothing half-done when they are cut short
-_WRITES = ("put", "delete", "commit", "save_key")  # may leave something half-done
 _GONE = (BrokenPipeError, ConnectionResetError)
 
 
@@ -89,7 +88,7 @@ class Connection:
         is_full = reason == "disk_full" and isinstance(error, OSError)
         shown = Repository.InsufficientFreeSpaceError("some", "none") if is_full else error
         self._send(pack_error(message, shown, self._path))
-        text = shown.get_message() if isinstance(shown, Error) else f"{type(shown).__name__}: {shown}"
+        text = _describe(shown)
         raise EndOfConnection(reason, f"{message.method}: {text}") from error
 
     def _watch(self) -> None:
@@ -98,7 +97,10 @@ class Connection:
 
 
 def _reason_to_end(method: str, error: Exception) -> str | None:
-    """Return why the connection must end after this error of a call, None if it may go on."""
+    """Return why the connection must end after this error of a call, None if it may go on.
+
+    What is not known to be harmless may have left Borg half-way: then nothing more is done with its state.
+    """
     match error:
         case Repository.InsufficientFreeSpaceError():
             return "disk_full"
@@ -106,5 +108,15 @@ def _reason_to_end(method: str, error: Exception) -> str | None:
             return "disk_full" if error.errno in NO_SPACE else "error"
         case Refused() | Repository.StorageQuotaExceeded() | Repository.ObjectNotFound():
             return None
+        case IntegrityError() if method == "get":
+            return None  # `borg check --verify-data` reads on after a damaged object
+        case Error() if method == "open":
+            return None  # nothing is open then
         case _:
-            return "error" if method in _WRITES else None
+            return "error"
+
+
+def _describe(error: Exception) -> str:
+    if is_out_of_memory(error):
+        return OUT_OF_MEMORY
+    return str(error.get_message()) if isinstance(error, Error) else f"{type(error).__name__}: {error}"

@@ -12,6 +12,22 @@ from borg.helpers import Error
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
+OUT_OF_MEMORY = (
+    "it needs more memory than the server gives to one process of Borg: run it again, for the limit grows with what is"
+    " committed; then give the server more memory"
+)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether the process was at its memory limit, also where Borg wraps that or has no exception for it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or (type(cause) is Exception and str(cause).startswith("hashindex_")):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
 class Refused(Error):  # type: ignore[misc]
     """Error: {}"""
 

@@ -100,13 +100,15 @@ def _serve(options: Options, report: Report) -> _Ending:
 
 
 def _explain(error: Exception) -> _Ending:
-    from paranoid_gate.errors import NO_SPACE, EndOfConnection
+    from paranoid_gate.errors import NO_SPACE, OUT_OF_MEMORY, EndOfConnection, is_out_of_memory
 
     match error:
         case EndOfConnection():
             return error.reason, error.detail
         case OSError():
             return "disk_full" if error.errno in NO_SPACE else "error", error.strerror or str(error)
+        case _ if is_out_of_memory(error):
+            return "error", OUT_OF_MEMORY
         case _:  # what Borg raises over damaged files has no common name
             return "error", f"{type(error).__name__}: {error}".partition("\n")[0]
 

@@ -15,6 +15,8 @@ _LOOK_EVERY = 8 * 1024 * 1024  # bytes written between two looks at the disk; fi
 _RESERVE_LIMIT = 1024 * 1024 * 1024  # bytes
 _RESERVE_SHARE = 50  # one part in so many of the disk
 _FREE_SHARE = 5  # one part in so many of what the other repositories leave; it stays free where no quota is set
+_FILE_RESERVE = 128 * 1024  # files: what fifty gates may begin between two looks
+_OBJECT_SIZE = 512  # bytes of memory that an object costs whoever opens the repository, also after it was deleted
 
 
 class Space:
@@ -38,13 +40,15 @@ class Space:
                 size = os.lstat(os.path.join(directory, name)).st_size
                 self._used += -(-size // _BLOCK) * _BLOCK
 
-    def charge(self, size: int, new_files: int = 0, index: int = 0) -> None:
+    def charge(self, size: int, new_files: int = 0, index: int = 0, objects: int = 0) -> None:
         """Count ``size`` bytes that are about to be written, in ``new_files`` files of their own.
 
-        ``index`` is by how many bytes the index has grown since ``measure``: each commit writes it anew.
+        ``index`` is by how many bytes the index has grown since ``measure``: each commit writes it anew. ``objects``
+        is how many there are and were: their memory may not exceed the quota either. Objects of honest clients are
+        larger than that, so that only floods of empty ones are told.
         """
         needed = size + new_files * _BLOCK
-        after = self._used + needed + index
+        after = max(self._used + needed + index, objects * _OBJECT_SIZE)
         if self._quota is not None and after > self._quota:
             raise Repository.StorageQuotaExceeded(format_file_size(self._quota), format_file_size(after))
         self._until_look -= needed
@@ -63,3 +67,9 @@ class Space:
             which = f"{format_file_size(share)}, four fifths of what others leave, as none is set"
             raise Repository.StorageQuotaExceeded(which, format_file_size(self._used))
         self._until_look = min(_LOOK_EVERY, max(free - reserve, _BLOCK))
+        if not disk.f_files:
+            return  # this file system makes inodes as it needs them
+        kept = min(_FILE_RESERVE, disk.f_files // _RESERVE_SHARE)
+        if disk.f_favail < kept:
+            raise Repository.InsufficientFreeSpaceError(f"{kept} inodes", f"{disk.f_favail} inodes")
+        self._until_look = min(self._until_look, max(disk.f_favail - kept, 1) * _BLOCK)

@@ -17,6 +17,7 @@ from paranoid_gate.guarded import ENTRY_SIZE, MANIFEST_ID, GuardedRepository
 from paranoid_gate.nonces import NonceGuard
 from paranoid_gate.policy import Options
 from paranoid_gate.quota import Space
+from paranoid_gate.spread import Spread
 from paranoid_gate.trim import TrimBudget
 
 _GONE_SIZE = 48  # bytes that the hints keep of each object that was deleted or replaced
@@ -39,10 +40,12 @@ class Writer:
         self._report = report
         self._counts = report.counts
         self._space = Space(options.path, options.quota)
+        self._spread = Spread()
         self._trim = TrimBudget(options.budget)
         self._nonces = NonceGuard(report.counts.received)
         self._first_segment = options.first_segment
-        self._begun = False
+        self._is_measured = False
+        self._in_transaction = False  # Borg's own flag is also set by a read that failed half-way
         self._index_size = 0
         self._doomed: Exception | None = None
 
@@ -58,6 +61,8 @@ class Writer:
             if position is not None and self._is_earlier(position[0]):
                 raise Refused("overwriting what is already stored")
             self._trim.check_new(key)
+            if position is None:
+                self._spread.check(key)
             self._charge(len(data) + ENTRY_SIZE + (0 if position is None else ENTRY_SIZE + _GONE_SIZE))
         self._repository.put(key, data)
         self._counts.put += 1
@@ -84,10 +89,11 @@ class Writer:
         """Commit without compaction; return the transaction's number."""
         if self._doomed is not None:
             raise self._doomed.with_traceback(None)  # else it keeps every refused message alive
-        if not self._repository._active_txn:
+        if not self._in_transaction:
             raise Refused("a commit of nothing")
         self._charge(LoggedIO.header_fmt.size, new_files=2)  # a segment of its own, and the one that came before
         self._repository.commit(compact=False)
+        self._in_transaction = False
         return int(self._repository.io.segment) - 1
 
     def reserve_nonces(self, following: int, start: int | None) -> None:
@@ -107,6 +113,7 @@ class Writer:
     def rollback(self) -> None:
         """Forget what is not committed, on the disk as well."""
         self._doomed = None
+        self._in_transaction = False
         repository = self._repository
         if repository._active_txn:
             # Closing the last segment may fail once, on a full disk; the second call deletes it all the same.
@@ -122,31 +129,38 @@ class Writer:
     def _begin(self) -> None:
         if self._doomed is not None:
             raise self._doomed.with_traceback(None)
-        repository = self._repository
-        if repository._active_txn:
+        if self._in_transaction:
             return
+        repository = self._repository
+        repository.rollback()  # what a read that failed left in memory is not what lies on the disk
         repository.prepare_txn(repository.get_transaction_id())
-        if not self._begun:
-            self._begun = True
-            if self._first_segment is None:
-                self._first_segment = int(repository.io.segment)
-                self._report.record_begin(self._first_segment)
-            self._space.measure()
-            self._index_size = int(repository.index.size())
-            manifest = repository.index.get(MANIFEST_ID)
-            if manifest is not None and not self._trim.is_empty:
-                self._trim.begin(self._stored_size(MANIFEST_ID, *manifest) - ENTRY_SIZE)
+        if not self._is_measured:
+            self._measure()
+            self._is_measured = True
+        self._in_transaction = True
+
+    def _measure(self) -> None:
+        repository = self._repository
+        if self._first_segment is None:
+            self._first_segment = int(repository.io.segment)
+            self._report.record_begin(self._first_segment)
+        self._space.measure()
+        self._index_size = int(repository.index.size())
+        manifest = repository.index.get(MANIFEST_ID)
+        if manifest is not None and not self._trim.is_empty:
+            self._trim.begin(self._stored_size(MANIFEST_ID, *manifest) - ENTRY_SIZE)
 
     def _is_earlier(self, segment: int) -> bool:
-        return segment < (self._first_segment or 0)
+        return self._first_segment is None or segment < self._first_segment
 
     def _stored_size(self, key: bytes, segment: int, offset: int) -> int:
         return int(self._repository.io.read(segment, offset, key, read_data=False))
 
     def _charge(self, size: int, new_files: int = 0) -> None:
-        growth = int(self._repository.index.size()) - self._index_size
+        index = self._repository.index
+        growth = int(index.size()) - self._index_size
         with self._dooming():
-            self._space.charge(size, new_files, growth)
+            self._space.charge(size, new_files, growth, len(index) + len(self._repository.shadow_index))
 
     @contextlib.contextmanager
     def _dooming(self) -> Iterator[None]:

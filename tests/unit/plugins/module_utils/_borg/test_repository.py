@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import repository_id
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import index_size, repository_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 
 ID = "0123456789abcdef" * 4
@@ -48,3 +48,13 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_without_config_there_is_no_repository(tmp_path: Path) -> None:
     assert repository_id(str(tmp_path)) is None
     assert repository_id(str(tmp_path / "nowhere")) is None
+
+
+def test_index_and_hints_are_measured_and_no_link_is_followed(tmp_path: Path) -> None:
+    assert index_size(str(tmp_path / "nowhere")) == 0
+    for name, size in (("index.7", 1000), ("hints.7", 200), ("integrity.7", 30), ("nonce", 4)):
+        (tmp_path / name).write_bytes(bytes(size))
+    assert index_size(str(tmp_path)) == 1200
+    (tmp_path / "large").write_bytes(bytes(10**6))
+    (tmp_path / "index.8").symlink_to("large")
+    assert index_size(str(tmp_path)) < 1300

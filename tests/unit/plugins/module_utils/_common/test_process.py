@@ -16,17 +16,26 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._common.process import Limits, account, end, pipe, spawn
+from ansible_collections.paranoid.backup.plugins.module_utils._common.process import (
+    SSH,
+    Limits,
+    account,
+    end,
+    limits_for_borg,
+    pipe,
+    spawn,
+)
 
 ROOT = os.geteuid() == 0
+MIB = 2**20
 ME = pwd.getpwuid(os.geteuid()).pw_name
 USERS = [ME, pytest.param("daemon", marks=pytest.mark.skipif(not ROOT, reason="NOT TESTED: only root changes users"))]
 
 PARENT = """
 import asyncio, sys
-from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account, spawn
+from ansible_collections.paranoid.backup.plugins.module_utils._common.process import SSH, account, spawn
 async def main():
-    process = await spawn(["/bin/sleep", "60"], account(sys.argv[1]), {})
+    process = await spawn(["/bin/sleep", "60"], account(sys.argv[1]), {}, SSH)
     print(process.pid, flush=True)
     await process.wait()
 asyncio.run(main())
@@ -58,7 +67,7 @@ def _alive(process: Path) -> bool:
 def test_end_kills_the_whole_group() -> None:
     async def scene() -> tuple[int | None, Path]:
         argv = ["/bin/sh", "-c", "sleep 60 & echo $!; wait"]
-        process = await spawn(argv, account(ME), {}, stdout=asyncio.subprocess.PIPE)
+        process = await spawn(argv, account(ME), {}, SSH, stdout=asyncio.subprocess.PIPE)
         grandchild = Path("/proc") / (await pipe(process.stdout).readline()).decode().strip()
         await end(process, 0)
         return process.returncode, grandchild
@@ -73,7 +82,7 @@ def test_a_child_gets_only_the_given_environment(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("SECRET", "x")
 
     async def scene() -> str:
-        process = await spawn(["/usr/bin/env"], account(ME), {"A": "1"}, stdout=asyncio.subprocess.PIPE)
+        process = await spawn(["/usr/bin/env"], account(ME), {"A": "1"}, SSH, stdout=asyncio.subprocess.PIPE)
         return str((await process.communicate())[0].decode())
 
     names = {line.split("=")[0] for line in asyncio.run(scene()).splitlines()}
@@ -92,6 +101,35 @@ def test_a_file_grows_to_its_limit_and_the_writer_lives_on(tmp_path: Path) -> No
     said, complained = asyncio.run(scene())
     assert said == b"alive\n" and b"File too large" in complained
     assert (tmp_path / "file").stat().st_size == 4096
+
+
+def run(script: str, limits: Limits) -> str:
+    """Run a script of the shell within limits; return what it says."""
+
+    async def scene() -> str:
+        streams: dict[str, Any] = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
+        process = await spawn(["/bin/sh", "-c", script], account(ME), {}, limits, **streams)
+        return str((await process.communicate())[0].decode())
+
+    return asyncio.run(scene())
+
+
+def test_a_child_has_its_limits_and_no_way_to_more_rights() -> None:
+    names = ("Max address space", "Max file size", "Max open files", "Max core file size")
+    lines = run("cat /proc/self/limits /proc/self/status", Limits(300 * MIB, 2 * MIB, 99)).splitlines()
+    found = {name: line.removeprefix(name).split()[:2] for line in lines for name in names if line.startswith(name)}
+    assert found == dict(zip(names, [[str(limit)] * 2 for limit in (300 * MIB, 2 * MIB, 99, 0)], strict=True))
+    assert "NoNewPrivs:\t1" in lines
+
+
+def test_memory_goes_by_the_index_and_ends_at_half_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = {"SC_PHYS_PAGES": 16 * 1024 * MIB // 4096, "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(os, "sysconf", pages.__getitem__)
+    assert limits_for_borg(0).memory == 2048 * MIB
+    assert limits_for_borg(100 * MIB).memory == 2848 * MIB
+    assert limits_for_borg(2**40).memory == 8192 * MIB
+    pages["SC_PHYS_PAGES"] = 1
+    assert limits_for_borg(0).memory == 512 * MIB
 
 
 def test_an_account_that_is_not_there() -> None:

@@ -71,3 +71,19 @@ def test_the_connections_of_a_session_add_up(tmp_path: Path) -> None:
 def test_a_report_that_breaks_off_is_trouble(tmp_path: Path, report: bytes) -> None:
     summary = understand(tmp_path, report)[0].summary
     assert (summary.trouble, summary.detail) == ("error", "the gate ended without its report")
+
+
+@pytest.mark.parametrize(
+    ("lines", "spent"),
+    [
+        ((b'{"event": "begin", "first_segment": 3}', b'{"event": "end", "reason": null}'), True),
+        ((b'{"event": "begin", "first_segment": 3}',), True),
+        ((b'{"event": "progress", "received": 3}',), True),
+        ((b'{"event": "open"}', b'{"event": "end", "reason": null}'), False),
+    ],
+    ids=["began to write", "began and was killed", "was killed", "only read"],
+)
+def test_the_budget_of_a_trim_is_handed_out_once(tmp_path: Path, lines: tuple[bytes, ...], spent: bool) -> None:
+    """A client can have its gate killed for want of memory: no gate after it may delete as much again."""
+    gates, _touched = understand(tmp_path, b"".join(line + b"\n" for line in lines))
+    assert gates._is_budget_spent is spent

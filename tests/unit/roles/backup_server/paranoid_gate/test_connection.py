@@ -9,20 +9,21 @@ import errno
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import msgpack
 import pytest
+from borg.helpers import IntegrityError
+from borg.locking import LockTimeout
 from borg.repository import Repository
-from paranoid_gate.calls import Calls
+from paranoid_gate.calls import HANDLERS, Calls
 from paranoid_gate.connection import Connection
 from paranoid_gate.errors import EndOfConnection, Refused
 from paranoid_gate.events import Report
-from paranoid_gate.policy import POLICIES
 
 WRITING = ("put", "delete", "commit", "save_key")
-READING = tuple(sorted(POLICIES["read"].calls))
+EVERY = tuple(sorted(HANDLERS))
 
 
 class Failing:
@@ -70,9 +71,9 @@ def served(
         os.close(outside[0])
 
 
-@pytest.mark.parametrize("method", WRITING)
-def test_an_error_in_a_writing_call_ends_the_connection(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
-    """What it left half-done must not be committed by a next call."""
+@pytest.mark.parametrize("method", EVERY)
+def test_an_error_in_any_call_ends_the_connection(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """What it left half-done must not be committed by a next call, nor taken for what is stored."""
     with (
         pytest.raises(EndOfConnection, match=f"{method}: ValueError: broken") as caught,
         served(monkeypatch, ValueError("broken"), (method, "commit")) as run,
@@ -90,12 +91,43 @@ def test_a_refusal_is_answered_and_the_connection_goes_on(monkeypatch: pytest.Mo
         assert len(run()) == len(WRITING)
 
 
-def test_a_reading_call_may_fail_and_tells_nothing_about_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    with served(monkeypatch, ValueError("in /secret/place"), READING) as run:
-        answers = run()
-    assert [answer[b"i"] for answer in answers] == list(range(len(READING)))
-    assert all(answer[b"exception_class"] == b"ValueError" for answer in answers)
-    assert b"/secret/place" not in msgpack.packb(answers)
+@pytest.mark.parametrize("method", EVERY)
+@pytest.mark.parametrize("error", [MemoryError(), Exception("hashindex_set failed")])
+def test_a_gate_without_memory_says_what_to_do(monkeypatch: pytest.MonkeyPatch, method: str, error: Exception) -> None:
+    with pytest.raises(EndOfConnection) as caught, served(monkeypatch, error, (method, "put")) as run:
+        run()
+    assert caught.value.reason == "error"
+    assert caught.value.detail.startswith(f"{method}: it needs more memory than the server gives")
+    assert caught.value.detail.endswith("give the server more memory")
+    assert caught.value.__notes__[0].count("exception_class") == 1
+
+
+def test_an_error_tells_nothing_about_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = ValueError("in /secret/place")
+    with pytest.raises(EndOfConnection) as caught, served(monkeypatch, error, ("get",)) as run:
+        run()
+    assert "ValueError" in caught.value.__notes__[0] and "/secret/place" not in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "goes_on"),
+    [
+        ("get", IntegrityError("broken"), True),
+        ("check", IntegrityError("broken"), False),
+        ("list", IntegrityError("broken"), False),
+        ("open", LockTimeout("lock"), True),
+        ("open", ValueError("broken"), False),
+        ("get", LockTimeout("lock"), False),
+    ],
+)
+def test_a_damaged_object_or_a_repository_that_is_in_use_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, method: str, error: Exception, goes_on: bool
+) -> None:
+    with suppress(EndOfConnection), served(monkeypatch, error, (method, method)) as run:
+        assert len(run()) == 2
+        assert goes_on
+        return
+    assert not goes_on
 
 
 @pytest.mark.parametrize("method", ["get", "put", "check"])

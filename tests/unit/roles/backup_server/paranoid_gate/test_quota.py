@@ -22,12 +22,26 @@ class Disk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, blocks: int, free: int) -> None:
         self.blocks, self.free, self.looks = blocks, free, 0
+        self.files, self.free_files = 0, 0  # as file systems that make inodes as they need them say
         monkeypatch.setattr(os, "statvfs", self._statvfs)
 
     def _statvfs(self, _path: str) -> os.statvfs_result:
         self.looks += 1
         root_only = self.free + 1000
-        return os.statvfs_result((BLOCK, BLOCK, self.blocks, root_only, self.free, 0, 0, 0, 0, 255))
+        return os.statvfs_result(
+            (
+                BLOCK,
+                BLOCK,
+                self.blocks,
+                root_only,
+                self.free,
+                self.files,
+                self.free_files + 1000,
+                self.free_files,
+                0,
+                255,
+            )
+        )
 
 
 def fits(path: Path, quota: int, size: int, **more: int) -> bool:
@@ -86,6 +100,22 @@ def test_the_reserve_stays_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     disk.free = reserve - 1
     with pytest.raises(Repository.InsufficientFreeSpaceError):
         Space(str(tmp_path), None).charge(1)
+
+
+@pytest.mark.parametrize(("files", "reserve"), [(1000 * 50, 1000), (2**40, 2**17)])
+def test_some_inodes_stay_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int, reserve: int) -> None:
+    disk = Disk(monkeypatch, 2**40, 2**40)
+    disk.files, disk.free_files = files, reserve + 2
+    space = Space(str(tmp_path), None)
+    space.charge(1, new_files=2)
+    disk.free_files = reserve - 1
+    with pytest.raises(Repository.InsufficientFreeSpaceError, match=f"{reserve} inodes"):
+        space.charge(1, new_files=2)
+
+
+def test_the_memory_of_objects_is_within_the_quota(tmp_path: Path) -> None:
+    assert fits(tmp_path, 100_000, 1, objects=100_000 // 512)
+    assert not fits(tmp_path, 100_000, 1, objects=100_000 // 512 + 1)
 
 
 def test_the_disk_is_looked_at_again_every_8_mib_and_sooner_when_it_is_almost_full(

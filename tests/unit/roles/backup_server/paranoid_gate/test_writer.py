@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from borg.helpers import IntegrityError
 from borg.repository import Repository
 from fake_repository import MANIFEST_ID, FakeRepository, key
 from gate_calls import gate_calls
 from history import disk_use
 from paranoid_gate.errors import Refused
+from paranoid_gate.events import Report
 from paranoid_gate.policy import Budget
+from paranoid_gate.quota import Space
 
 OLD = key(1)
 
@@ -247,6 +250,59 @@ def test_a_check_that_fails_opens_no_way_to_history(
             calls("put", id=OLD, data=b"other")
         with pytest.raises(Refused, match="deleting what is already stored"):
             calls("delete", id=OLD)
+
+
+@pytest.mark.parametrize("method", ["get", "list", "__len__"])
+def test_a_read_that_fails_opens_no_way_to_history(
+    repository: FakeRepository, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Borg replays in a transaction; what ends that early leaves an index of which nothing is true."""
+
+    def open_index(self: Repository, *_arguments: object) -> None:
+        monkeypatch.undo()
+        self.prepare_txn(None)
+        raise IntegrityError("broken")
+
+    monkeypatch.setattr(Repository, "open_index", open_index)
+    with gate_calls("append", repository.path) as calls:
+        calls("open", exclusive=True)
+        with pytest.raises(IntegrityError):
+            calls(method, **({"id": OLD} if method == "get" else {}))
+        with pytest.raises(Refused, match="a commit of nothing"):
+            calls("commit", compact=False)
+        with pytest.raises(Refused, match="overwriting what is already stored"):
+            calls("put", id=OLD, data=b"other")
+        with pytest.raises(Refused, match="deleting what is already stored"):
+            calls("delete", id=OLD)
+
+
+def test_a_beginning_that_fails_makes_everything_history(
+    repository: FakeRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it is known what came first, nothing is this session's own."""
+    with gate_calls("append", repository.path) as calls:
+        calls("open", exclusive=True)
+        with monkeypatch.context() as patch, pytest.raises(MemoryError):
+            patch.setattr(Report, "record_begin", lambda *_: (_ for _ in ()).throw(MemoryError))
+            patch.setattr(Space, "measure", lambda *_: (_ for _ in ()).throw(MemoryError))
+            calls("put", id=key(9), data=b"x")
+        for method, more in (("put", {"data": b"x"}), ("delete", {})):
+            with pytest.raises(Refused, match="already stored"):
+                calls(method, id=OLD, **more)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_objects_cost_memory_whether_they_are_there_or_were(repository: FakeRepository, deleted: bool) -> None:
+    """The quota has room for all bytes, and for the memory of 400 objects; five are there."""
+    with gate_calls("append", repository.path, quota=400 * 512) as calls:
+        calls("open", exclusive=True)
+        with pytest.raises(Repository.StorageQuotaExceeded):
+            for number in range(10, 500):
+                calls("put", id=key(number), data=b"")
+                if deleted:
+                    calls("delete", id=key(number))
+        counts = calls.inside._report.counts
+        assert counts.put == 396, "the first one beyond is told of by the next call"
 
 
 @pytest.mark.parametrize("method", ["put", "check"])
