@@ -106,11 +106,11 @@ def main() -> None:
     }
     module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
     wanted, watch = module.params, Stopwatch()
-    with at_work(module, "an audit", watch) as held:
-        before = held.ledger.freeze_state(held.name)
-        found = audit_and_record(held, full=wanted["full"], check=module.check_mode)
+    with at_work(module, "an audit", watch) as site:
+        before = site.ledger.freeze_state(site.name)
+        found = audit_and_record(site, full=wanted["full"], check=module.check_mode)
         if found.verdict != ALARM:
-            refuse_broken(held.ledger, held.name, utc_now())
+            refuse_broken(site.ledger, site.name, utc_now())
     result: dict[str, Any] = {"verdict": found.verdict, "findings": list(found.findings), **watch.to_dict()}
     if found.verdict == ALARM:
         frozen_now = before is None and not module.check_mode

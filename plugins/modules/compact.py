@@ -111,11 +111,11 @@ def main() -> None:
     module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
     wanted, watch = module.params, Stopwatch()
     limits = Limits(wanted["hold_days"], wanted["limit_bytes"], wanted["limit_ratio"])
-    with at_work(module, "a compaction", watch) as held:
-        ahead = look_ahead(held, limits, utc_now(), check=module.check_mode)
+    with at_work(module, "a compaction", watch) as site:
+        ahead = look_ahead(site, limits, utc_now(), check=module.check_mode)
         result = {"size": ahead.size, "freeable": ahead.freeable, "waiting": ahead.waiting}
         if not ahead.waiting and not module.check_mode:
-            result["size_after"] = compact(held).size_after
+            result["size_after"] = compact(site).size_after
     module.exit_json(changed=not ahead.waiting, **result, **watch.to_dict())
 
 

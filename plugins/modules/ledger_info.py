@@ -15,28 +15,28 @@ author:
 description:
   - Reads the ledger in which the backup server keeps what it saw of sessions, archives, audits, deletions, compactions
     and freezes, and checks its hash chain.
-  - A broken chain does not fail the task; it is told in RV(chain), for the play to act upon.
-  - It runs on the server, as root. Another ledger, such as a copy in a snapshot, is read by its O(path).
+  - A broken chain does not fail the task; RV(chain) reports it, for the play to act upon.
+  - It runs on the server, as root. To read another ledger, such as a copy in a snapshot, set O(path).
 options:
   path:
     description: The ledger's file.
     type: path
     default: /var/lib/paranoid-backup/ledger.sqlite
   client:
-    description: Only entries and state of this client.
+    description: Return only the entries and the state of this client.
     type: str
     default: ""
   kind:
-    description: Only entries of this kind. All kinds when it is empty.
+    description: Return only entries of this kind; all kinds if it is empty.
     type: str
     choices: ["", session, audit, trim, compaction, freeze, unfreeze, repository, rollback, list]
     default: ""
   since:
-    description: Only entries from this time on, in ISO 8601; UTC where it names no offset.
+    description: Return only entries from this time on, in ISO 8601; UTC if it names no offset.
     type: str
     default: ""
   limit:
-    description: At most so many entries, the newest. V(0) returns none, as for a check of the chain alone.
+    description: Return at most this many entries, the newest. V(0) returns none, to check only the chain.
     type: int
     default: 100
   verify:
@@ -46,7 +46,7 @@ options:
   known_head:
     description:
       - A head that was noted earlier and elsewhere, such as on another machine, in the form of RV(head).
-      - Only with it a ledger that was cut off, or written anew as a whole, is told from a whole one.
+      - Only this shows that a ledger was cut off, or written anew as a whole.
     type: str
     default: ""
 attributes:
@@ -105,7 +105,7 @@ chain:
       returned: success
       sample: ""
     checked:
-      description: How many entries were found whole.
+      description: How many entries were found to be whole.
       type: int
       returned: success
       sample: 4711
@@ -158,7 +158,7 @@ clients:
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -184,72 +184,72 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def look(options: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """Return what the module returns; LedgerError or ValueError, in one line, when it cannot."""
+def read_ledger(options: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Return the module's result; LedgerError or ValueError, in one line, if it cannot be read."""
     since = parse_time(options["since"]) if options["since"] else None
     known = parse_head(options["known_head"]) if options["known_head"] else EMPTY
     if options["limit"] < 0:
         raise ValueError("limit is a number of entries, 0 or more")
     with Ledger.read(options["path"]) as ledger:
         head = ledger.head()
-        chain = told_chain(ledger.verify(known)) if options["verify"] else None
-        records = ledger.entries(options["kind"], options["client"], since, options["limit"])
+        chain = describe_chain(ledger.verify(known)) if options["verify"] else None
+        rows = ledger.entries(options["kind"], options["client"], since, options["limit"])
         states = [ledger.state(options["client"])] if options["client"] else ledger.states()
     return {
         "head": str(head),
         "chain": chain,
-        "entries": [told_entry(record) for record in records],
-        "clients": [told_state(state, now) for state in states],
+        "entries": [describe_entry(row) for row in rows],
+        "clients": [describe_state(state, now) for state in states],
     }
 
 
 def parse_time(text: str) -> datetime:
-    """Return the aware time that ``text`` (ISO 8601, UTC by default) names; ValueError when it names none."""
+    """Return the aware time that ``text`` (ISO 8601, UTC by default) names; ValueError if it names none."""
     try:
-        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"since is a time like 2026-11-01 or 2026-11-01T03:00:00+01:00, not {text!r:.60}") from None
 
 
-def told_chain(report: ChainReport) -> dict[str, Any]:
-    """Return ``report`` as the module's documentation lists it."""
-    told = asdict(report)
-    return {name: told[name] for name in ("ok", "first_bad", "problem", "checked")}
+def describe_chain(report: ChainReport) -> dict[str, Any]:
+    """Return the fields of ``report`` that the module's documentation lists."""
+    content = asdict(report)
+    return {name: content[name] for name in ("ok", "first_bad", "problem", "checked")}
 
 
-def told_entry(record: LedgerRow) -> dict[str, Any]:
-    """Return one entry, its kind's fields beside its place in the chain."""
-    place = {"seq": record.seq, "time": record.time.isoformat(), "kind": record.kind, "hash": record.hash}
-    return {**asdict(record.entry), **place}
+def describe_entry(row: LedgerRow) -> dict[str, Any]:
+    """Return one entry: the fields of its kind, and its place in the chain."""
+    place = {"seq": row.seq, "time": row.time.isoformat(), "kind": row.kind, "hash": row.hash}
+    return {**asdict(row.entry), **place}
 
 
-def told_state(state: ClientState, now: datetime) -> dict[str, Any]:
+def describe_state(state: ClientState, now: datetime) -> dict[str, Any]:
     """Return a client's state; ``age`` is whole seconds before ``now``."""
     session = state.last_session.entry if state.last_session else None
     return {
         "client": state.client,
-        "last_session": told_time(state.last_session),
+        "last_session": format_time(state.last_session),
         "last_status": session.status if isinstance(session, SessionEntry) else "",
-        "last_success": told_time(state.last_success),
+        "last_success": format_time(state.last_success),
         "age": int((now - state.last_success.time).total_seconds()) if state.last_success else None,
         "frozen": alarm_line(state.frozen_by) if state.frozen_by else "",
     }
 
 
-def told_time(record: LedgerRow | None) -> str | None:
-    """Return the time of ``record`` in ISO 8601."""
-    return record.time.isoformat() if record else None
+def format_time(row: LedgerRow | None) -> str | None:
+    """Return the time of ``row`` in ISO 8601."""
+    return row.time.isoformat() if row else None
 
 
 def main() -> None:
-    """Read the options, read the ledger, tell what it says."""
+    """Read the options and the ledger, and return what it says."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        told = look(module.params, utc_now())
+        content = read_ledger(module.params, utc_now())
     except (LedgerError, ValueError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **told)
+    module.exit_json(changed=False, **content)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository i
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, require_words, spec
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.rollback import (
-    consequences,
+    plan_rollback,
     roll_back,
     target_snapshot,
     target_transaction,
@@ -114,17 +114,17 @@ def main() -> None:
     wanted = module.params
     require_words(module, "say why the repository goes back", "reason")
     evidence, moment = "", utc_now().strftime("%Y%m%dT%H%M%SZ")
-    with at_work(module, "a rollback", settled=not wanted["snapshot"]) as held:
+    with at_work(module, "a rollback", recover_first=not wanted["snapshot"]) as site:
         if wanted["snapshot"]:
-            target = target_snapshot(held, wanted["snapshot"])
+            target = target_snapshot(site, wanted["snapshot"])
         else:
-            target = target_transaction(held, wanted["transaction"])
-        entry = consequences(held, target, wanted["reason"])
+            target = target_transaction(site, wanted["transaction"])
+        entry = plan_rollback(site, target, wanted["reason"])
         if not module.check_mode:
-            evidence = roll_back(held, target, entry, moment)
-        repository_id = recorded_id(held)
-    told = {"transaction": entry.transaction, "lost": list(entry.lost), "restored": list(entry.restored)}
-    module.exit_json(changed=True, repository_id=repository_id, evidence=evidence, **told)
+            evidence = roll_back(site, target, entry, moment)
+        repository_id = recorded_id(site)
+    content = {"transaction": entry.transaction, "lost": list(entry.lost), "restored": list(entry.restored)}
+    module.exit_json(changed=True, repository_id=repository_id, evidence=evidence, **content)
 
 
 if __name__ == "__main__":

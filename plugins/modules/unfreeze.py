@@ -71,10 +71,10 @@ def main() -> None:
     module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
     wanted = module.params
     require_words(module, "say why the freeze is lifted, and who says so", "reason", "by")
-    with at_work(module, "an unfreeze") as held:
-        alarm = held.ledger.frozen_by(held.name)
+    with at_work(module, "an unfreeze") as site:
+        alarm = site.ledger.frozen_by(site.name)
         if alarm and not module.check_mode:
-            held.ledger.append(UnfreezeEntry(held.name, wanted["reason"], wanted["by"]))
+            site.ledger.append(UnfreezeEntry(site.name, wanted["reason"], wanted["by"]))
     module.exit_json(changed=alarm is not None, frozen=alarm_line(alarm) if alarm else "")
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an audit remembers of a repository, and how it goes to a file and back."""
+"""The baseline: what an audit keeps of a repository for the next one, and its form in a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA = 1
 class Directory:
     """The committed segments of one directory: how many, their bytes, a digest of numbers and sizes.
 
-    While ``mtime`` (ns) stands, no segment came to this directory or went.
+    While ``mtime`` (ns) is the same, no segment was added to this directory or removed from it.
     """
 
     number: int
@@ -28,13 +28,12 @@ class Directory:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The state of a repository after a session.
+    """The state of a repository after a session. None means unknown; sizes are bytes.
 
-    ``transaction`` is the last committed segment, -1 in an empty repository; ``objects`` counts what the index holds;
-    ``manifest`` is the stored size of the list of archives (bytes), ``manifest_floor`` the size below which the next
-    backup's has certainly lost some; ``config`` a digest; ``nonce`` the first that is not reserved; ``freeable`` what
-    the next compaction could free (bytes); ``compression`` what the last backup was told to use, empty where unknown.
-    None is unknown, too.
+    ``transaction`` is the last committed segment, -1 in an empty repository; ``objects`` counts the index's entries;
+    ``manifest`` is the stored size of the list of archives; below ``manifest_floor``, the next backup's list has
+    certainly lost some; ``config`` is a digest; ``nonce`` is the first that is not reserved; ``freeable`` is what the
+    next compaction could free; ``compression`` is what the last backup was told to use, empty if unknown.
     """
 
     transaction: int
@@ -49,16 +48,16 @@ class Baseline:
 
     @property
     def size(self) -> int:
-        """Bytes of all committed segments."""
+        """The size of all committed segments, in bytes."""
         return sum(directory.size for directory in self.directories)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can keep."""
+        """Return the baseline as JSON can hold it."""
         return {"schema": SCHEMA, **asdict(self)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Baseline:
-        """Return the baseline that ``to_dict`` gave; raise ValueError for anything else."""
+        """Return the baseline that ``to_dict`` wrote; ValueError if ``content`` is anything else."""
         try:
             if content["schema"] != SCHEMA:
                 raise ValueError(f"a baseline of schema {content['schema']}")

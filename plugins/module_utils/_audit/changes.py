@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the segments of a session say that it did.
+"""What a session did, read from its segments.
 
-Borg writes DELETE only for an object that exists, and replaces an object by DELETE and PUT. So among the segments
-since the last audit a DELETE that no PUT of the same id precedes is of an older object: gone, or overwritten where a
-PUT follows.
+Borg writes DELETE only for an object that exists, and replaces an object by DELETE and PUT. So if no PUT of the same
+id precedes a DELETE in the segments since the last audit, the object is older than they are. It is overwritten if a
+PUT follows, and gone if none does.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments imp
     entries,
 )
 
-_DELETED_LIMIT = 4_000_000  # ids held in memory
+_DELETED_LIMIT = 4_000_000  # ids kept in memory
 
 
 class TooMany(Exception):
-    """More deletions than an audit follows; the message is one line."""
+    """There are more deletions than an audit can follow; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Changes:
     """What a session did: entries ``put`` and ``deleted``, older objects ``gone`` and ``overwritten``, ``commits``.
 
-    ``manifests`` are the stored sizes of the lists of archives, in order; ``manifest_deleted`` when it ends without
-    one; ``size`` is that of all its segments; ``freed`` by how much freeable bytes grew, None where unknown. Bytes.
+    ``manifests`` are the stored sizes of its lists of archives, in order; ``manifest_deleted`` tells that it ended
+    without one; ``size`` is that of all its segments; ``freed`` is how much the freeable bytes grew by, None if
+    unknown. Sizes are bytes.
     """
 
     put: int = 0
@@ -50,7 +51,7 @@ class Changes:
 
     @property
     def stored(self) -> dict[str, int]:
-        """Return how many ``objects`` and ``bytes`` came and stayed: what was replaced at once does not count."""
+        """How many ``objects`` and ``bytes`` were added and stayed; what the session replaced itself is left out."""
         return {
             "objects": max(0, self.put - self.deleted),
             "bytes": max(0, self.size - max(0, self.freed or 0)),
@@ -58,7 +59,7 @@ class Changes:
 
 
 def read_changes(segments: Sequence[File]) -> Changes:
-    """Return what these segments did; raise Broken, OSError or TooMany."""
+    """Return what the session that wrote these segments did; raise Broken, OSError or TooMany."""
     counts = [0, 0, 0]
     deleted: set[bytes] = set()
     manifests = []
@@ -74,7 +75,7 @@ def read_changes(segments: Sequence[File]) -> Changes:
                 deleted.add(key)
                 if len(deleted) > _DELETED_LIMIT:
                     raise TooMany(f"more than {_DELETED_LIMIT} objects were deleted")
-    gone, overwritten = _older(segments, deleted) if deleted else (0, 0)
+    gone, overwritten = _count_older(segments, deleted) if deleted else (0, 0)
     return Changes(
         put=counts[PUT],
         deleted=counts[DELETE],
@@ -87,11 +88,11 @@ def read_changes(segments: Sequence[File]) -> Changes:
     )
 
 
-def _older(segments: Sequence[File], deleted: set[bytes]) -> tuple[int, int]:
-    """Return how many of ``deleted`` were there before and are gone now, and how many are replaced."""
-    older: dict[bytes, bool] = {}  # id of an older object: is it there at the end?
+def _count_older(segments: Sequence[File], deleted: set[bytes]) -> tuple[int, int]:
+    """Return how many of the ``deleted`` objects existed before and are gone, and how many were overwritten."""
+    older: dict[bytes, bool] = {}  # id of an older object: does it exist at the end?
     own: set[bytes] = set()
-    for tag, key in _operations(segments, deleted):
+    for tag, key in _read_operations(segments, deleted):
         if key in older:
             older[key] = tag == PUT
         elif key not in own:
@@ -103,7 +104,7 @@ def _older(segments: Sequence[File], deleted: set[bytes]) -> tuple[int, int]:
     return len(older) - overwritten, overwritten
 
 
-def _operations(segments: Sequence[File], keys: set[bytes]) -> Iterator[tuple[int, bytes]]:
+def _read_operations(segments: Sequence[File], keys: set[bytes]) -> Iterator[tuple[int, bytes]]:
     for file in segments:
         for tag, key, _offset, _size in entries(file):
             if key in keys:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Optional
+from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit
@@ -20,9 +20,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._config.site impor
 _LIMIT = 16 * 1024 * 1024
 
 
-def audit_since_baseline(
-    site: Site, policy: str, budget: Optional[Budget] = None
-) -> tuple[AuditVerdict, Optional[Baseline]]:
+def audit_since_baseline(site: Site, policy: str, budget: Budget | None = None) -> tuple[AuditVerdict, Baseline | None]:
     """Audit what was done under ``policy`` since the last audit; the caller holds the client's lock.
 
     The next audit compares with the second, once the ledger has the verdict and ``keep_baseline`` was called.
@@ -38,7 +36,7 @@ def audit_since_baseline(
     return audit(site.client.repository, old, policy, budget, site.client.compression)
 
 
-def save_baseline(site: Site, baseline: Optional[Baseline]) -> None:
+def save_baseline(site: Site, baseline: Baseline | None) -> None:
     """Have the next audit compare with ``baseline``, or with the same as this one where there is none.
 
     The list of archives of that state is kept, for it may be the last one before a client takes it.
@@ -65,7 +63,7 @@ def last_baseline(site: Site) -> Baseline:
     return found
 
 
-def load_baseline(path: str) -> Optional[Baseline]:
+def load_baseline(path: str) -> Baseline | None:
     """Return the baseline at ``path``, None before the first audit; ValueError when it is not one."""
     try:
         with open(path, encoding="utf-8") as handle:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One session per client and a bounded number per server, by flock: the kernel releases both on any death."""
+"""Locks by flock: one session per client, a bounded number per server. The kernel releases them with the process."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from contextlib import contextmanager
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 
-_POLL = 0.2  # seconds between two looks for what is taken
+_POLL = 0.2  # seconds between two attempts
 
 
 @contextmanager
 def client_lock(run_dir: str, client: str, note: str) -> Iterator[None]:
-    """Hold the lock of one client; SessionError ``locked`` at once when another session has it."""
-    with _noted(os.path.join(run_dir, "locks", client), client, note, 0):
+    """Hold the lock of one client; SessionError ``locked`` at once if another session has it."""
+    with _noted_lock(os.path.join(run_dir, "locks", client), client, note, 0):
         yield
 
 
 @contextmanager
 def port_lock(run_dir: str, host: str, note: str, patience: float) -> Iterator[None]:
-    """Hold a host's one port (transport ssh), which its own sessions share with those that it holds as a keyholder.
+    """Hold the lock of a host's only port (transport ssh); its own sessions and those as a keyholder share it.
 
-    SessionError ``locked`` when it stays taken for ``patience`` seconds.
+    SessionError ``locked`` if another session keeps it for ``patience`` seconds.
     """
-    with _noted(os.path.join(run_dir, "ports", host), host, note, patience):
+    with _noted_lock(os.path.join(run_dir, "ports", host), host, note, patience):
         yield
 
 
 @contextmanager
-def _noted(path: str, host: str, note: str, patience: float) -> Iterator[None]:
+def _noted_lock(path: str, host: str, note: str, patience: float) -> Iterator[None]:
     deadline = time.monotonic() + patience
     while (descriptor := _try_lock(path)) is None and time.monotonic() < deadline:
         time.sleep(_POLL)
@@ -50,7 +50,7 @@ def _noted(path: str, host: str, note: str, patience: float) -> Iterator[None]:
 
 @contextmanager
 def slot(run_dir: str, slots: int, patience: float, clock: Callable[[], float] = time.monotonic) -> Iterator[int]:
-    """Hold one of ``slots`` places, waiting for it at most ``patience`` seconds; SessionError ``no_slot``."""
+    """Hold one of the server's slots; SessionError ``no_slot`` if none gets free within ``patience`` seconds."""
     deadline = clock() + patience
     while True:
         for number in range(slots):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Child processes that cannot outlive the session: death signal, group, user and limits of their own."""
+"""Child processes that cannot outlive the session; each has its own process group, user and limits."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def limits_for_borg(index: int) -> Limits:
 
 
 def account(name: str) -> pwd.struct_passwd:
-    """Return the account ``name``, or raise SessionError when provisioning has not made it."""
+    """Return the account ``name``; SessionError if provisioning has not made it."""
     try:
         return pwd.getpwnam(name)
     except KeyError:
@@ -85,14 +85,14 @@ async def spawn(
 
 
 def pipe(stream: _Stream | None) -> _Stream:
-    """Return a stream of a process that ``spawn`` was asked to make a pipe of."""
+    """Return ``stream``, which ``spawn`` was asked to open as a pipe; TypeError if it was not."""
     if stream is None:
         raise TypeError("the process was started without this pipe")
     return stream
 
 
 async def end(process: Process, grace: float) -> None:
-    """Wait ``grace`` seconds for the process to end by itself, then kill its whole group and reap it."""
+    """Wait ``grace`` seconds for the process to end by itself, then kill its whole group; reap it."""
     try:
         await asyncio.wait_for(process.wait(), grace)
     except TimeoutError:
@@ -101,7 +101,7 @@ async def end(process: Process, grace: float) -> None:
 
 
 def kill_group(process: Process) -> None:
-    """Kill the process group that ``spawn`` made, if it still has a member."""
+    """Kill the process group that ``spawn`` made, if any member is left."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -126,7 +126,7 @@ def _restrict(parent: int, limits: Limits) -> Callable[[], None]:
     )
     ceilings = [(kind, _below(resource.getrlimit(kind)[1], value)) for kind, value in wanted]
 
-    # It runs after the change of user, which would clear the death signal again.
+    # The child runs this after the change of user, which would clear the death signal.
     def arrange() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         for kind, ceiling in ceilings:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The server's record and the clients' records, as the role backup_server writes them."""
+"""The configuration of the server and of each client, from the files that the role backup_server writes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
 
 SCHEMA = 1
-# Where the role writes them, on Debian and on FreeBSD.
+# The role writes them there, on Debian and on FreeBSD.
 _USUAL, _ON_FREEBSD = "/etc/paranoid-backup", "/usr/local/etc/paranoid-backup"
 _LIMIT = 64 * 1024
 _Config = TypeVar("_Config", "ServerConfig", "ClientConfig")
 
 
 class ConfigError(Exception):
-    """A record is missing or not what the role would have written; the message is one line."""
+    """A file is missing, or the role would not have written it so; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,9 @@ class ServerConfig:
 class ClientConfig:
     """``clients/<client>.json``. ``quota`` and ``trim_max_bytes`` are bytes; timeouts, where set, replace the server's.
 
-    ``keyholder`` is the client that performs ``maintain`` in this one's stead;
-    ``retention`` are rules as `_retention.parse_rules` takes them; ``hold_days`` go by between trim and compaction;
-    ``check_seconds`` is what one maintenance may spend on checking, 0 for none; ``compression`` is the one that the
-    client was told to use.
+    ``keyholder`` is the client that performs ``maintain`` in this one's stead; ``retention`` are rules for
+    `_retention.rules.parse_rules`; ``hold_days`` must pass between trim and compaction; ``check_seconds`` is what one
+    maintenance may spend on checking, 0 for none; ``compression`` is what the client was told to use.
     """
 
     client: str
@@ -83,7 +82,7 @@ class ClientConfig:
 
 
 def load_server(config_dir: str) -> ServerConfig:
-    """Read ``<config_dir>/server.json``; RecordError when this machine is not a provisioned server."""
+    """Read ``<config_dir>/server.json``; ConfigError if this machine is not a provisioned server."""
     path = os.path.join(_found(config_dir), "server.json")
     return _load(ServerConfig, path, "this machine is not a provisioned server")
 
@@ -91,14 +90,14 @@ def load_server(config_dir: str) -> ServerConfig:
 def load_client(config_dir: str, client: str) -> ClientConfig:
     """Read ``<config_dir>/clients/<client>.json``; the caller has validated the name."""
     path = os.path.join(_found(config_dir), "clients", client + ".json")
-    record = _load(ClientConfig, path, f"client {client} is not provisioned on this server")
-    if record.client != client or record.transport not in ("socket", "ssh"):
+    config = _load(ClientConfig, path, f"client {client} is not provisioned on this server")
+    if config.client != client or config.transport not in ("socket", "ssh"):
         raise ConfigError(f"{path} does not describe client {client}: run site.yml for it again")
-    return record
+    return config
 
 
 def load_peer(config_dir: str, client: ClientConfig) -> ClientConfig:
-    """Return the configuration of the host that works in the client's stead: its keyholder, or itself without one."""
+    """Return the configuration of the host that works for the client: its keyholder, or itself if it has none."""
     if client.keyholder is None:
         return client
     if not valid_client_name(client.keyholder) or client.keyholder == client.client:
@@ -107,7 +106,7 @@ def load_peer(config_dir: str, client: ClientConfig) -> ClientConfig:
 
 
 def _found(config_dir: str) -> str:
-    """Return FreeBSD's place when the usual one is asked for and only that is there."""
+    """Return FreeBSD's directory if the usual one is asked for and only FreeBSD's exists."""
     elsewhere = config_dir == _USUAL and not os.path.isdir(_USUAL) and os.path.isdir(_ON_FREEBSD)
     return _ON_FREEBSD if elsewhere else config_dir
 
@@ -138,6 +137,6 @@ def _build(kind: type[_Config], path: str, content: Any) -> _Config:
 
 
 def _fits(value: object, annotation: str) -> bool:
-    """Compare by the annotation's text: Python 3.9 cannot evaluate ``int | None``."""
+    """Tell whether a value fits its field, by the annotation's text, which is what a dataclass keeps of it here."""
     names = [part.split("[")[0] for part in annotation.split(" | ")]
     return ("None" if value is None else type(value).__name__) in names

@@ -20,7 +20,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger imp
 
 @dataclass(frozen=True)
 class Site:
-    """Where work on one client's repository is done. Close it (``contextlib.closing``): it may hold the ledger open."""
+    """The place of work on one client's repository. Close it (``contextlib.closing``): it may hold the ledger open."""
 
     server: ServerConfig
     client: ClientConfig
@@ -42,7 +42,7 @@ class Site:
             del self.__dict__["ledger"]
 
     def state_file(self, name: str) -> str:
-        """Return the path of one of the files that the server keeps of this client, out of reach of its user."""
+        """Return the path of a file that the server keeps about this client, out of reach of the repository's user."""
         return os.path.join(self.server.state_dir, self.name, name)
 
 

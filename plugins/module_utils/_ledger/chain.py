@@ -9,7 +9,6 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Optional
 
 GENESIS = "0" * 64
 _HEAD = re.compile(r"(\d{1,18}):([0-9a-f]{64})\Z")
@@ -46,7 +45,7 @@ class ChainReport:
     ok: bool
     head: ChainHead
     checked: int
-    first_bad: Optional[int] = None
+    first_bad: int | None = None
     problem: str = ""
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the ledger can hold: one frozen dataclass for each kind of entry, and their canonical JSON."""
+"""The ledger's entries: one frozen dataclass for each kind, and their canonical JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any, Optional, Union
+from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
@@ -42,8 +42,8 @@ class ReportedArchive:
 class SessionEntry:
     """One session as it ended; the fields are those of its result in docs/architecture.md.
 
-    ``commits`` and ``manifests`` are what the gate saw; ``audit`` is the verdict, empty when none was made;
-    ``stored_objects`` and ``stored_bytes`` are what the audit found to have come.
+    The gate counted ``commits`` and ``manifests``; ``audit`` is the verdict, empty without an audit; the audit counted
+    ``stored_objects`` and ``stored_bytes``, which the session added.
     """
 
     client: str
@@ -61,8 +61,8 @@ class SessionEntry:
     commits: int = 0
     manifests: int = 0
     refused: int = 0
-    transaction: Optional[int] = None
-    archive: Optional[ReportedArchive] = None
+    transaction: int | None = None
+    archive: ReportedArchive | None = None
     audit: str = ""
     stored_objects: int = 0
     stored_bytes: int = 0
@@ -71,7 +71,8 @@ class SessionEntry:
     def arrived(self) -> bool:
         """Whether its archive arrived: the session was ok, and the gate saw a commit with a manifest.
 
-        The ledger's column ``arrived`` says the same in SQL.
+        The ledger's column ``arrived`` says the same in SQL. The verb is compared by name, here as there: the ledger
+        keeps the names of verbs and stands below `_session`, which defines them.
         """
         proven = self.status == "ok" and self.commits > 0 and self.manifests > 0
         return self.verb == "backup" and proven and self.archive is not None
@@ -79,26 +80,26 @@ class SessionEntry:
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """A verdict on a repository: clean, expected or alarm. ``gone`` counts objects, ``freeable`` is bytes."""
+    """An audit's verdict: clean, expected or alarm. ``gone`` counts objects, ``freeable`` is bytes."""
 
     client: str
     session: str
     verdict: str
     findings: tuple[str, ...] = ()
-    transaction: Optional[int] = None
+    transaction: int | None = None
     gone: int = 0
     freeable: int = 0
 
 
 @dataclass(frozen=True)
 class TrimEntry:
-    """Archives (ids) that the server asked to delete, and those that were deleted, asked for now or earlier."""
+    """Ids of the archives that the server asked to delete, and of those deleted, whether asked for now or earlier."""
 
     client: str
     session: str
     requested: tuple[str, ...]
     deleted: tuple[str, ...]
-    transaction: Optional[int] = None
+    transaction: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,22 +109,22 @@ class CompactionEntry:
     client: str
     size_before: int
     size_after: int
-    transaction: Optional[int] = None
+    transaction: int | None = None
 
 
 @dataclass(frozen=True)
 class FreezeEntry:
-    """From now on the repository is not compacted. Entries of 0.1.0 have a sentence, ``reason``, and no alarm."""
+    """The repository is not compacted from now on. Entries of 0.1.0 have a sentence, ``reason``, and no alarm."""
 
     client: str
     reason: str = ""
     session: str = ""
-    alarm: Optional[Alarm] = None
+    alarm: Alarm | None = None
 
 
 @dataclass(frozen=True)
 class UnfreezeEntry:
-    """A person has looked: ``by`` lifted the freeze for this reason."""
+    """A person, ``by``, looked and lifted the freeze for this reason."""
 
     client: str
     reason: str
@@ -132,7 +133,7 @@ class UnfreezeEntry:
 
 @dataclass(frozen=True)
 class RepositoryEntry:
-    """A new, empty repository: what earlier ones of this client held is history."""
+    """A new, empty repository: the archives of the client's earlier ones no longer count."""
 
     client: str
     repository_id: str
@@ -141,12 +142,12 @@ class RepositoryEntry:
 
 @dataclass(frozen=True)
 class RollbackEntry:
-    """The repository went back to an earlier state: ``lost`` archives (ids) went, ``restored`` ones came back."""
+    """A rollback to an earlier state: the archives (ids) that were ``lost``, and those that came back, ``restored``."""
 
     client: str
     reason: str
     lost: tuple[str, ...] = ()
-    transaction: Optional[int] = None
+    transaction: int | None = None
     restored: tuple[str, ...] = ()
 
 
@@ -161,22 +162,22 @@ class ListEntry:
     reason: str
     kept: int
     lost: tuple[str, ...] = ()
-    transaction: Optional[int] = None
+    transaction: int | None = None
     restored: tuple[str, ...] = ()
     by: str = ""
 
 
-Entry = Union[
-    SessionEntry,
-    AuditEntry,
-    TrimEntry,
-    CompactionEntry,
-    FreezeEntry,
-    UnfreezeEntry,
-    RepositoryEntry,
-    RollbackEntry,
-    ListEntry,
-]
+Entry = (
+    SessionEntry
+    | AuditEntry
+    | TrimEntry
+    | CompactionEntry
+    | FreezeEntry
+    | UnfreezeEntry
+    | RepositoryEntry
+    | RollbackEntry
+    | ListEntry
+)
 KINDS: dict[str, type[Entry]] = {
     "session": SessionEntry,
     "audit": AuditEntry,
@@ -206,9 +207,9 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class KnownArchive:
-    """An archive whose arrival the server itself recorded. Not ``good`` when its session's audit was an alarm.
+    """An archive whose arrival the server itself recorded. It is not ``good`` if its session's audit was an alarm.
 
-    ``transaction`` is the one that brought it; ``stored_objects`` and ``stored_bytes`` are what came with it.
+    ``transaction`` added it; ``stored_objects`` and ``stored_bytes`` were added with it.
     """
 
     id: str
@@ -219,13 +220,13 @@ class KnownArchive:
     original_size: int = 0
     deduplicated_size: int = 0
     nfiles: int = 0
-    transaction: Optional[int] = None
+    transaction: int | None = None
     stored_objects: int = 0
     stored_bytes: int = 0
 
 
 def encode(entry: Entry) -> tuple[str, str, str]:
-    """Return kind, client and canonical JSON of ``entry``: every text printable, in one line and capped."""
+    """Return kind, client and canonical JSON of ``entry``; every text is made printable, one line, and short enough."""
     content = {name: _clean(name, value) for name, value in asdict(entry).items()}
     client = content.pop("client")
     if not client or client != entry.client:
@@ -240,7 +241,7 @@ def encode(entry: Entry) -> tuple[str, str, str]:
 
 
 def decode(kind: str, client: str, body: str) -> Entry:
-    """Return the entry that ``encode`` wrote; fields of a newer version are left out. ValueError when it is none."""
+    """Return the entry that ``encode`` wrote, without a newer version's fields; ValueError if it is no entry."""
     try:
         entry_type, content = KINDS[kind], json.loads(body)
         entry: Entry = _build(entry_type, {**content, "client": client})
@@ -250,7 +251,7 @@ def decode(kind: str, client: str, body: str) -> Entry:
 
 
 def make_session_entry(result: Mapping[str, Any]) -> SessionEntry:
-    """Return the ledger's entry for a session's result of the form in docs/architecture.md."""
+    """Return the ledger's entry for a session's result, whose form docs/architecture.md describes."""
     gate, archive, audit = result["gate"], result["archive"], result["audit"]
     stored = result.get("stored") or {"objects": 0, "bytes": 0}
     content = {

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Optional, Union
+from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm, alarm_from_words
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
@@ -45,23 +45,23 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.history im
 
 NAME = "ledger.sqlite"
 _BATCH = 2000
-_Value = Union[str, int]
+_Value = str | int
 
 
 @dataclass(frozen=True)
 class ClientState:
-    """What the ledger knows of a client now; ``frozen_by`` is None when it is not frozen."""
+    """What the ledger knows of a client now; ``frozen_by`` is None if it is not frozen."""
 
     client: str
-    last_session: Optional[LedgerRow]
-    last_success: Optional[LedgerRow]
-    frozen_by: Optional[Alarm]
+    last_session: LedgerRow | None
+    last_success: LedgerRow | None
+    frozen_by: Alarm | None
 
 
 class Ledger:
-    """An open ledger. Every method raises LedgerError, with one line, for what the file or the disk can do to it.
+    """An open ledger. Every method raises LedgerError, with one line, if the file or the disk fails.
 
-    Each reading method sees one consistent state; writers wait for it no longer than one query takes.
+    Each reading method sees one consistent state, and keeps writers waiting no longer than one query takes.
     """
 
     def __init__(self, path: str, connection: sqlite3.Connection, clock: Callable[[], datetime]) -> None:
@@ -71,7 +71,7 @@ class Ledger:
 
     @classmethod
     def open(cls, path: str, clock: Callable[[], datetime] = utc_now) -> Ledger:
-        """Open the ledger at ``path`` to append to it; make it, mode 0600, when there is none."""
+        """Open the ledger at ``path`` to append to it; create it, mode 0600, if there is none."""
         with explained(path):
             prepare(path)
             connection = connect(path)
@@ -97,7 +97,7 @@ class Ledger:
         return self
 
     def __exit__(
-        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
@@ -112,7 +112,7 @@ class Ledger:
         return head
 
     def take_over(self, links: Iterable[Link]) -> None:
-        """Append entries of another ledger as they are, all or none; the first continues this one's head."""
+        """Append another ledger's entries unchanged, all or none; the first must continue this ledger's head."""
         with explained(self.path), transaction(self._connection):
             rows = (
                 (link.seq, link.time, link.kind, link.client, link.body, link.previous, link.hash) for link in links
@@ -120,14 +120,14 @@ class Ledger:
             self._connection.executemany(sql.INSERT, rows)
 
     def head(self) -> ChainHead:
-        """Return the newest entry's place and hash: what can be noted elsewhere, and given to ``verify`` later."""
+        """Return the newest entry's number and hash, to be noted elsewhere and given to ``verify`` later."""
         with explained(self.path):
             return self._head()
 
     def verify(self, known: ChainHead = EMPTY, full: bool = True) -> ChainReport:
-        """Check every entry, or with ``full`` false only those after ``known``, and that ``known`` is still there.
+        """Check every entry (only those after ``known`` if not ``full``), and that the entry ``known`` still exists.
 
-        Only a head noted elsewhere tells a ledger that was cut off, or written anew as a whole, from a whole one.
+        Only a head that was noted elsewhere shows that a ledger was cut off, or written anew as a whole.
         """
         with explained(self.path):
             if not schema_intact(self._connection):
@@ -140,7 +140,7 @@ class Ledger:
             return report
 
     def entries(
-        self, kind: str = "", client: str = "", since: Optional[datetime] = None, limit: int = 1000
+        self, kind: str = "", client: str = "", since: datetime | None = None, limit: int = 1000
     ) -> list[LedgerRow]:
         """Return the newest ``limit`` entries that match, oldest first; ``since`` is an aware time."""
         where: list[tuple[str, _Value]] = []
@@ -152,22 +152,22 @@ class Ledger:
             where.append(("time >= ?", since.astimezone(UTC).isoformat(timespec="microseconds")))
         return self._select(where, limit)
 
-    def newest(self, client: str, kind: str) -> Optional[LedgerRow]:
+    def newest(self, client: str, kind: str) -> LedgerRow | None:
         """Return the newest entry of this kind for ``client``, or None."""
         return next(iter(self._rows(sql.NEWEST, (client, kind))), None)
 
-    def last_success(self, client: str) -> Optional[LedgerRow]:
+    def last_success(self, client: str) -> LedgerRow | None:
         """Return the newest session whose archive arrived and whose audit raised no alarm, or None."""
         return next(iter(self._rows(sql.SUCCESS, (client,))), None)
 
-    def freeze_state(self, client: str) -> Optional[LedgerRow]:
-        """Return the entry that froze this client's repository, or None when it is not frozen."""
+    def freeze_state(self, client: str) -> LedgerRow | None:
+        """Return the entry that froze this client's repository, or None if it is not frozen."""
         freeze = self.newest(client, "freeze")
         lifted = self.newest(client, "unfreeze")
         return freeze if freeze and (lifted is None or lifted.seq < freeze.seq) else None
 
     def frozen_by(self, client: str) -> Alarm | None:
-        """Return the alarm that froze this client's repository, None when it is not frozen."""
+        """Return the alarm that froze this client's repository, None if it is not frozen."""
         row = self.freeze_state(client)
         if row is None or not isinstance(row.entry, FreezeEntry):
             return None
@@ -180,16 +180,16 @@ class Ledger:
             return [row[0] for row in self._connection.execute(sql.CLIENTS)]
 
     def state(self, client: str) -> ClientState:
-        """Return what is known of ``client`` now."""
+        """Return the client's present state."""
         newest = self.newest(client, "session")
         return ClientState(client, newest, self.last_success(client), self.frozen_by(client))
 
     def states(self) -> list[ClientState]:
-        """Return what is known of every client now, in the order of their names."""
+        """Return the present state of every client, ordered by name."""
         return [self.state(client) for client in self.clients()]
 
     def history(self, client: str) -> History:
-        """Return what the client's present repository holds, and the entries that made it so."""
+        """Return what the client's present repository holds, and the entries that explain it."""
         return fold_history(self._rows(sql.HISTORY, (client,)))
 
     def _head(self) -> ChainHead:

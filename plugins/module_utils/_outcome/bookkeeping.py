@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import platform
 from dataclasses import replace
-from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept_lists import forget_lists
@@ -39,14 +38,14 @@ def record_session(site: Site, outcome: Outcome) -> Outcome:
         return _overruled(outcome, rejected=str(error))
 
 
-def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseline: Optional[Baseline]) -> Outcome:
-    """Put a session that was audited into the ledger, and only then let the next audit begin from here.
+def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseline: Baseline | None) -> Outcome:
+    """Put an audited session into the ledger, and only then save the baseline from which the next audit begins.
 
-    The caller still holds the client's lock: nobody may compact between an alarm and its freeze. When the ledger does
-    not take an alarm or a trim, note and baseline stay as they are, and the next session tries again.
+    The caller holds the client's lock: nobody may compact between an alarm and its freeze. If the ledger rejects an
+    alarm or a trim, note and baseline stay as they are, and the next session tries again.
     """
-    told = {"verdict": found.verdict, "findings": list(found.findings)}
-    outcome = replace(outcome, audit=told, stored=found.changes.stored)
+    audit = {"verdict": found.verdict, "findings": list(found.findings)}
+    outcome = replace(outcome, audit=audit, stored=found.changes.stored)
     outcome = _overruled(outcome, audit=found)
     try:
         outcome = _append_all(site, outcome)
@@ -61,8 +60,8 @@ def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseli
     return outcome
 
 
-def record_audit(site: Site, found: AuditVerdict, baseline: Optional[Baseline]) -> None:
-    """Enter the verdict of an audit outside a session into the ledger, and freeze the client on an alarm."""
+def record_audit(site: Site, found: AuditVerdict, baseline: Baseline | None) -> None:
+    """Put the verdict of an audit outside a session into the ledger, and freeze the client on an alarm."""
     transaction, freeable = (baseline.transaction, baseline.freeable or 0) if baseline else (None, 0)
     audit = AuditEntry(site.name, "", found.verdict, found.findings, transaction, found.changes.gone, freeable)
     site.ledger.append(audit)
@@ -90,9 +89,7 @@ def _append_all(site: Site, outcome: Outcome) -> Outcome:
     return _overruled(outcome, tampered=problem)
 
 
-def _overruled(
-    outcome: Outcome, audit: Optional[AuditVerdict] = None, rejected: str = "", tampered: str = ""
-) -> Outcome:
+def _overruled(outcome: Outcome, audit: AuditVerdict | None = None, rejected: str = "", tampered: str = "") -> Outcome:
     conclusion = overrule(outcome.conclusion, outcome.client, audit, rejected, tampered)
     return replace(outcome, conclusion=conclusion)
 
@@ -111,9 +108,10 @@ def _entries(site: Site, outcome: Outcome) -> list[Entry]:
 
 
 def trim_entry(outcome: Outcome) -> TrimEntry | None:
-    """Return what the ledger keeps of a session that deleted archives, None when it deleted nothing.
+    """Return the ledger's entry for a session that deleted archives, None if it deleted none.
 
-    One that could delete and committed may have deleted, whatever its client said and its gate lived to count.
+    A session that might delete and committed counts as one that did: its client may lie, and its gate may have been
+    killed before it counted.
     """
     maintain = outcome.maintain
     if maintain is None or not (maintain["deleted"] or (maintain["named"] and outcome.gate.transaction is not None)):

@@ -15,8 +15,6 @@ Ranks 1 and 2 are known before the entries are written and stand in them; 3 and 
 
 from __future__ import annotations
 
-from typing import Optional
-
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import HISTORY, LEDGER, Alarm, alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion
@@ -25,7 +23,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome i
 def overrule(
     conclusion: Conclusion,
     client: str,
-    audit: Optional[AuditVerdict] = None,
+    audit: AuditVerdict | None = None,
     rejected: str = "",
     tampered: str = "",
 ) -> Conclusion:

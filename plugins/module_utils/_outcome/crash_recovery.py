@@ -1,13 +1,27 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was cut off is put in order before anything new begins: it must neither look like tampering nor hide any."""
+"""Crash recovery: conclude what was cut off before anything new begins: it must not look like tampering, nor hide any.
+
+Work that changes a repository writes a note before it begins, and removes it when ledger and baseline know the result.
+So the notes are the states, and a recovery that is itself cut off begins again with the same one:
+
+- No note: nothing was cut off. Stale locks are freed, which happens in every state.
+- ``compacting.json``, the baseline before a compaction: Borg checks the repository, and what it holds is compared with
+  that baseline. A compaction that committed goes into the ledger. If all is sound, its state becomes the baseline; if
+  not, the alarm is recorded and freezes the client; either way the note goes. If the check did not run to its end, or
+  the ledger rejects the entry, SessionError, and the note stays.
+- ``underway.json`` (`intent`), what a session was allowed to do: it is audited under its own policy and budget. It goes
+  into the ledger as failed, an alarm freezes the client, the baseline advances and the note goes. If the ledger rejects
+  a trim or an alarm, baseline and note stay; after a trim, SessionError.
+
+A compaction is concluded before a session, whose audit compares with the state that the compaction left.
+"""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import rebase
@@ -37,9 +51,9 @@ _CUT_OFF = "the server was cut off in the middle of this session"
 
 
 def recover(site: Site) -> None:
-    """Free the repository, and judge what was cut off as what it was; the caller holds the client's lock."""
+    """Free stale locks, and conclude what was cut off; the caller holds the client's lock."""
     free_locks(site.client.repository, site.server.host_id)
-    compaction, session = _before(site), read_intent(site)
+    compaction, session = _read_note(site), read_intent(site)
     if compaction is None and session is None:
         return
     place.check_repository(site)
@@ -53,16 +67,16 @@ def recover(site: Site) -> None:
 
 
 def begin_compaction(site: Site, before: Baseline) -> None:
-    """Note that segments are about to be rewritten, and what they held before."""
-    save_json(_note(site), before.to_dict())
+    """Write the note: segments are about to be rewritten, and ``before`` is what they held."""
+    save_json(_note_path(site), before.to_dict())
 
 
-def conclude_compaction(site: Site, before: Baseline) -> tuple[AuditVerdict, Optional[CompactionEntry]]:
-    """Check what a compaction left and enter it, if it did anything; without an alarm the next audit begins there.
+def conclude_compaction(site: Site, before: Baseline) -> tuple[AuditVerdict, CompactionEntry | None]:
+    """Check what a compaction left, record it if it committed, and save the new baseline unless it is an alarm.
 
-    The entry comes first: no rollback may count any more on what a compaction freed.
+    The ledger's entry is written first: from then on no rollback may rely on what the compaction freed.
     """
-    code, said = run_borg(site, "check", "--repository-only")  # It replays what has no index yet.
+    code, said = run_borg(site, "check", "--repository-only")  # It replays segments that no index covers yet.
     if code not in (0, 1):
         reason = f"nothing tells what a compaction of {site.name} left, borg check ended with {code}: {said}"
         raise SessionError("check_failed", reason)
@@ -82,14 +96,14 @@ def conclude_compaction(site: Site, before: Baseline) -> tuple[AuditVerdict, Opt
 
 
 def forget_compaction(site: Site) -> None:
-    """Remove the note of a compaction, where there is one."""
+    """Remove the note of a compaction, if there is one."""
     with suppress(FileNotFoundError):
-        os.unlink(_note(site))
+        os.unlink(_note_path(site))
 
 
 def _conclude_session(site: Site, session: Intent) -> None:
     before = None
-    with suppress(ValueError):  # One that cannot be read is an alarm below.
+    with suppress(ValueError):  # If it cannot be read, the audit below raises an alarm.
         before = load_baseline(baseline_path(site))
     found, baseline = audit_since_baseline(site, session.policy, session.budget)
     moved = baseline is not None and (before is None or baseline.transaction > before.transaction)
@@ -110,13 +124,13 @@ def _conclude_session(site: Site, session: Intent) -> None:
         raise SessionError("server_error", f"what the last maintenance deleted is {outcome.conclusion.reason}")
 
 
-def _before(site: Site) -> Optional[Baseline]:
-    """Return what a compaction that was cut off began with, None when none was."""
+def _read_note(site: Site) -> Baseline | None:
+    """Return the baseline before the compaction that was cut off, None if none was."""
     try:
-        return load_baseline(_note(site))
+        return load_baseline(_note_path(site))
     except ValueError as error:
-        raise SessionError("server_error", f"{_note(site)} cannot be read: {error}") from None
+        raise SessionError("server_error", f"{_note_path(site)} cannot be read: {error}") from None
 
 
-def _note(site: Site) -> str:
+def _note_path(site: Site) -> str:
     return site.state_file("compacting.json")

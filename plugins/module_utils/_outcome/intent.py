@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A note about the session that is under way: if it is cut off, the next one knows what it was allowed to do."""
+"""The intent: a note of the session that is under way. If it is cut off, `crash_recovery` knows what it might do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, Optional
+from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
@@ -33,12 +33,12 @@ class Intent:
 
 
 def write_intent(site: Site, session: Intent) -> None:
-    """Write down what begins now; it is on disk when this returns."""
+    """Write the note of a session that begins now; it is on disk when this returns."""
     save_json(_path(site), {"schema": _SCHEMA, **asdict(session)})
 
 
-def read_intent(site: Site) -> Optional[Intent]:
-    """Return the session that was cut off, None when the last one was not."""
+def read_intent(site: Site) -> Intent | None:
+    """Return the session that was cut off, None if the last one was not."""
     path = _path(site)
     try:
         with open(path, encoding="utf-8") as handle:
@@ -54,7 +54,7 @@ def read_intent(site: Site) -> Optional[Intent]:
 
 
 def clear_intent(site: Site) -> None:
-    """Remove the note, where there is one: ledger and baseline know of the session now."""
+    """Remove the note, if there is one, once ledger and baseline know of the session."""
     with suppress(FileNotFoundError):
         os.unlink(_path(site))
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Optional
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import KnownArchive
@@ -30,7 +30,7 @@ class RetentionError(Exception):
 class Rules:
     """How many archives to keep for each period (-1: without end), and at least: ``minimum`` counts good ones."""
 
-    within: Optional[timedelta] = None
+    within: timedelta | None = None
     hourly: int = 0
     daily: int = 0
     weekly: int = 0
@@ -102,7 +102,7 @@ def _reasons(archives: Sequence[KnownArchive], rules: Rules, now: datetime, zone
     return reasons
 
 
-def _within(archives: Sequence[KnownArchive], span: Optional[timedelta], now: datetime) -> dict[str, str]:
+def _within(archives: Sequence[KnownArchive], span: timedelta | None, now: datetime) -> dict[str, str]:
     if span is None:
         return {}
     recent = [archive for archive in archives if now - archive.arrival < span]
@@ -133,7 +133,7 @@ def _count(name: str, value: object) -> int:
     return value
 
 
-def _interval(value: object) -> Optional[timedelta]:
+def _interval(value: object) -> timedelta | None:
     if value is None:
         return None
     match = _INTERVAL.match(value) if isinstance(value, str) else None

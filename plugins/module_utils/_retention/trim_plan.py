@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Verb maintain: which archives the client is to delete, within which budget, and what came of it."""
+"""The plan of verb maintain: which archives the client is to delete, and within which budget."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _LEAST_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class TrimPlan:
-    """What one maintenance asks for. ``archives`` are all that the ledger knows, ``drop`` those of them that are named.
+    """What one maintenance asks for. ``archives`` are all that the ledger knows, ``drop`` those of them that it names.
 
-    ``strangers`` are ids that the ledger does not know and a person named. ``waiting`` says which earlier trim still
-    waits for its compaction, so that nothing is named now.
+    ``unknown_archives`` are ids that a person named and the ledger does not know. ``waiting`` says which earlier trim
+    still waits for its compaction; while one does, nothing is named.
     """
 
     archives: tuple[KnownArchive, ...]
@@ -54,12 +54,12 @@ class TrimPlan:
     budget: Budget
     check_seconds: int
     waiting: str = ""
-    strangers: tuple[str, ...] = ()
+    unknown_archives: tuple[str, ...] = ()
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The ids of the archives that are to be deleted."""
-        return tuple(archive.id for archive in self.drop) + self.strangers
+        """The ids of the archives to delete."""
+        return tuple(archive.id for archive in self.drop) + self.unknown_archives
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -68,20 +68,20 @@ class TrimPlan:
         return tuple(archive.id for archive in self.archives if archive.id not in named)
 
     def request(self) -> dict[str, Any]:
-        """Return what the request has beyond verb and session."""
+        """Return the fields that the request has beyond verb and session."""
         return {"delete": self.named, "known": self.known, "check_seconds": self.check_seconds}
 
     def gate_options(self) -> tuple[str, ...]:
-        """Return the budget as the gate takes it."""
+        """Return the budget as options of the gate."""
         budget = self.budget
         limits = {"--max-objects": budget.objects, "--max-bytes": budget.bytes, "--max-archives": budget.archives}
         return tuple(word for name, value in limits.items() for word in (name, str(value)))
 
 
 def plan_trim(site: Site, now: datetime, unknown: Sequence[str] = ()) -> TrimPlan:
-    """Decide what to ask for at ``now``: what the rules let go, and ``unknown``, ids of archives that a person lets go.
+    """Decide what to ask for at ``now``: the archives that the rules drop, and ``unknown``, ids that a person named.
 
-    SessionError when the client is frozen, its record has no valid rules, or the ledger knows one of ``unknown``.
+    SessionError if the client is frozen, its configuration has no valid rules, or the ledger knows one of ``unknown``.
     """
     client = site.client
     if client.retention is None:
@@ -97,24 +97,25 @@ def plan_trim(site: Site, now: datetime, unknown: Sequence[str] = ()) -> TrimPla
     if len(archives) > _KNOWN_LIMIT:
         raise SessionError("server_error", f"{client.client} has more than {_KNOWN_LIMIT} archives: keep fewer")
     decided = plan(archives, rules, now, zone)
-    strangers = _unknown_archives(unknown, archives)
+    extra = _require_unknown(unknown, archives)
     if waiting:
-        why = _waiting(waiting, len(decided.drop) + len(strangers))
+        why = _waiting(waiting, len(decided.drop) + len(extra))
         return TrimPlan(archives, decided.keep, (), asked, Budget(), client.check_seconds, why)
-    drop = decided.drop[: NAMED_LIMIT - len(strangers)]
-    budget = trim_budget(client, last_baseline(site), drop, len(strangers), len(archives) + len(strangers))
-    return TrimPlan(archives, decided.keep, drop, asked, budget, client.check_seconds, strangers=strangers)
+    drop = decided.drop[: NAMED_LIMIT - len(extra)]
+    budget = trim_budget(client, last_baseline(site), drop, len(extra), len(archives) + len(extra))
+    return TrimPlan(archives, decided.keep, drop, asked, budget, client.check_seconds, unknown_archives=extra)
 
 
 def trim_budget(
-    client: ClientConfig, baseline: Baseline, drop: Sequence[KnownArchive], strangers: int, archives: int
+    client: ClientConfig, baseline: Baseline, drop: Sequence[KnownArchive], unknown: int, archives: int
 ) -> Budget:
-    """Return what deleting ``drop`` and ``strangers`` of all ``archives`` may take, unless the record says it.
+    """Return the budget for deleting ``drop`` and so many unknown archives out of ``archives``.
 
-    What goes came with them, or with archives that went before: so that is what came with them, and their share of all
-    there is. Small repositories get a little more room.
+    Limits in the client's configuration go first. Otherwise: an object that is deleted came with an archive that goes,
+    or with one that went earlier. So the budget is what came with those that go, and their share of the repository.
+    Small repositories get a little more room.
     """
-    dropped = len(drop) + strangers
+    dropped = len(drop) + unknown
     if not dropped:
         return Budget()
     share = (baseline.objects or 0) * dropped // archives, baseline.size * dropped // archives
@@ -127,7 +128,7 @@ def trim_budget(
     )
 
 
-def _unknown_archives(unknown: Sequence[str], archives: Sequence[KnownArchive]) -> tuple[str, ...]:
+def _require_unknown(unknown: Sequence[str], archives: Sequence[KnownArchive]) -> tuple[str, ...]:
     known = {archive.id for archive in archives}
     for one in unknown:
         if not valid_id(one):

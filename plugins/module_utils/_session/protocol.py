@@ -120,13 +120,13 @@ def _identifiers(value: object, name: str) -> list[str]:
     return [_identifier(item, name) for item in value]
 
 
-def _strangers(value: object, name: str) -> list[dict[str, Any]]:
+def _unknown_archives(value: object, name: str) -> list[dict[str, Any]]:
     if not isinstance(value, list) or len(value) > UNKNOWN_LIMIT:
         raise ProtocolError(f"{name} is not a list of at most {UNKNOWN_LIMIT} archives")
-    return [_stranger(item, name) for item in value]
+    return [_unknown_archive(item, name) for item in value]
 
 
-def _stranger(value: object, name: str) -> dict[str, Any]:
+def _unknown_archive(value: object, name: str) -> dict[str, Any]:
     shape = _shape(value, name, {"id": _identifier, "name": _text})
     if shape is None:
         raise ProtocolError(f"{name} holds no archive")
@@ -153,7 +153,7 @@ _INFO: dict[str, _Checker] = {"repository_id": _identifier, "encryption": _text,
 _MAINTAIN: dict[str, _Checker] = {
     "deleted": _identifiers,
     "missing": _identifiers,
-    "unknown": _strangers,
+    "unknown": _unknown_archives,
     "check": _check,
 }
 

@@ -1,13 +1,12 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compaction: what was deleted goes for good, once nobody can want it back any more."""
+"""Compaction: free what was deleted, once the hold is over. After that nobody can bring it back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import last_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM
@@ -30,16 +29,16 @@ from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded im
 
 @dataclass(frozen=True)
 class Limits:
-    """How long to wait after a trim (days, at least the record's), and what may go at most: bytes, share of all."""
+    """The days to wait after a trim, unless the client's are more, and the most that may go: bytes, share of all."""
 
     hold_days: int = 0
-    bytes: Optional[int] = None
+    bytes: int | None = None
     ratio: float = 0.5
 
 
 @dataclass(frozen=True)
 class Prospect:
-    """What a compaction would free, of how much (bytes); ``waiting`` says why it is not due, empty when it is."""
+    """What a compaction would free, and of how much (bytes); ``waiting`` says why it is not due, empty if it is."""
 
     size: int
     freeable: int
@@ -47,7 +46,7 @@ class Prospect:
 
 
 def look_ahead(site: Site, limits: Limits, now: datetime, check: bool = False) -> Prospect:
-    """Audit, and return what a compaction would free; SessionError when it must not be done at all."""
+    """Audit, and return what a compaction would free; SessionError if it must not be done at all."""
     refuse_broken(site.ledger, site.name, now)
     refuse_frozen(site.ledger, site.name)
     found = audit_and_record(site, check=check)
@@ -69,7 +68,7 @@ def look_ahead(site: Site, limits: Limits, now: datetime, check: bool = False) -
 
 
 def compact(site: Site) -> CompactionEntry:
-    """Compact, check, and begin with a new baseline; SessionError when Borg or the audit says that it went wrong."""
+    """Compact, check, and save a new baseline; SessionError if Borg or the audit says that it went wrong."""
     before = last_baseline(site)
     begin_compaction(site, before)
     code, said = run_borg(site, "compact")

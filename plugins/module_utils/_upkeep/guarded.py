@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Work on a client's repository outside a session: under its lock, audited, and entered into the ledger."""
+"""Work on a client's repository outside a session: under its lock, audited, and recorded in the ledger."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_rec
 
 
 @contextmanager
-def upkeep(config_dir: str, client: str, purpose: str, settled: bool = True) -> Iterator[Site]:
-    """Hold the client's lock, so that nobody else works on its repository; all that fails here is a SessionError.
+def upkeep(config_dir: str, client: str, purpose: str, recover_first: bool = True) -> Iterator[Site]:
+    """Hold the client's lock, so that nobody else works on its repository; every failure becomes a SessionError.
 
-    ``settled``: what was cut off is put in order first, which a repository that is to be replaced may not allow.
+    With ``recover_first``, conclude first what was cut off; a repository that is to be replaced may be too broken.
     """
     if not valid_client_name(client):
         raise SessionError("not_provisioned", "the name of the client is not a valid name")
@@ -39,7 +39,7 @@ def upkeep(config_dir: str, client: str, purpose: str, settled: bool = True) -> 
         with client_lock(site.server.run_dir, client, purpose), closing(site):
             place.end_swap(site.client.repository)
             place.check_place(site)
-            if settled:
+            if recover_first:
                 recover(site)
             else:
                 free_locks(site.client.repository, site.server.host_id)
@@ -53,9 +53,9 @@ def upkeep(config_dir: str, client: str, purpose: str, settled: bool = True) -> 
 
 
 def audit_and_record(site: Site, full: bool = False, check: bool = False) -> AuditVerdict:
-    """Audit outside a session, as after one that could only append; record it, and freeze on an alarm.
+    """Audit as after a session that could only append; record the verdict, and freeze on an alarm.
 
-    With ``check`` nothing is written: neither baseline nor ledger.
+    With ``check``, write neither baseline nor ledger.
     """
     place.check_repository(site)
     found, baseline = audit_since_baseline(site, "append")

@@ -1,21 +1,21 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules around ``_upkeep/guarded.py`` share: their common options, and how a failure becomes Ansible's."""
+"""What the modules around ``_upkeep/guarded.py`` share: common options, and how they report a failure to Ansible."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Optional
+from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import upkeep
 
-# The documentation of these is plugins/doc_fragments/upkeep.py.
+# plugins/doc_fragments/upkeep.py documents these.
 _COMMON: dict[str, dict[str, Any]] = {
     "client": {"type": "str", "required": True},
     "config_dir": {"type": "path", "default": "/etc/paranoid-backup"},
@@ -23,25 +23,25 @@ _COMMON: dict[str, dict[str, Any]] = {
 
 
 def spec(own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a module's options: its own, and those that all of them have."""
+    """Return a module's options: its own, and the common ones."""
     return {**_COMMON, **own}
 
 
 def require_words(module: Any, why: str, *names: str) -> None:
-    """Fail with ``why`` when one of these options is blank: the ledger keeps what a person says there."""
+    """Fail with ``why`` if one of these options is blank: the ledger keeps what a person writes there."""
     blank = [name for name in names if not module.params[name].strip()]
     if blank:
         module.fail_json(msg=f"{why}: {' and '.join(blank)} must not be empty")
 
 
 class Stopwatch:
-    """When a task began and ended, by the server's clock, and how long it took."""
+    """Measures when a task began and ended, by the server's clock, and how long it took."""
 
     def __init__(self) -> None:
         self._began, self._start = stamp(), time.monotonic()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the times of a task that ends now, under the keys of a session's result."""
+        """Return the times of a task that ends now, with the keys of a session's result."""
         return {
             "began": self._began,
             "ended": stamp(),
@@ -50,11 +50,11 @@ class Stopwatch:
 
 
 @contextmanager
-def at_work(module: Any, purpose: str, watch: Optional[Stopwatch] = None, settled: bool = True) -> Iterator[Site]:
-    """Hold the client that the module is about; what goes wrong meanwhile fails the task, with its code."""
+def at_work(module: Any, purpose: str, watch: Stopwatch | None = None, recover_first: bool = True) -> Iterator[Site]:
+    """Hold the lock of the module's client; a failure meanwhile fails the task, with its code."""
     try:
-        with upkeep(module.params["config_dir"], module.params["client"], purpose, settled) as held:
-            yield held
+        with upkeep(module.params["config_dir"], module.params["client"], purpose, recover_first) as site:
+            yield site
     except SessionError as error:
         alarm = {"alarm": error.alarm.to_dict()} if error.alarm else {}
         module.fail_json(msg=error.reason, code=error.code, **alarm, **(watch.to_dict() if watch else {}))

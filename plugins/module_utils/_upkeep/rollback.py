@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rollback: a repository goes back to a transaction of its own, or to a copy; what was there is kept as evidence.
+"""Rollback: bring a repository back to one of its own transactions, or to a copy, and keep the old state as evidence.
 
-Source of the steps: Borg 1.4, docs/usage/notes, "Append-only mode", and that a nonce must never be used twice.
+The steps are those of Borg 1.4, docs/usage/notes, "Append-only mode", and one more: no nonce may be used twice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept_lists import forget_lists
@@ -48,28 +47,28 @@ class Target:
     """Where to go back to: the last ``transaction``, and the directory of a copy (None: the repository's own past)."""
 
     transaction: int
-    copy: Optional[str]
+    copy: str | None
 
 
-def target_transaction(held: Site, transaction: int) -> Target:
-    """Return the target for a transaction of the repository itself; SessionError when it cannot be reached."""
-    compaction = held.ledger.history(held.name).first_compaction_after(transaction)
+def target_transaction(site: Site, transaction: int) -> Target:
+    """Return the target for a transaction of the repository itself; SessionError if it cannot be reached."""
+    compaction = site.ledger.history(site.name).first_compaction_after(transaction)
     if compaction is not None:
         day = compaction.time.date().isoformat()
         raise SessionError(
             "refused", f"the compaction of {day} freed what transaction {transaction} needs: use a snapshot"
         )
-    own = {file.number: file for file in segment_files(held.client.repository)}
+    own = {file.number: file for file in segment_files(site.client.repository)}
     if transaction not in own or not ends_with_commit(own[transaction]):
-        raise SessionError("refused", f"{held.name} has no transaction {transaction}: ledger_info lists them")
+        raise SessionError("refused", f"{site.name} has no transaction {transaction}: ledger_info lists them")
     return Target(transaction, None)
 
 
-def target_snapshot(held: Site, snapshot: str) -> Target:
-    """Return the target for a directory that holds a copy of the repository; SessionError when it is no such copy."""
-    expected = place.recorded_id(held)
+def target_snapshot(site: Site, snapshot: str) -> Target:
+    """Return the target for a directory that holds a copy of the repository; SessionError if it is no such copy."""
+    expected = place.recorded_id(site)
     if expected is None or place.repository_id(os.path.realpath(snapshot)) != expected:
-        raise SessionError("wrong_repository", f"{snapshot} holds no copy of {held.name}'s repository")
+        raise SessionError("wrong_repository", f"{snapshot} holds no copy of {site.name}'s repository")
     copy = os.path.realpath(snapshot)  # The path is the operator's, and may be a link; what lies in it may not.
     commits = [file.number for file in segment_files(copy) if ends_with_commit(file)]
     if not commits:
@@ -77,55 +76,55 @@ def target_snapshot(held: Site, snapshot: str) -> Target:
     return Target(commits[-1], copy)
 
 
-def consequences(held: Site, target: Target, reason: str) -> RollbackEntry:
-    """Return the ledger's entry: which archives are lost, and which deleted ones come back."""
-    history, back_to = held.ledger.history(held.name), target.transaction
-    return RollbackEntry(held.name, reason, history.lost_by(back_to), back_to, history.restored_by(back_to))
+def plan_rollback(site: Site, target: Target, reason: str) -> RollbackEntry:
+    """Return the ledger's entry: the archives that are lost, and the deleted ones that come back."""
+    history, back_to = site.ledger.history(site.name), target.transaction
+    return RollbackEntry(site.name, reason, history.lost_by(back_to), back_to, history.restored_by(back_to))
 
 
-def roll_back(held: Site, target: Target, entry: RollbackEntry, moment: str) -> str:
-    """Go back, and return where the evidence is; SessionError when the result is not sound, with evidence in place."""
-    repository = held.client.repository
+def roll_back(site: Site, target: Target, entry: RollbackEntry, moment: str) -> str:
+    """Go back, and return the evidence's directory; SessionError, with evidence kept, if the result is not sound."""
+    repository = site.client.repository
     evidence = os.path.join(os.path.dirname(repository), f"evidence-{moment}")
-    nonce = _highest_nonce(held, target)
+    nonce = _highest_nonce(site, target)
     if target.copy is None:
         keep_evidence(repository, evidence)
-        carry_nonce(nonce, repository, _owner(held))
-        cut(repository, target.transaction, _owner(held))
+        carry_nonce(nonce, repository, _owner(site))
+        cut(repository, target.transaction, _owner(site))
     else:
-        copy_repository(target.copy, place.beside(repository), _owner(held))
-        carry_nonce(nonce, place.beside(repository), _owner(held))
+        copy_repository(target.copy, place.beside(repository), _owner(site))
+        carry_nonce(nonce, place.beside(repository), _owner(site))
         swap_in(repository, evidence)
-    code, said = run_borg(held, "check", "--repository-only")  # It also makes the index anew.
+    code, said = run_borg(site, "check", "--repository-only")  # It also makes the index anew.
     if code:
         raise SessionError(
-            "server_error", f"{held.name} is damaged after the rollback: {said}; evidence is in {evidence}"
+            "server_error", f"{site.name} is damaged after the rollback: {said}; evidence is in {evidence}"
         )
     found, baseline = audit(repository, None, "append")
     if found.verdict == ALARM or baseline is None:
-        raise alarm_error(repository_alarm(held.name, found))
-    held.ledger.append(entry)
-    forget_lists(held, after=baseline.transaction)
-    save_baseline(held, baseline)
-    clear_intent(held)
-    forget_compaction(held)
+        raise alarm_error(repository_alarm(site.name, found))
+    site.ledger.append(entry)
+    forget_lists(site, after=baseline.transaction)
+    save_baseline(site, baseline)
+    clear_intent(site)
+    forget_compaction(site)
     return evidence
 
 
-def _highest_nonce(held: Site, target: Target) -> Optional[int]:
+def _highest_nonce(site: Site, target: Target) -> int | None:
     known = []
-    for repository in (held.client.repository, target.copy):
-        with suppress(OSError, ValueError):  # What an attacker broke says nothing; baseline and copy still do.
+    for repository in (site.client.repository, target.copy):
+        with suppress(OSError, ValueError):  # An attacker may have broken one; the others still count.
             known.append(free_nonce(repository) if repository else None)
     with suppress(OSError, ValueError):
-        baseline = load_baseline(baseline_path(held))
+        baseline = load_baseline(baseline_path(site))
         known.append(baseline.nonce if baseline else None)
     return max((nonce for nonce in known if nonce is not None), default=None)
 
 
-def _owner(held: Site) -> Owner:
-    """Return whom the repository belongs to, None where this user is the only one."""
+def _owner(site: Site) -> Owner:
+    """Return the repository's owner, None if this process cannot change it."""
     if os.geteuid() != 0:
         return None
-    user = account(held.client.repository_user)
+    user = account(site.client.repository_user)
     return user.pw_uid, user.pw_gid

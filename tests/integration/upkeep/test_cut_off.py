@@ -220,9 +220,9 @@ def only_moved_aside(repository: str, evidence: str) -> None:
 
 
 def roll_back_to(keeper: Keeper, snapshot: Path) -> None:
-    with upkeep(keeper.config_dir, CLIENT, "a test", settled=False) as held:
+    with upkeep(keeper.config_dir, CLIENT, "a test", recover_first=False) as held:
         target = _rollback.target_snapshot(held, str(snapshot))
-        _rollback.roll_back(held, target, _rollback.consequences(held, target, "try"), "cut")
+        _rollback.roll_back(held, target, _rollback.plan_rollback(held, target, "try"), "cut")
 
 
 @pytest.mark.parametrize("step", ["carry_nonce", "swap_in", "run_borg", "save_baseline"])

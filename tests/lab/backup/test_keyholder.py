@@ -151,7 +151,7 @@ def test_the_servers_key_gets_nothing_else_there(lab: Lab) -> None:
         "HostKeyAlias=odd1",
     ]
     ssh += ["-o", "UserKnownHostsFile=/etc/paranoid-backup/known_hosts/odd1", f"paranoid-backup@{address}"]
-    errand = {"delete": [], "known": [], "check_seconds": 0}
+    trim = {"delete": [], "known": [], "check_seconds": 0}
     for verb, client, words in (
         ("open", "web1", "needs exactly"),
         ("backup", "web1", "needs exactly"),
@@ -159,6 +159,6 @@ def test_the_servers_key_gets_nothing_else_there(lab: Lab) -> None:
         ("maintain", "../../client", "the name of a client"),
     ):
         request = {"schema": 1, "verb": verb, "session": "0" * 32, "client": client}
-        line = json.dumps(request | (errand if verb == "maintain" else {})).encode() + b"\n"
+        line = json.dumps(request | (trim if verb == "maintain" else {})).encode() + b"\n"
         done = lab.exec("vault", "runuser", "-u", "paranoid-backup", "--", *ssh, input=line)
         assert done.returncode == 2 and not done.stdout and words in done.stderr.decode(), done

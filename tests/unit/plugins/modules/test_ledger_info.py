@@ -42,7 +42,7 @@ def path(tmp_path: Path) -> str:
 
 
 def look(path: str, **options: Any) -> dict[str, Any]:
-    return ledger_info.look({**DEFAULTS, "path": path, **options}, START + timedelta(days=10))
+    return ledger_info.read_ledger({**DEFAULTS, "path": path, **options}, START + timedelta(days=10))
 
 
 def test_head_chain_and_freshness(path: str) -> None:

@@ -27,7 +27,7 @@ A, B, C, STRANGE = ("a" * 64, "b" * 64, "c" * 64, "f" * 64)
 MB = 1024 * 1024
 RECORD = ClientConfig("web1", "h", 22, "u", "socket", "/t", 0, "/r", "bk-web1", "/k")
 ARCHIVES = tuple(KnownArchive(i, f"name-{i[0]}", datetime(2026, 11, 1, tzinfo=UTC), n) for n, i in enumerate((A, B, C)))
-ERRAND = TrimPlan(ARCHIVES, {C: ("daily 1",)}, ARCHIVES[:2], frozenset(), Budget(10, 20, 2), 60)
+PLAN = TrimPlan(ARCHIVES, {C: ("daily 1",)}, ARCHIVES[:2], frozenset(), Budget(10, 20, 2), 60)
 GATE = GateSummary(connections=3, delete=9, commits=1, manifests=1, transaction=44)
 
 
@@ -35,15 +35,15 @@ def baseline(objects: int | None, size: int) -> Baseline:
     return Baseline(7, (Directory(0, 1, 1, size, ""),), objects, 500, 500, "", 1, 0)
 
 
-def judged(performer: str, errand: TrimPlan, evidence: Evidence) -> Conclusion:
+def judged(performer: str, trim: TrimPlan, evidence: Evidence) -> Conclusion:
     """Return what a maintenance of web1 came to."""
     host = Performer(performer, "web1", "192.0.2.7", 22)
-    return decide(VERBS["maintain"], host, evidence, TrimResult.of(errand, evidence))
+    return decide(VERBS["maintain"], host, evidence, TrimResult.of(trim, evidence))
 
 
-def told(errand: TrimPlan, evidence: Evidence | None = None) -> dict[str, Any]:
+def trim_result(trim: TrimPlan, evidence: Evidence | None = None) -> dict[str, Any]:
     """Return what the session's result says of a maintenance."""
-    return TrimResult.of(errand, evidence).to_dict()
+    return TrimResult.of(trim, evidence).to_dict()
 
 
 def seen(gate: GateSummary = GATE, **changes: Any) -> Evidence:
@@ -80,8 +80,8 @@ def test_the_record_overrides_the_share_and_zero_is_a_number() -> None:
 
 
 def test_the_gate_and_the_client_get_what_was_decided() -> None:
-    assert ERRAND.gate_options() == ("--max-objects", "10", "--max-bytes", "20", "--max-archives", "2")
-    assert ERRAND.request() == {"delete": (A, B), "known": (C,), "check_seconds": 60}
+    assert PLAN.gate_options() == ("--max-objects", "10", "--max-bytes", "20", "--max-archives", "2")
+    assert PLAN.request() == {"delete": (A, B), "known": (C,), "check_seconds": 60}
 
 
 @pytest.mark.parametrize(
@@ -101,40 +101,40 @@ def test_the_gate_and_the_client_get_what_was_decided() -> None:
     ],
 )
 def test_the_client_is_believed_only_so_far(evidence: Evidence, code: str, said: str) -> None:
-    verdict = judged("web1", ERRAND, evidence)
+    verdict = judged("web1", PLAN, evidence)
     assert verdict.code == code and said in verdict.reason
     assert verdict.status == ("failed" if code else "ok")
 
 
 def test_the_keyholder_is_named_for_what_it_says_and_the_client_for_what_it_misses() -> None:
-    said = judged("keeper1", ERRAND, seen(deleted=[A]))
+    said = judged("keeper1", PLAN, seen(deleted=[A]))
     assert said.reason.startswith("keeper1 did not delete")
-    missed = judged("keeper1", ERRAND, seen(missing=[C]))
+    missed = judged("keeper1", PLAN, seen(missing=[C]))
     assert missed.reason.startswith("web1 misses")
 
 
 def test_what_went_with_an_interrupted_trim_counts_as_deleted_later() -> None:
-    errand = replace(ERRAND, drop=(), asked_before=frozenset([A]))
+    trim = replace(PLAN, drop=(), asked_before=frozenset([A]))
     evidence = seen(GateSummary(), deleted=[], missing=[A])
-    assert judged("web1", errand, evidence) == Conclusion("ok")
-    result = told(errand, evidence)
+    assert judged("web1", trim, evidence) == Conclusion("ok")
+    result = trim_result(trim, evidence)
     assert (result["deleted"], result["missing"], result["kept"]) == ([A], [], 2)
 
 
 def test_only_what_the_gate_saw_counts_as_deleted() -> None:
-    assert told(ERRAND, seen())["deleted"] == [A, B]
-    assert told(ERRAND, seen(GateSummary(commits=1)))["deleted"] == []
-    assert told(ERRAND, seen(deleted=[A, STRANGE]))["deleted"] == [A]
-    assert told(ERRAND)["deleted"] == [] and told(ERRAND)["check"] == "skipped"
+    assert trim_result(PLAN, seen())["deleted"] == [A, B]
+    assert trim_result(PLAN, seen(GateSummary(commits=1)))["deleted"] == []
+    assert trim_result(PLAN, seen(deleted=[A, STRANGE]))["deleted"] == [A]
+    assert trim_result(PLAN)["deleted"] == [] and trim_result(PLAN)["check"] == "skipped"
 
 
 def test_what_is_known_is_not_unknown() -> None:
     unknown = [{"id": C, "name": "x"}, {"id": STRANGE, "name": "y"}]
-    assert told(ERRAND, seen(unknown=unknown))["unknown"] == [{"id": STRANGE, "name": "y"}]
+    assert trim_result(PLAN, seen(unknown=unknown))["unknown"] == [{"id": STRANGE, "name": "y"}]
 
 
 def outcome(gate: GateSummary, **changes: Any) -> Outcome:
-    maintain = {**told(ERRAND, seen(gate)), **changes}
+    maintain = {**trim_result(PLAN, seen(gate)), **changes}
     return Outcome("web1", "maintain", "s", "", Conclusion("ok"), "", "", 0.0, maintain=maintain, gate=gate)
 
 

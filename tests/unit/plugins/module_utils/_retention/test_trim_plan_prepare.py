@@ -68,16 +68,16 @@ def happened(server: Any) -> Callable[..., None]:
 
 def test_all_but_the_last_archive_is_named(server: Any, happened: Callable[..., None]) -> None:
     happened()
-    errand = plan_trim(Site(server, RECORD), NOW)
-    assert (sorted(errand.named), errand.known, errand.waiting) == (IDS[:2], (IDS[2],), "")
-    assert (errand.check_seconds, errand.budget.archives, errand.asked_before) == (60, 2, frozenset())
+    trim = plan_trim(Site(server, RECORD), NOW)
+    assert (sorted(trim.named), trim.known, trim.waiting) == (IDS[:2], (IDS[2],), "")
+    assert (trim.check_seconds, trim.budget.archives, trim.asked_before) == (60, 2, frozenset())
 
 
 def test_nothing_is_named_while_a_trim_waits_for_its_compaction(server: Any, happened: Callable[..., None]) -> None:
     happened(TrimEntry("web1", "1" * 32, (IDS[0],), (IDS[0],), 44))
-    errand = plan_trim(Site(server, RECORD), NOW)
-    assert (errand.named, errand.asked_before) == ((), frozenset(IDS[:1]))
-    assert errand.waiting == "the trim of 2026-11-04 waits for its compaction, so 1 archives stay until then"
+    trim = plan_trim(Site(server, RECORD), NOW)
+    assert (trim.named, trim.asked_before) == ((), frozenset(IDS[:1]))
+    assert trim.waiting == "the trim of 2026-11-04 waits for its compaction, so 1 archives stay until then"
 
 
 def test_after_the_compaction_the_next_one_is_named(server: Any, happened: Callable[..., None]) -> None:
