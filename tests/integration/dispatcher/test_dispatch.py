@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -177,6 +178,7 @@ Need some help? https://torsion.org/borgmatic/#issues
         ("", "borgmatic failed and did not say why"),
         ("summary:\nAn error occurred\n", "borgmatic failed and did not say why"),
         ("summary:\nold\n\nsummary:\nnew", "new"),
+        ("summary:\ndisk full\nno archive\ndisk full\n", "disk full; no archive"),
         ("summary:\nRemote: @@@@\nRemote: @ WARNING @\nRemote: @@@@\nRemote: Ah!", "Remote: @ WARNING @; Remote: Ah!"),
     ],
 )
@@ -259,6 +261,54 @@ def test_says_which_record_is_broken(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(Refused, match="run the role backup_client again"):
             Config.load(path)
+
+
+class Recorded(Toolbox):
+    """A toolbox that remembers what it would run."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config, Request("maintain", SESSION), cast(ServerLink, None))
+        self.ran: list[tuple[list[str], dict[str, str]]] = []
+
+    def _run(self, argv: list[str], environment: dict[str, str]) -> Done:
+        self.ran.append((argv, environment))
+        return Done(0, b"", b"", "")
+
+
+@pytest.mark.parametrize("keyholder", [False, True])
+def test_borg_gets_this_clients_repository_key_and_passphrase(tmp_path: Path, keyholder: bool) -> None:
+    (tmp_path / "client.json").write_text(json.dumps({**RECORD, "keyholder_dir": str(tmp_path)}))
+    config = Config.load(tmp_path / "client.json")
+    tools = Recorded(config.as_keyholder("web1") if keyholder else replace(config, passphrase_file=f"{tmp_path}/own"))
+    passphrase = tmp_path / ("web1/passphrase" if keyholder else "own")
+    with pytest.raises(Failed, match=f"^{passphrase} is missing: put the passphrase of {tools.config.client} there"):
+        tools.borg("list")
+    passphrase.parent.mkdir(exist_ok=True)
+    passphrase.touch()
+    tools.borg("list")
+    ((argv, environment),) = tools.ran
+    assert argv == ["own", "list"]
+    assert environment == {
+        **tools.environment,
+        "BORG_REPO": "ssh://paranoid-backup/web1" if keyholder else "own",
+        "BORG_RSH": "/own",
+        "BORG_PASSCOMMAND": f"cat {passphrase}",
+        **({"BORG_KEYS_DIR": f"{tmp_path}/web1/keys"} if keyholder else {}),
+    }
+
+
+def test_borg_is_not_started_without_a_tunnel(tmp_path: Path) -> None:
+    (tmp_path / "client.json").write_text(
+        json.dumps(
+            {**RECORD, "transport": "socket", "remote_dir": str(tmp_path), "passphrase_file": str(tmp_path / "p")}
+        )
+    )
+    (tmp_path / "p").touch()
+    tools = Recorded(Config.load(tmp_path / "client.json"))
+    for start in (tools.borg, tools.borgmatic):
+        with pytest.raises(Failed, match=r"the tunnel's socket .* is not there"):
+            start("list")
+    assert tools.ran == []
 
 
 class Checked(Toolbox):

@@ -280,11 +280,52 @@ def test_says_ok_without_an_archive_never(client: Client) -> None:
     assert (result["status"], result["reason"]) == ("failed", "borgmatic ended well but printed no result")
 
 
-def test_work_gets_a_clean_environment(client: Client) -> None:
-    client.borgmatic("env >&2; exit 1")
-    with client.tunnel():
+def test_work_gets_nothing_of_the_session(client: Client) -> None:
+    """Its environment is complete here, and it can neither read the session's input nor write for others to read."""
+    client.borgmatic(
+        "exec >&2; env; echo UMASK=$(umask); echo PLACE=$(pwd); echo INPUT=$(readlink /proc/$$/fd/0); exit 1"
+    )
+    with client.tunnel() as socket_:
         _hello, _result, log = answers(client.start())
-    assert "EVIL" not in log and "HOME=/root" in log and f"BORG_BASE_DIR={client.path}/base" in log
+    own = {line.partition("=")[0]: line.partition("=")[2] for line in log.splitlines()}
+    for name in ("PWD", "OLDPWD", "SHLVL", "_"):  # The shell's own.
+        own.pop(name, None)
+    assert own == {
+        "PATH": f"{BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "BORG_BASE_DIR": f"{client.path}/base",
+        "XDG_STATE_HOME": f"{client.path}/base/state",
+        "XDG_RUNTIME_DIR": f"{client.path}/runtime",
+        "PARANOID_BACKUP_SOCKET": str(socket_),
+        "UMASK": "0077",
+        "PLACE": "/",
+        "INPUT": "/dev/null",
+    }
+
+
+def test_removes_what_a_session_that_was_killed_left(client: Client) -> None:
+    stale = client.path / "remote" / f"{'0' * 32}.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(stale))
+    client.borgmatic("exit 1")
+    with client.tunnel() as own:
+        answers(client.start())
+        assert not stale.exists() and not own.exists()
+
+
+def test_a_log_that_nobody_takes_any_more_holds_no_work_up(client: Client) -> None:
+    client.borgmatic(f"head -c 1000000 /dev/zero >&2; touch {client.path}/done; exit 1")
+    with client.tunnel():
+        process = client.start()
+        assert process.stderr is not None and process.stdout is not None
+        process.stderr.close()
+        began = time.monotonic()
+        output = process.stdout.read()
+        process.wait(timeout=20)
+        stdin(process).close()
+    assert json.loads(output.splitlines()[1])["status"] == "failed" and (client.path / "done").exists()
+    assert time.monotonic() - began < 8, "it waited for a reader that is gone"
 
 
 HANGING = "echo $$ >{0}/leader; sh -c 'echo $$ >{0}/member; {1} sleep 60' & wait; sleep 60"
@@ -313,14 +354,27 @@ def test_ends_everything_at_its_own_deadline(client: Client) -> None:
     assert gone(client.path / "leader", 0) and gone(client.path / "member", 1)
 
 
-def test_ends_everything_on_a_signal(client: Client) -> None:
+def test_ends_what_stays_when_the_leader_ends_well(client: Client) -> None:
+    """A leader that says 0 after it was asked to end is no proof that its group has ended."""
+    (client.path / "stubborn").write_text(f"trap '' TERM; echo $$ >{client.path}/member; sleep 60; sleep 60")
+    client.borgmatic(f"trap 'exit 0' TERM; sh {client.path}/stubborn & echo $$ >{client.path}/leader; wait; sleep 60")
+    with client.tunnel():
+        process = client.start()
+        wait_for(client.path / "member")
+        stdin(process).close()
+        process.wait(timeout=40)
+    assert gone(client.path / "leader", 0) and gone(client.path / "member", 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_ends_everything_on_a_signal(client: Client, number: signal.Signals) -> None:
     client.borgmatic(HANGING.format(client.path, ""))
     with client.tunnel():
         process = client.start()
         wait_for(client.path / "member")
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         _hello, result, _log = answers(process)
-    assert result["reason"] == "ended by signal 15" and gone(client.path / "member", 1)
+    assert result["reason"] == f"ended by signal {number.value}" and gone(client.path / "member", 1)
 
 
 def test_killed_it_takes_its_work_along(client: Client) -> None:

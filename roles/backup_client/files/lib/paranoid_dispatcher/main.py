@@ -30,9 +30,11 @@ Record = dict[str, Any]
 
 
 def main(path: Path = CONFIG) -> int:
-    """Serve one session; return 0 after its result, 2 if the request was refused."""
+    """Serve one session; return 0 after its result, 2 if the request was refused.
+
+    A server that is gone is an error of `os.write`: Python itself ignores SIGPIPE.
+    """
     os.umask(0o077)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         config = Config.load(path)
         request = parse_request(read_request(0))
