@@ -9,12 +9,17 @@ import os
 
 import pytest
 from cores import describe_cores
+from hypothesis import HealthCheck, settings
 from times import Time, format_times, group_of, load_times, order_by_time, save_times
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 LAB = "tests/lab/"
 WORTH_A_TABLE = 60.0  # seconds
+
+# How long an example takes is a matter of this machine's load, and none of these tests is about time.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 class Scheduling(LoadScopeScheduling):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules that work on a client's repository outside a session have in common."""
+"""The common options of the modules that work on a client's repository outside a session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ options:
     type: str
     required: true
   config_dir:
-    description: Where the server's records are. The default is V(/usr/local/etc/paranoid-backup) on FreeBSD.
+    description: Directory of the server's configuration. The default is V(/usr/local/etc/paranoid-backup) on FreeBSD.
     type: path
     default: /etc/paranoid-backup
 attributes:

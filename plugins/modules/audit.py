@@ -13,9 +13,9 @@ version_added: 0.1.0
 author:
   - The paranoid.backup authors (@paranoid-backup)
 description:
-  - Tells whether somebody touched the history of a client since the last audit. It needs no key, and runs on the server
-    as root, so delegate it there.
-  - It waits for no session, and fails at once while one is open.
+  - Finds out whether somebody touched the history of a client since the last audit. It needs no key, and runs on the
+    server as root, so delegate it there.
+  - It fails at once while a session is open.
   - The verdict goes into the ledger. An alarm freezes the client and fails the task.
 extends_documentation_fragment: [paranoid.backup.upkeep]
 options:
@@ -29,14 +29,14 @@ options:
 attributes:
   check_mode:
     support: full
-    description: It reads the same and records nothing.
+    description: It reads the same, and records nothing.
   idempotent:
     support: full
     description: A repository that nobody touched stays as it is.
 """
 
 EXAMPLES = r"""
-- name: Look whether anything was touched since the last session
+- name: Find out whether anything was touched since the last session
   paranoid.backup.audit:
     client: web1
   delegate_to: vault

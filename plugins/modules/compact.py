@@ -16,12 +16,12 @@ description:
   - Frees the space of what M(paranoid.backup.session) with the verb V(maintain) deleted. It needs no key, and runs on
     the server as root, so delegate it there.
   - It does so only when a trim waits for it, the hold has passed, the client is not frozen, and an audit is clean.
-    Where it is not due, nothing changes and RV(waiting) says why.
+    If it is not due, nothing changes and RV(waiting) says why.
   - Afterwards the whole repository is checked, and the next audit starts from the new state.
 extends_documentation_fragment: [paranoid.backup.upkeep]
 options:
   hold_days:
-    description: Days that must have passed since the last trim; those in the client's record count where they are more.
+    description: Days that must have passed since the last trim, unless the client's configuration asks for more.
     type: int
     default: 0
   limit_bytes:
@@ -34,7 +34,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: It tells what would be freed.
+    description: It returns what would be freed.
   idempotent:
     support: full
     description: Without a new trim there is nothing to compact.

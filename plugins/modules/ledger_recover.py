@@ -2,21 +2,20 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copy what is whole of a damaged ledger into a new file."""
+"""Copy the whole entries of a damaged ledger into a new file."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ledger_recover
-short_description: Copy what is whole of a damaged ledger into a new file
+short_description: Copy the whole entries of a damaged ledger into a new file
 version_added: 0.1.0
 author:
   - The paranoid.backup authors (@paranoid-backup)
 description:
-  - Copies the entries of a damaged ledger, from the first up to the last before one that is missing, altered or cannot
-    be read, into a new file.
-  - The damaged file is only read, and a file that exists is never written to. A person compares RV(head), then puts
-    the new file into its place.
+  - Copies the entries of a damaged ledger into a new file, up to the first that is missing, altered or cannot be read.
+  - It only reads the damaged file, and writes to no file that exists. A person compares RV(head), then puts the new
+    file into its place.
   - It runs on the server, as root.
 options:
   path:
@@ -30,7 +29,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: It tells how far the ledger is whole, and writes nothing.
+    description: It returns how far the ledger is whole, and writes nothing.
   diff_mode:
     support: none
     description: The new file is a database.
@@ -40,7 +39,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Save what is whole of the ledger
+- name: Save the whole entries of the ledger
   paranoid.backup.ledger_recover:
     target: /var/lib/paranoid-backup/recovered.sqlite
   delegate_to: vault
@@ -77,7 +76,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Copy what is whole, and say what comes next."""
+    """Copy the whole entries, and return what to do next."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     path, target = module.params["path"], module.params["target"]
     try:

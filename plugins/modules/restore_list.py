@@ -116,11 +116,11 @@ def main() -> None:
     wanted = module.params
     require_words(module, "say why the list comes back, and who says so", "reason", "by")
     transaction = None
-    with at_work(module, "restoring its list") as held:
-        restoration = prepare_restoration(held, wanted["transaction"], module.check_mode)
+    with at_work(module, "restoring its list") as site:
+        restoration = prepare_restoration(site, wanted["transaction"], module.check_mode)
         if restoration.changes and not module.check_mode:
-            transaction = restore_list(held, restoration, wanted["reason"], wanted["by"])
-        repository_id = recorded_id(held)
+            transaction = restore_list(site, restoration, wanted["reason"], wanted["by"])
+        repository_id = recorded_id(site)
     archives = {"lost": list(restoration.lost), "restored": list(restoration.restored)}
     told = {"list": restoration.kept.transaction, "transaction": transaction, **archives}
     module.exit_json(changed=restoration.changes, repository_id=repository_id, **told)

@@ -15,7 +15,7 @@ author:
 description:
   - Goes back to a transaction of the repository itself, as long as no compaction came after it, or to a directory that
     holds a copy of the repository, such as a snapshot of the file system.
-  - What was there is kept beside the repository as evidence. The highest nonce that was ever reserved is carried
+  - The old state is kept beside the repository as evidence. The highest nonce that was ever reserved is carried
     forward, the state is checked, and the ledger records which archives are lost and which come back.
   - Borg on the client remembers the newer state and would refuse. Have it forget by the entry point C(forget_cache) of
     the role P(paranoid.backup.backup_client#role), as C(playbooks/rollback.yml) does.
@@ -35,7 +35,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: It tells which archives would be lost and which would come back.
+    description: It returns which archives would be lost and which would come back.
   idempotent:
     support: none
     description: Each rollback keeps what it finds as evidence and is recorded.
@@ -68,7 +68,7 @@ lost:
   elements: str
   sample: []
 restored:
-  description: Ids of archives that had been deleted by the server's will and are there again.
+  description: Ids of archives that a maintenance had deleted and that are there again.
   returned: success
   type: list
   elements: str

@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starts the session engine; it runs on the server."""
+"""Start the session engine, on the server."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ version_added: 0.1.0
 author:
   - The paranoid.backup authors (@paranoid-backup)
 description:
-  - Opens one SSH connection from the backup server to a client, lets the client perform one verb, and takes what it
-    sends through a reverse tunnel in that same connection.
+  - Opens one SSH connection from the backup server to a client, lets the client perform one verb, and receives its data
+    through a reverse tunnel in that same connection.
   - It runs on the server, so delegate it there. Where the play runs on the server itself, with a local connection and
     as root, the action plugin of the same name does the same work without starting a module.
-  - Which address, port, transport and repository a client has is read from the records that the role
+  - It reads the client's address, port, transport and repository from the configuration that the role
     P(paranoid.backup.backup_server#role) wrote on the server.
-  - The client's own word is checked for form and size, and a backup is only believed when the server saw it arrive.
+  - It checks form and size of what the client says, and believes a backup only if the server saw it arrive.
 options:
   client:
     description: Name of the client, as it was provisioned.
@@ -30,8 +30,8 @@ options:
       - What the client is to do.
       - V(create) makes the repository, and is for provisioning. V(info) proves that tunnel, key and gate work.
       - V(open) keeps a read-only tunnel open for O(open_for) seconds, so that the owner of the client can restore.
-      - V(maintain) has the client, or the keyholder that its record names, delete the archives that the retention in
-        the record lets go, and check a portion of the repository. It is refused while the client is frozen.
+      - V(maintain) makes the client, or its keyholder, delete the archives that the client's retention drops, and check
+        a portion of the repository. It is refused while the client is frozen.
     type: str
     choices: [create, backup, info, open, maintain]
     required: true
@@ -40,21 +40,21 @@ options:
     type: str
     default: ""
   fail_fast:
-    description: Do not start when an earlier client of the same O(run_id) failed; the result is then V(skipped).
+    description: Do not start if an earlier client of the same O(run_id) failed; the result is then V(skipped).
     type: bool
     default: false
   config_dir:
-    description: Where the server's records are. The default is V(/usr/local/etc/paranoid-backup) on FreeBSD.
+    description: Directory of the server's configuration. The default is V(/usr/local/etc/paranoid-backup) on FreeBSD.
     type: path
     default: /etc/paranoid-backup
   connect_timeout:
-    description: Seconds within which the client must begin. The records decide when it is not set.
+    description: Seconds within which the client must begin. If it is not set, the server's configuration decides.
     type: int
   idle_timeout:
-    description: Seconds that may pass without a byte and without a log line. The records decide when it is not set.
+    description: Seconds without a byte and without a log line. If it is not set, the server's configuration decides.
     type: int
   total_timeout:
-    description: Seconds that the whole session may take. The records decide when it is not set.
+    description: Seconds that the whole session may take. If it is not set, the server's configuration decides.
     type: int
   open_for:
     description: Seconds that V(open) stays open.
@@ -62,9 +62,9 @@ options:
     default: 3600
   delete_unknown:
     description:
-      - Ids of archives that V(maintain) has deleted besides, although the ledger never saw them arrive, such as what an
-        interrupted backup left behind. An earlier V(maintain) told them, as C(unknown) in RV(maintain).
-      - One that the ledger knows is refused. One that this client does not have is passed over.
+      - Ids of further archives that V(maintain) deletes although the ledger never saw them arrive, such as what an
+        interrupted backup left behind. An earlier V(maintain) listed them, as C(unknown) in RV(maintain).
+      - An archive that the ledger knows is refused. One that this client does not have is passed over.
     type: list
     elements: str
     default: []
@@ -72,8 +72,8 @@ attributes:
   check_mode:
     support: full
     description: >-
-      Instead of V(backup) it performs V(info), which proves that a backup would get through. V(maintain) tells its plan
-      without a connection.
+      Instead of V(backup) it performs V(info), which proves that a backup would get through. V(maintain) returns its
+      plan without a connection.
   diff_mode:
     support: none
     description: There is no text that would change.
@@ -138,7 +138,7 @@ archive:
   type: dict
   sample: {"name": "web1-2026-11-21T06:30:00", "nfiles": 10012, "original_size": 214000000}
 info:
-  description: What the client told about its repository (V(info), and V(backup) in check mode).
+  description: What the client said about its repository (V(info), and V(backup) in check mode).
   returned: always
   type: dict
   sample: {"repository_id": "5f0c", "encryption": "repokey-blake2", "last_archive": null}

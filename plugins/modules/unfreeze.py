@@ -13,7 +13,7 @@ version_added: 0.1.0
 author:
   - The paranoid.backup authors (@paranoid-backup)
 description:
-  - A person has looked at what an audit found. From now on the client is maintained and compacted again.
+  - Use it after a person has looked at what an audit found. The client is maintained and compacted again.
   - It accepts the repository as it is. To bring back what was deleted, use M(paranoid.backup.rollback) first.
 extends_documentation_fragment: [paranoid.backup.upkeep]
 options:
@@ -28,7 +28,7 @@ options:
 attributes:
   check_mode:
     support: full
-    description: It tells whether there is a freeze to lift.
+    description: It returns whether there is a freeze to lift.
   idempotent:
     support: full
     description: A client that is not frozen stays so.

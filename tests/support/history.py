@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must be left after an attack: both earlier archives, byte for byte, also after a compaction."""
+"""What must remain after an attack: both earlier archives, byte for byte, also after a compaction."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from real import Borg
 
 
 def disk_use(repository: Path) -> int:
-    """Return what all files take on the disk, in whole blocks."""
+    """Return the bytes that all files take on the disk, in whole blocks."""
     return sum(-(-path.stat().st_size // 4096) * 4096 for path in repository.rglob("*") if path.is_file())
 
 
 def baseline_of(borg: Borg) -> Baseline:
+    """Return the baseline of the repository as it is now."""
     baseline = audit(str(borg.repository), None, "append")[1]
     assert baseline is not None
     return baseline
 
 
 def roll_back(borg: Borg, baseline: Baseline) -> None:
-    """Do what an operator does with a frozen repository; the highest nonce stays."""
+    """Roll back as an operator does with a frozen repository; the highest nonce stays."""
     for pattern in ("hints.*", "index.*", "integrity.*"):
         for path in borg.repository.glob(pattern):
             path.unlink()
@@ -52,7 +53,7 @@ def assert_history(borg: Borg) -> None:
 
 
 def assert_history_stays(borg: Borg) -> None:
-    """Restore now and once more after a compaction that frees all it can; then the client's next backup works."""
+    """Restore now, and again after a compaction that frees all it can; then let the client back up once more."""
     assert_history(borg)
     assert borg.local("compact", "--threshold", "0").returncode == 0
     assert_history(borg)

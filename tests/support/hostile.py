@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A hostile client: speaks Borg's RPC directly, with none of the manners of Borg's own client.
+"""A hostile client: it speaks Borg's RPC directly, and keeps none of the rules that Borg's own client keeps.
 
-Needs only a connected pair of descriptors, whatever is between them and the gate.
+It needs only a connected pair of descriptors, whatever is between them and the gate.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VERSION = {b"client_version": (1, 4, 5, -1)}
 
 
 class Refusal(Exception):
-    """The other side answered with an exception: its class and its message."""
+    """The other side answered with an exception; ``kind`` is its class."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(f"{kind}: {message}")
@@ -32,7 +32,7 @@ class Closed(Exception):
 
 
 class Hostile:
-    """One connection to a server of Borg's RPC."""
+    """One connection to a server that speaks Borg's RPC."""
 
     def __init__(self, reading: int, writing: int, timeout: float = 20.0) -> None:
         self._reading = reading
@@ -48,13 +48,13 @@ class Hostile:
         return self.open(**options)
 
     def negotiate(self) -> Any:
-        """Say who we claim to be, in the form of a first call."""
+        """Make the first call, which says what version we claim to be."""
         self._number += 1
         self.send(_pack((1, self._number, "negotiate", [VERSION])))
         return self.receive()
 
     def open(self, **options: Any) -> bytes:
-        """Open some path; by default for writing."""
+        """Open a path, by default for writing; return the repository's id."""
         return bytes(self.call("open", **{"path": "/anything", "exclusive": True, "lock_wait": 1, **options}))
 
     def call(self, method: str, **arguments: Any) -> Any:
@@ -63,7 +63,7 @@ class Hostile:
         return self.receive()
 
     def post(self, method: str, **arguments: Any) -> None:
-        """Make one call and do not wait for what comes of it."""
+        """Make one call without waiting for its result."""
         self._number += 1
         self.send(_pack({b"i": self._number, b"m": method, b"a": arguments}))
 
@@ -92,7 +92,7 @@ class Hostile:
         return result
 
     def wait(self, timeout: float) -> None:
-        """Wait so many seconds for an answer from now on."""
+        """Set how many seconds to wait for an answer from now on."""
         self._timeout = timeout
 
     def _next(self) -> Any:

@@ -98,7 +98,7 @@ class Sshd:
         with (self.home / "sshd.log").open("ab") as log:
             argv = ["/usr/sbin/sshd", "-D", "-e", "-f", str(config)]
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until = time.monotonic() + 5
+        until = time.monotonic() + 20
         while time.monotonic() < until:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -148,10 +148,11 @@ class World:
             "host_id": "server@paranoid",
             "sshd_port": 22,
             "log_keep": 50,
-            "connect_timeout": 8,
-            "idle_timeout": 8,
-            "total_timeout": 30,
-            "close_timeout": 5,
+            # Long enough for a busy machine: a test of a deadline sets its own.
+            "connect_timeout": 30,
+            "idle_timeout": 30,
+            "total_timeout": 90,
+            "close_timeout": 20,
         }
         self.client = {
             "schema": 1,

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.errors import Broken, Unreadable
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.index import newest_index
@@ -88,7 +87,7 @@ def forget_lists(site: Site, after: int) -> None:
             os.unlink(_path(site, one.transaction))
 
 
-def read_list(repository: str) -> Optional[bytes]:
+def read_list(repository: str) -> bytes | None:
     """Return the repository's list as it is stored, None where there is none that can be read and kept."""
     with suppress(OSError, Broken, Unreadable), newest_index(repository) as index:
         place = index.find(MANIFEST_ID) if index is not None else None

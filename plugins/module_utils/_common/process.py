@@ -66,7 +66,7 @@ def account(name: str) -> pwd.struct_passwd:
 async def spawn(
     argv: Sequence[str], user: pwd.struct_passwd, env: dict[str, str], limits: Limits, **streams: Any
 ) -> Process:
-    """Start ``argv`` as ``user`` in a process group of its own, with nothing but ``env``, PATH and LANG.
+    """Start ``argv`` as ``user`` in its own process group; its environment is ``env``, PATH, LANG and HOME only.
 
     The kernel kills it when this process dies (prctl(2) PR_SET_PDEATHSIG, procctl(2) PROC_PDEATHSIG_CTL), holds it to
     ``limits``, and (Linux) gives it no rights of a setuid program.

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is left of a damaged ledger: every entry up to the first that is not whole, in a new file.
+"""Recover a damaged ledger: copy every entry up to the first that is not whole into a new file.
 
-The damaged file is only read. Nothing here replaces it: whether the new one is the right one, a person decides.
+The damaged file is only read, and nothing here replaces it: a person decides whether the new one is right.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger imp
 def recover_ledger(source: str, target: str, check: bool = False) -> ChainHead:
     """Copy the whole beginning of the damaged ledger at ``source`` to ``target``; return its head.
 
-    LedgerError when ``target`` exists or nothing of ``source`` is whole. With ``check`` nothing is written.
+    LedgerError if ``target`` exists or nothing of ``source`` is whole. With ``check``, write nothing.
     """
     if os.path.lexists(target):
         raise LedgerError(f"ledger {target}: it exists already, recover into a new file")

@@ -28,10 +28,9 @@ DOOR = ROOT / "roles/backup_server/templates/door.j2"
 
 
 @contextmanager
-def open_session(world: World, idle_timeout: int = 4) -> Iterator[Path]:
+def open_session(world: World) -> Iterator[Path]:
     """Hold a session whose client does nothing, and give its session socket."""
     world.dispatch("hang_after_hello")
-    world.write(idle_timeout=idle_timeout)
     place = (
         f"doors/{REPOSITORY_USER}.sock"
         if world.client["transport"] == "ssh"
@@ -49,7 +48,7 @@ def open_session(world: World, idle_timeout: int = 4) -> Iterator[Path]:
 
 
 @contextmanager
-def connection(path: Path, timeout: float = 5) -> Iterator[Hostile]:
+def connection(path: Path, timeout: float = 20) -> Iterator[Hostile]:
     """Connect as what comes out of the tunnel does."""
     with socket.socket(socket.AF_UNIX) as tunnel:
         tunnel.connect(str(path))
@@ -64,13 +63,13 @@ def test_a_second_connection_waits_until_the_first_is_over(world: World) -> None
                 second.negotiate()
             assert list(first.call("list", limit=10)) == [MANIFEST_ID]
             first.send(b"\xc1")
-            second.wait(5)
+            second.wait(20)
             assert second.receive(), "its gate begins when the first one's is gone"
             assert second.open()
 
 
 def test_connections_of_one_session_are_bounded(world: World) -> None:
-    with open_session(world, 20) as path, ExitStack() as opened:
+    with open_session(world) as path, ExitStack() as opened:
         opened.enter_context(connection(path)).hello()
         for _ in range(63):
             opened.enter_context(connection(path))
@@ -121,15 +120,16 @@ def test_a_gate_that_leaves_somebody_behind_holds_nobody_up(world: World, monkey
 
 
 def test_after_the_session_its_connection_is_cut_and_its_socket_gone(world: World) -> None:
-    with open_session(world, idle_timeout=2) as path, connection(path, 20) as left:
+    with open_session(world) as path, connection(path) as left:
         left.hello()
         left.call("put", id=b"n" * 32, data=b"never committed")
+        world.kill_clients()
         with pytest.raises(Closed):
             left.receive()
         assert wait_until(lambda: not path.exists())
         with pytest.raises(FileNotFoundError), connection(path):
             pass
-    with open_session(world, idle_timeout=2) as path, connection(path) as following:
+    with open_session(world) as path, connection(path) as following:
         following.hello()
         following.call("put", id=b"m" * 32, data=b"committed")
         following.call("commit", compact=False)

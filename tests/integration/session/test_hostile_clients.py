@@ -46,10 +46,9 @@ def test_fault_has_its_name_and_leaves_nothing(
     world: World, behaviour: str, code: str, words: str, deadlines: dict[str, int]
 ) -> None:
     world.dispatch(behaviour)
-    outcome = world.session("backup", **{key: value for key, value in deadlines.items() if key != "close_timeout"})
-    if "close_timeout" in deadlines:
+    if "close_timeout" in deadlines:  # Only the configuration sets this one.
         world.write(**deadlines)
-        outcome = world.session("backup")
+    outcome = world.session("backup", **{key: value for key, value in deadlines.items() if key != "close_timeout"})
     assert (outcome.conclusion.status, outcome.conclusion.code) == ("failed", code), outcome.conclusion.reason
     assert words in outcome.conclusion.reason
     assert outcome.conclusion.reason.isprintable() and len(outcome.conclusion.reason) < 1000
@@ -93,4 +92,4 @@ def test_a_deaf_client_cannot_hold_a_slot_with_a_gigabyte_of_log(world: World) -
     world.dispatch("gigabyte_of_log")
     outcome = world.session("backup")
     assert Path(outcome.log).stat().st_size <= 65 * 1024**2
-    assert outcome.duration < 20
+    assert outcome.conclusion.code == "bad_result" and outcome.duration < 60, "it ended by a deadline"

@@ -129,7 +129,7 @@ def test_all_slots_are_taken(world: World) -> None:
         fcntl.flock(taken, fcntl.LOCK_EX)
         outcome = world.session("backup")
     assert came_to(outcome) == ("failed", "no_slot", "all 1 slots of the server stayed taken for 1 s")
-    world.write(total_timeout=30)
+    world.write(total_timeout=90)
     assert_next_session_works(world)
 
 
@@ -152,7 +152,7 @@ def test_a_host_with_one_port_serves_one_session(world: World) -> None:
     with port_lock(str(world.run_dir), CLIENT, "session 12345678, for web2", 0):
         outcome = world.session("backup")
     assert outcome.conclusion.code == "locked" and "session 12345678, for web2" in outcome.conclusion.reason
-    world.write(transport="socket", total_timeout=30)
+    world.write(transport="socket", total_timeout=90)
     assert_next_session_works(world)
 
 

@@ -172,8 +172,8 @@ def test_a_compaction_that_is_killed(keeper: Keeper, monkeypatch: pytest.MonkeyP
 
     with monkeypatch.context() as patch, pytest.raises(PowerCut):
         patch.setattr(_compaction, "run_borg", killed)
-        with upkeep(keeper.config_dir, CLIENT, "a test") as held:
-            _compaction.compact(held)
+        with upkeep(keeper.config_dir, CLIENT, "a test") as site:
+            _compaction.compact(site)
     assert keeper.module("audit", full=True)["verdict"] == "clean"
     assert state(keeper) == {"baseline.json", "lists", "repository.json"}
     assert [isinstance(entry, CompactionEntry) for entry in keeper.entries("compaction")] == [True] * done
@@ -220,9 +220,9 @@ def only_moved_aside(repository: str, evidence: str) -> None:
 
 
 def roll_back_to(keeper: Keeper, snapshot: Path) -> None:
-    with upkeep(keeper.config_dir, CLIENT, "a test", recover_first=False) as held:
-        target = _rollback.target_snapshot(held, str(snapshot))
-        _rollback.roll_back(held, target, _rollback.plan_rollback(held, target, "try"), "cut")
+    with upkeep(keeper.config_dir, CLIENT, "a test", recover_first=False) as site:
+        target = _rollback.target_snapshot(site, str(snapshot))
+        _rollback.roll_back(site, target, _rollback.plan_rollback(site, target, "try"), "cut")
 
 
 @pytest.mark.parametrize("step", ["carry_nonce", "swap_in", "run_borg", "save_baseline"])
@@ -256,8 +256,8 @@ def test_a_copy_takes_the_place_of_what_cannot_be_put_in_order(keeper: Keeper, t
     """A compaction was cut off, and Borg cannot even look at what it left."""
     snapshot = tmp_path / "snapshot"
     shutil.copytree(keeper.repository, snapshot)
-    with upkeep(keeper.config_dir, CLIENT, "a test") as held:
-        begin_compaction(held, last_baseline(held))
+    with upkeep(keeper.config_dir, CLIENT, "a test") as site:
+        begin_compaction(site, last_baseline(site))
     (keeper.repository / "config").write_text((keeper.repository / "config").read_text().replace("version = 1", ""))
     assert keeper.world.session("backup").conclusion.code == "check_failed"
     refused = keeper.module("rollback", transaction=keeper.transaction(next(iter(keeper.contents))), reason="try")
