@@ -16,7 +16,11 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import (
     atomic_write,
     atomic_write_beneath,
+    directory_beneath,
+    open_beneath,
+    read_beneath,
     save_json,
+    sync_directory,
 )
 from disk_order import DiskOrder
 
@@ -114,3 +118,40 @@ def test_two_writers_at_once_share_no_file(tmp_path: Path) -> None:
     assert len(set(fresh)) == 2
     assert path.read_bytes() == b"first"
     assert [one.name for one in tmp_path.iterdir()] == ["head"]
+
+
+def test_what_is_beneath_is_private_whatever_the_umask_is(tmp_path: Path) -> None:
+    mask = os.umask(0)
+    try:
+        atomic_write_beneath(str(tmp_path), "nonce", b"0")
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "nonce").stat().st_mode) == 0o600
+
+
+def test_no_more_than_its_limit_is_read(tmp_path: Path) -> None:
+    """The file is a hostile user's, and may be as large as the disk."""
+    (tmp_path / "hints").write_bytes(b"x" * 100)
+    assert read_beneath(str(tmp_path), "hints", limit=10) == b"x" * 10
+
+
+def test_a_pipe_is_no_directory_and_does_not_block(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "data")
+    with pytest.raises(NotADirectoryError, match="data"), directory_beneath(str(tmp_path), "data"):
+        pass
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    """A repository has thousands of files, and a session a thousand descriptors."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/17").write_bytes(b"x")
+    os.mkfifo(tmp_path / "data/pipe")
+    before = os.listdir("/proc/self/fd")
+    atomic_write(str(tmp_path / "own"), b"")
+    atomic_write_beneath(str(tmp_path), "nonce", b"")
+    sync_directory(str(tmp_path))
+    read_beneath(str(tmp_path), "data", "17", limit=1)
+    for name, error in (("pipe", "regular"), ("absent", "absent")):
+        with pytest.raises(OSError, match=error):
+            open_beneath(str(tmp_path), "data", name)
+    assert len(os.listdir("/proc/self/fd")) == len(before)

@@ -195,3 +195,67 @@ def test_a_copy_is_the_users_as_old_as_it_was_and_replaces_a_half_one(repository
     assert content(fresh) == content(repository)
     assert {(one.stat().st_uid, one.stat().st_gid) for one in (fresh, *fresh.rglob("*"))} == {owner}
     assert (fresh / "data/0/5").stat().st_mtime_ns == 5
+
+
+def test_evidence_and_copy_are_for_root_only_until_they_are_the_users(repository: Path, tmp_path: Path) -> None:
+    """A copy is not its user's before it is whole; the evidence never is."""
+    mask = os.umask(0)
+    try:
+        keep_evidence(str(repository), str(tmp_path / "evidence"))
+        copy_repository(str(repository), str(tmp_path / "copy"), None)
+    finally:
+        os.umask(mask)
+    for root in (tmp_path / "evidence", tmp_path / "copy"):
+        directories = [root, *(one for one in root.rglob("*") if one.is_dir())]
+        assert {stat.S_IMODE(one.stat().st_mode) for one in directories} == {0o700}
+        assert len(directories) == 3
+
+
+def test_what_is_no_file_is_left_out_of_the_evidence(repository: Path, tmp_path: Path) -> None:
+    os.mkfifo(repository / "pipe")
+    (repository / "link").symlink_to("/etc/passwd")
+    keep_evidence(str(repository), str(tmp_path / "evidence"))
+    assert {"pipe", "link"} & set(os.listdir(tmp_path / "evidence")) == set()
+    assert (tmp_path / "evidence/config").exists()
+
+
+def test_a_nonce_of_0_is_carried_and_an_unknown_one_is_not(repository: Path) -> None:
+    before = (repository / "nonce").read_bytes()
+    carry_nonce(None, str(repository), None)
+    assert (repository / "nonce").read_bytes() == before
+    carry_nonce(0, str(repository), None)
+    assert (repository / "nonce").read_text() == "0" * 16
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_a_rollback_writes_is_the_users(repository: Path) -> None:
+    carry_nonce(7, str(repository), (12345, 12346))
+    cut(str(repository), 5, (12345, 12346))
+    for name in ("nonce", "transactions"):
+        assert ((repository / name).stat().st_uid, (repository / name).stat().st_gid) == (12345, 12346)
+
+
+def test_a_cut_removes_every_index_and_needs_no_list_of_transactions(repository: Path) -> None:
+    (repository / "integrity.8").touch()
+    (repository / "transactions").unlink()
+    cut(str(repository), 5, None)
+    names = os.listdir(repository)
+    assert not [name for name in names if name.startswith(("index.", "hints.", "integrity."))]
+    assert "transactions" not in names
+
+
+def test_a_segment_that_became_a_link_brings_no_other_file_into_the_evidence(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "shadow"
+    secret.write_text("secret")
+
+    def listed(path: str) -> list[File]:
+        found = segment_files(path)
+        (repository / "data/0/8").unlink()
+        (repository / "data/0/8").symlink_to(secret)
+        return found
+
+    monkeypatch.setattr(repository_files, "segment_files", listed)
+    keep_evidence(str(repository), str(tmp_path / "evidence"))
+    assert (tmp_path / "evidence/data/0/8").is_symlink() and secret.stat().st_nlink == 1
