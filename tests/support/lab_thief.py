@@ -18,7 +18,7 @@ from lab import Lab
 from lab_faults import write
 
 STOLEN = "/root/stolen_key"
-DOOR_PORT = "64022"
+DOOR_PORT = "64064"  # at the client's end of the tunnel, while a session is open
 _ALL_FRAMES = 3  # ETH_P_ALL
 _CONNECT = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print('connected')"
 
@@ -78,9 +78,9 @@ def ssh(port: str, target: str, *arguments: str) -> list[str]:
 
 
 @contextmanager
-def through_the_door(lab: Lab, user: str) -> Iterator[Hostile]:
-    """Speak Borg's protocol with what answers the stolen key at the server's loopback."""
-    argv = ["podman", "exec", "--interactive", f"{lab.name}-vault", *ssh(DOOR_PORT, f"{user}@127.0.0.1")]
+def through_the_door(lab: Lab, host: str, user: str) -> Iterator[Hostile]:
+    """Speak Borg's protocol with what answers the stolen key at the end of a client's tunnel."""
+    argv = ["podman", "exec", "--interactive", f"{lab.name}-{host}", *ssh(DOOR_PORT, f"{user}@127.0.0.1")]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
         assert running.stdin and running.stdout
         yield Hostile(running.stdout.fileno(), running.stdin.fileno())

@@ -146,7 +146,7 @@ class World:
             "repository_root": str(self.path / "srv"),
             "require_mount": False,
             "host_id": "server@paranoid",
-            "sshd_port": 22,
+            "sshd_config": str(self.path / "etc/sshd_config"),
             "log_keep": 50,
             # Long enough for a busy machine: a test of a deadline sets its own.
             "connect_timeout": 30,

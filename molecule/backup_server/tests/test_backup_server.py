@@ -65,19 +65,19 @@ def test_run_directory_comes_back_after_a_boot(vault: Host) -> None:
     assert "d /run/paranoid-backup 0755 root root -" in rules
 
 
-def test_sshd_listens_on_loopback_only(vault: Host) -> None:
-    listening = vault.check_output("ss -Hltn sport = :64022").split()
-    assert listening[3] == "127.0.0.1:64022"
+def test_no_sshd_of_the_transport_ssh_listens(vault: Host) -> None:
+    assert "paranoid-backup" not in vault.check_output("systemctl list-units --all --plain 'paranoid-backup-sshd*'")
+    assert vault.check_output("ss -Hltn sport = :64022") == ""
 
 
 @pytest.mark.parametrize("user", ["root", "paranoid-backup", "nobody"])
-def test_sshd_knows_nobody_but_the_clients(vault: Host, user: str) -> None:
+def test_the_sshd_of_a_client_knows_nobody_else(vault: Host, user: str) -> None:
     record = json.loads(vault.file("/etc/paranoid-backup/server.json").content_string)
-    pinned = f"[127.0.0.1]:64022 {record['sshd_public_key']}"
-    options = f"-o BatchMode=yes -o 'KnownHostsCommand=/bin/echo {pinned}' -o UserKnownHostsFile=/dev/null"
-    refused = vault.run(f"ssh {options} -i /etc/paranoid-backup/ssh/id_ed25519 -p 64022 {user}@127.0.0.1 id")
-    assert refused.rc == 255 and "Received disconnect" in refused.stderr, refused.stderr
-    assert "Too many authentication failures" in refused.stderr, refused.stderr
+    sshd = f"/usr/sbin/sshd -i -f {record['sshd_config']} -o AllowUsers=bk-x"
+    options = f"-o BatchMode=yes -o 'KnownHostsCommand=/bin/echo server {record['sshd_public_key']}'"
+    options += f" -o HostKeyAlias=server -o UserKnownHostsFile=/dev/null -o 'ProxyCommand={sshd}'"
+    refused = vault.run(f"mkdir -p /run/sshd; ssh {options} -i /etc/paranoid-backup/ssh/id_ed25519 {user}@server id")
+    assert refused.rc == 255 and "Too many authentication failures" in refused.stderr, refused.stderr
 
 
 def test_sshd_admits_to_the_door_only(vault: Host) -> None:
@@ -85,10 +85,8 @@ def test_sshd_admits_to_the_door_only(vault: Host) -> None:
         "/usr/sbin/sshd -T -f /etc/paranoid-backup/sshd_config -C user=bk-x,host=x,addr=127.0.0.1"
     ).splitlines()
     expected = {
-        "listenaddress 127.0.0.1:64022",
         "forcecommand /usr/local/lib/paranoid-backup/door",
         "authorizedkeysfile /etc/paranoid-backup/authorized_keys/%u",
-        "allowusers bk-*",
         "disableforwarding yes",
         "permittty no",
         "permitrootlogin no",

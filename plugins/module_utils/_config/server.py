@@ -26,7 +26,10 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """``server.json``. Timeouts are seconds; ``slots`` bounds the sessions of all runs together."""
+    """``server.json``. Timeouts are seconds; ``slots`` bounds the sessions of all runs together.
+
+    ``sshd_config`` is for the transport ssh, empty where no client has it.
+    """
 
     slots: int
     login_user: str
@@ -40,12 +43,12 @@ class ServerConfig:
     repository_root: str
     require_mount: bool
     host_id: str
-    sshd_port: int
     log_keep: int
     connect_timeout: int
     idle_timeout: int
     total_timeout: int
     close_timeout: int
+    sshd_config: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import account
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
@@ -42,6 +43,20 @@ def session_socket(peer: Site, directory: str, login_group: int) -> tuple[str, i
         user = account(peer.client.repository_user)
         return os.path.join(peer.server.run_dir, "doors", user.pw_name + ".sock"), user.pw_gid
     return os.path.join(directory, "gate.sock"), login_group
+
+
+def listen(path: str, group: int) -> socket.socket:
+    """Bind a unix socket at ``path``, where root and ``group`` may connect."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with suppress(FileNotFoundError):
+        os.unlink(path)  # Left by a session that was killed; this session holds the client's lock.
+    listener.bind(path)
+    if os.geteuid() == 0:
+        os.chown(path, 0, group)
+    os.chmod(path, 0o660)
+    listener.listen(128)  # ssh gives up a connection that would have to wait
+    listener.setblocking(False)
+    return listener
 
 
 @contextmanager

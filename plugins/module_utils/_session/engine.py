@@ -54,6 +54,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session.order imp
     raise_flag,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import request_line
+from ansible_collections.paranoid.backup.plugins.module_utils._session.sshd import answering
 from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import TrimResult
 from ansible_collections.paranoid.backup.plugins.module_utils._session.verbs import CheckMode
 from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import decide
@@ -173,18 +174,17 @@ async def converse(session: Session, repository_id: str | None, plan: TrimPlan |
     directory, ssh_log = make_session_dir(site, login.pw_uid, login.pw_gid)
     with removing(directory):
         socket_path, group = session_socket(session.peer, directory, login.pw_gid)
-        gates.listen(socket_path, group)
-        patience = int(session.deadlines.connect)
-        argv = ssh.command(session.peer, session.id, socket_path, ssh_log, patience)
-        pipe = asyncio.subprocess.PIPE
-        try:
-            process = await spawn(
-                argv, login, {}, replace(SSH, file_size=SSH_LOG_LIMIT), stdin=pipe, stdout=pipe, stderr=pipe
-            )
-        except (OSError, SessionError):
-            await gates.close(0)
-            raise
-        seen = await talk.hold(process, gates, request_line(verb.name, session.id, _details(session, plan)))
+        async with answering(session.peer, socket_path, directory, login.pw_gid, log) as target:
+            gates.listen(socket_path, group)
+            argv = ssh.command(session.peer, session.id, target, ssh_log, int(session.deadlines.connect))
+            pipe = asyncio.subprocess.PIPE
+            try:
+                limits = replace(SSH, file_size=SSH_LOG_LIMIT)
+                process = await spawn(argv, login, {}, limits, stdin=pipe, stdout=pipe, stderr=pipe)
+            except (OSError, SessionError):
+                await gates.close(0)
+                raise
+            seen = await talk.hold(process, gates, request_line(verb.name, session.id, _details(session, plan)))
         if is_full(ssh_log):  # Whatever deadline passed meanwhile.
             seen = replace(seen, deadline="", protocol=f"it made ssh log more than {SSH_LOG_LIMIT // 1024} KiB")
         return replace(seen, ssh_log=read_ssh_log(ssh_log))

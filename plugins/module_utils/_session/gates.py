@@ -11,7 +11,6 @@ import os
 import socket
 from asyncio.subprocess import Process
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +27,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.process im
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary
+from ansible_collections.paranoid.backup.plugins.module_utils._session.directory import listen
 from ansible_collections.paranoid.backup.plugins.module_utils._session.log import SessionLog
 
 _LINE_LIMIT = 64 * 1024
@@ -68,16 +68,7 @@ class Gates:
 
     def listen(self, path: str, group: int) -> None:
         """Bind the socket at ``path`` for ``group`` and begin to take connections."""
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with suppress(FileNotFoundError):
-            os.unlink(path)  # Left by a session that was killed; this session holds the client's lock.
-        listener.bind(path)
-        if os.geteuid() == 0:
-            os.chown(path, 0, group)
-        os.chmod(path, 0o660)
-        listener.listen(8)
-        listener.setblocking(False)
-        self._listener = listener
+        self._listener = listen(path, group)
         self._path = path
         self._accepting = asyncio.ensure_future(self._accept())
 

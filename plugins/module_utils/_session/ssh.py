@@ -57,7 +57,7 @@ _SAYINGS = (
 
 
 def command(site: Site, session: str, gate: str, log: str, patience: int) -> list[str]:
-    """Return argv of the one ssh that carries the session; ``gate`` is the session socket, ``log`` ssh's own log."""
+    """Return argv of the one ssh that carries the session; ``gate`` is its tunnel's end, ``log`` ssh's own log."""
     server, client = site.server, site.client
     options = {
         **_FIXED,
@@ -75,7 +75,7 @@ def command(site: Site, session: str, gate: str, log: str, patience: int) -> lis
 def forwarding(site: Site, session: str, gate: str) -> str:
     """Return the argument of ``ssh -R`` for the client's transport."""
     if site.client.transport == "ssh":
-        return f"127.0.0.1:{site.client.listen_port}:127.0.0.1:{site.server.sshd_port}"
+        return f"127.0.0.1:{site.client.listen_port}:{gate}"
     return f"{site.client.remote_dir}/{session}.sock:{gate}"
 
 

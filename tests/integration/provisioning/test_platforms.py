@@ -41,22 +41,16 @@ def test_each_platform_says_everything(role: str) -> None:
     assert {name: type(value) for name, value in debian.items()} == {name: type(v) for name, v in freebsd.items()}
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
-def test_what_a_platform_names_is_there(platform: str) -> None:
-    assert (ROLE / f"tasks/service_{platform}.yml").exists()
-    assert (ROLE / "templates" / variables(platform)["__backup_server_service_template"]).exists()
-
-
 def test_freebsd_keeps_to_its_own_directories() -> None:
     paths = [v for v in variables("FreeBSD").values() if isinstance(v, str) and v.startswith("/")]
     own = ("/usr/", "/var/db/", "/var/log/", "/var/run/")
-    assert len(paths) > 8 and [path for path in paths if not path.startswith(own)] == []
+    assert len(paths) >= 8 and [path for path in paths if not path.startswith(own)] == []
 
 
-def test_freebsd_gets_a_service_that_its_shell_can_read(tmp_path: Path) -> None:
-    """And a record with its own paths: both rendered by Ansible with the role's own variables."""
+def test_freebsd_gets_a_record_and_an_sshd_with_its_own_paths(tmp_path: Path) -> None:
+    """Both rendered by Ansible with the role's own variables."""
     render = "{{ lookup('ansible.builtin.template', '%s') }}"
-    files = {"service": "paranoid_backup_sshd.rc.j2", "sshd_config": "sshd_config.j2", "record": "server.json.j2"}
+    files = {"sshd_config": "sshd_config.j2", "record": "server.json.j2"}
     copies = [
         {"ansible.builtin.copy": {"content": render % template, "dest": str(tmp_path / name), "mode": "0644"}}
         for name, template in files.items()
@@ -65,6 +59,7 @@ def test_freebsd_gets_a_service_that_its_shell_can_read(tmp_path: Path) -> None:
     facts = {
         "ansible_facts": {"os_family": "FreeBSD", "distribution": "FreeBSD"},
         "__backup_server_read": {},
+        "backup_server_sshd": True,
         "ansible_managed": "Ansible",
     }
     templates = [{"ansible.builtin.include_vars": str(ROLE / "vars/main.yml")}, *copies]
@@ -81,11 +76,9 @@ def test_freebsd_gets_a_service_that_its_shell_can_read(tmp_path: Path) -> None:
     (folder / "play.yml").write_text(json.dumps([play]))
     done = ansible_playbook(folder / "play.yml")
     assert done.returncode == 0, done.stdout + done.stderr
-    service = (tmp_path / "service").read_text()
-    assert "/usr/local/etc/paranoid-backup/sshd_config" in service and ". /etc/rc.subr" in service
-    subprocess.run(["sh", "-n", tmp_path / "service"], check=True)
     record = json.loads((tmp_path / "record").read_text())
     assert (record["state_dir"], record["run_dir"]) == ("/var/db/paranoid-backup", "/var/run/paranoid-backup")
+    assert record["sshd_config"] == "/usr/local/etc/paranoid-backup/sshd_config"
     assert "HostKey /usr/local/etc/paranoid-backup/ssh/sshd_ed25519" in (tmp_path / "sshd_config").read_text()
 
 

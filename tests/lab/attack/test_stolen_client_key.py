@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The key of a client of the transport ssh in other hands, on the server's loopback, while a session is open."""
+"""The key of a client of the transport ssh in other hands, on that client, while a session is open."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ FORWARDS = {
 
 @pytest.fixture(scope="module")
 def odd1_key(lab: Lab) -> Iterator[None]:
-    """The key of a client of the transport ssh, on the server's loopback: the only place where it leads anywhere."""
-    with stolen(lab, "odd1", CLIENT_KEY, "vault"):
+    """The key of a client of the transport ssh, at the end of its tunnel: the only place where it leads anywhere."""
+    with stolen(lab, "odd1", CLIENT_KEY, "odd1"):
         yield
 
 
@@ -39,7 +39,7 @@ def odd1_open(lab: Lab, odd1_key: None) -> Iterator[None]:
 
 
 def test_a_stolen_client_key_gets_the_gate_of_the_session_and_its_policy(lab: Lab, odd1_open: None) -> None:
-    with through_the_door(lab, "bk-odd1") as thief:
+    with through_the_door(lab, "odd1", "bk-odd1") as thief:
         identity = thief.hello(path="/srv/backup/web1/repo", exclusive=False)
         assert f"id = {identity.hex()}" in lab.read("vault", "cat", "/srv/backup/odd1/repo/config")
         assert thief.call("get", id=MANIFEST_ID), "it may read, and what it reads is encrypted"
@@ -57,22 +57,22 @@ def test_a_stolen_client_key_gets_the_gate_of_the_session_and_its_policy(lab: La
 @pytest.mark.parametrize("wanted", ["id", "sh", "borg serve", "scp -t /tmp", "/usr/lib/openssh/sftp-server"])
 def test_a_stolen_client_key_starts_no_other_command(lab: Lab, odd1_open: None, wanted: str) -> None:
     argv = [*ssh(DOOR_PORT, "bk-odd1@127.0.0.1"), *wanted.split()]
-    done = lab.exec("vault", *argv, input=b"")
+    done = lab.exec("odd1", *argv, input=b"")
     assert done.stdout == b"", "only the gate was there, and it had nothing to answer"
-    assert lab.exec("vault", *ssh(DOOR_PORT, "bk-odd1@127.0.0.1", "-s"), "sftp", input=b"").stdout == b""
+    assert lab.exec("odd1", *ssh(DOOR_PORT, "bk-odd1@127.0.0.1", "-s"), "sftp", input=b"").stdout == b""
 
 
 @pytest.mark.parametrize("kind", FORWARDS)
 def test_a_stolen_client_key_forwards_nothing(lab: Lab, odd1_open: None, kind: str) -> None:
     target = "bk-odd1@127.0.0.1"
-    done = lab.exec("vault", "timeout", "5", *ssh(DOOR_PORT, target, *FORWARDS[kind]))
+    done = lab.exec("odd1", "timeout", "5", *ssh(DOOR_PORT, target, *FORWARDS[kind]))
     assert b"SSH-2.0" not in done.stdout
     if kind != "L":  # -L begins to listen on the thief's side; what it leads to is asked next.
         assert done.returncode == 255 and b"forwarding failed" in done.stderr, done.stderr
         return
     tunnel = " ".join(ssh(DOOR_PORT, target, *FORWARDS[kind]))
     script = f"{tunnel} & sleep 1; timeout 3 socat -u TCP:127.0.0.1:5001 -; kill $!"
-    assert b"SSH-2.0" not in lab.exec("vault", "sh", "-c", script).stdout
+    assert b"SSH-2.0" not in lab.exec("odd1", "sh", "-c", script).stdout
 
 
 def test_the_forward_that_is_refused_would_have_shown_a_banner(lab: Lab) -> None:
@@ -81,7 +81,7 @@ def test_the_forward_that_is_refused_would_have_shown_a_banner(lab: Lab) -> None
 
 def test_a_client_key_opens_nobody_elses_door(lab: Lab, odd1_open: None) -> None:
     for user in ("bk-web1", "bk-db1", "root", "paranoid-backup"):
-        done = lab.exec("vault", *ssh(DOOR_PORT, f"{user}@127.0.0.1"), input=b"")
+        done = lab.exec("odd1", *ssh(DOOR_PORT, f"{user}@127.0.0.1"), input=b"")
         assert done.returncode == 255 and b"Too many authentication failures" in done.stderr, (user, done.stderr)
 
 

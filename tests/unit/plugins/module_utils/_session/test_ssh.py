@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
@@ -14,7 +16,7 @@ CLIENT = ClientConfig(
     "web1", "-oProxyCommand=x", 2222, "backup", "socket", "/run/pb", 64064, "/srv/r", "bk-web1", "/etc/k"
 )
 PATHS = ("ssh", "/etc/id", "python", "/lib", "/state", "/run", "/log", "/srv")
-SERVER = ServerConfig(4, "login", *PATHS, False, "host", 22, 9, 1, 2, 3, 4)
+SERVER = ServerConfig(4, "login", *PATHS, False, "host", 9, 1, 2, 3, 4)
 
 
 def test_command_takes_nothing_from_outside() -> None:
@@ -24,6 +26,11 @@ def test_command_takes_nothing_from_outside() -> None:
     assert argv[argv.index("-R") + 1] == "/run/pb/ab.sock:/g.sock"
     for option in ("StrictHostKeyChecking=yes", "HostKeyAlias=web1", "ExitOnForwardFailure=yes", "ConnectTimeout=30"):
         assert argv[argv.index(option) - 1] == "-o"
+
+
+def test_a_port_leads_to_this_sessions_own_socket() -> None:
+    argv = command(Site(SERVER, replace(CLIENT, transport="ssh")), "ab", "/sshd.sock", "/ssh.log", 30)
+    assert argv[argv.index("-R") + 1] == "127.0.0.1:64064:/sshd.sock"
 
 
 MESSAGES = [
