@@ -25,6 +25,13 @@ options:
     description: Who says so. The ledger keeps it.
     type: str
     required: true
+  lost:
+    description:
+      - Ids of archives that are given up. Every audit misses an archive that the ledger knows, until it is there again
+        or given up.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     support: full
@@ -67,14 +74,19 @@ def main() -> None:
     own = {
         "reason": {"type": "str", "required": True},
         "by": {"type": "str", "required": True},
+        "lost": {"type": "list", "elements": "str", "default": []},
     }
     module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
     wanted = module.params
     require_words(module, "say why the freeze is lifted, and who says so", "reason", "by")
     with at_work(module, "an unfreeze") as site:
         alarm = site.ledger.frozen_by(site.name)
+        known = {archive.id for archive in site.ledger.history(site.name).archives}
+        strange = [one for one in wanted["lost"] if one not in known]
+        if strange:
+            module.fail_json(msg=f"the ledger knows no archive {strange[0][:80]!r} of {site.name}", code="refused")
         if alarm and not module.check_mode:
-            site.ledger.append(UnfreezeEntry(site.name, wanted["reason"], wanted["by"]))
+            site.ledger.append(UnfreezeEntry(site.name, wanted["reason"], wanted["by"], tuple(wanted["lost"])))
     module.exit_json(changed=alarm is not None, frozen=alarm_line(alarm) if alarm else "")
 
 

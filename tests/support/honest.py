@@ -27,8 +27,14 @@ from typing import Any, NoReturn
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.full import full_audit
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit, rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept import Kept
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.owners import add_compaction
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.ownership import Ownership
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.presence import Expectation
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import AuditVerdict, Budget
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.index import Index, newest_index
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import trim_budget
+from ansible_collections.paranoid.backup.plugins.module_utils._session.gates import as_file
 from borg import platform, remote
 from borg.archiver import main as borg_main
 from borg.crypto import key
@@ -191,6 +197,9 @@ class Life:
         self.policy, self.budget = "create", Budget()
         self.compression = self.bits.choice(_COMPRESSIONS)
         self.baseline: Baseline | None = None
+        self.came: dict[str, int] = {}  # archive: the transaction of the session that brought it
+        self.owners = Ownership(())
+        self.kept = Kept()
 
     def begin(self) -> None:
         """Make the repository and the first baseline, as provisioning does."""
@@ -202,15 +211,42 @@ class Life:
     def session(self, kind: str) -> tuple[AuditVerdict, list[int]]:
         """Hold one session of this kind; return the audit's verdict and the exit codes of its commands."""
         self.policy, self.budget = "append", Budget()
-        codes = _KINDS[kind](self)
+        assert self.baseline is not None
+        before = self.baseline.transaction
+        with newest_index(self.repository) as index:
+            codes = _KINDS[kind](self)
+            verdict = self._audit(kind, index)
+        now = self.baseline.transaction
+        notes = self.owners.compactions
+        if now > before:
+            self.owners = Ownership((*self.owners.transactions, now), notes)
+        self.came |= {name: now for name in self.archives if name not in self.came}
+        return verdict, codes
+
+    def _audit(self, kind: str, index: Index | None) -> AuditVerdict:
+        """Audit as the engine does; ``index`` is the one from before the session."""
         assert self.baseline is not None
         if kind == "compaction":
+            before = self.baseline.transaction
             verdict, self.baseline = rebase(self.repository, self.baseline)
-        else:
-            verdict, after = audit(self.repository, self.baseline, self.policy, self.budget, self.compression)
-            assert after is not None
-            self.baseline = Baseline.from_dict(json.loads(json.dumps(after.to_dict())))
-        return verdict, codes
+            notes = add_compaction(self.owners, self.repository, index, before, self.baseline.transaction)
+            self.owners = Ownership(self.owners.transactions, notes)
+            return verdict
+        is_trim = self.policy == "trim"
+        expected = Expectation(self.kept.archives if is_trim else ())
+        before_trim = index if is_trim else None
+        verdict, after = audit(
+            self.repository, self.baseline, self.policy, self.budget, self.compression, expected, self.kept, before_trim
+        )
+        assert after is not None
+        self.baseline = Baseline.from_dict(json.loads(json.dumps(after.to_dict())))
+        return verdict
+
+    def ids(self) -> dict[str, str]:
+        """Return the ids of all archives by their names."""
+        assert self.client.run("read", "list", "--format", "{name} {id}{NL}") == 0
+        lines = (self.client.borg.home / "said").read_text().splitlines()
+        return dict(line.split() for line in lines if line.startswith("host-"))  # Borg may say more
 
     def change_files(self) -> None:
         """Change, add, remove and rename a few files."""
@@ -314,12 +350,21 @@ def maintain(life: Life) -> list[int]:
     if len(life.archives) < 2 or life.baseline is None:
         return backup(life)
     count = life.bits.randrange(1, len(life.archives))
-    named, life.archives = life.archives[:count], life.archives[count:]
+    drawn = life.archives[:count] if life.bits.random() < 0.5 else life.bits.sample(life.archives, count)
+    sessions = {life.came[name] for name in drawn}  # what came in one session goes together
+    named = [name for name in life.archives if life.came[name] in sessions]
+    life.archives = [name for name in life.archives if name not in named]
+    count = len(named)
     life.policy = "trim"
     life.budget = trim_budget(_NO_LIMITS, life.baseline, (), count, count + len(life.archives))
+    ids = life.ids()
+    staying = {life.came[name] for name in life.archives}
+    life.kept = Kept(tuple(ids[name] for name in life.archives), life.owners.intervals(staying))
     limits = [f"--max-{name}={getattr(life.budget, name)}" for name in ("objects", "bytes", "archives")]
+    with as_file(life.kept.to_json()) as kept:  # the gate is a fork, which inherits it
+        code = life.client.run("trim", "delete", "--", "::", *named, gate=(*limits, f"--kept-fd={kept}"))
     return [
-        life.client.run("trim", "delete", "--", "::", *named, gate=tuple(limits)),
+        code,
         life.client.run("trim", "check", "--repository-only", "--max-duration", "5"),
     ]
 

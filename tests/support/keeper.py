@@ -202,17 +202,24 @@ class Keeper:
 
     def borg(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         """Run the client's Borg on the server's files, past every gate, as only root of the server could."""
-        env = {
+        done = subprocess.run([BIN / "borg", *words], env=self.borg_environment(), capture_output=True, check=False)
+        self.give_back()
+        return done
+
+    def borg_environment(self) -> dict[str, str]:
+        """Return what Borg needs to open the repository on the server's disk with the client's key."""
+        return {
             "PATH": "/usr/bin:/bin",
             "BORG_PASSPHRASE": "only for tests",
             "BORG_REPO": str(self.repository),
             "BORG_BASE_DIR": str(self.world.path / "attacker"),
             "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes",
         }
-        done = subprocess.run([BIN / "borg", *words], env=env, capture_output=True, check=False)
+
+    def give_back(self) -> None:
+        """Give the repository's files to its user again, after root worked on them."""
         for path in self.repository.rglob("*"):
             shutil.chown(path, self.repository.owner(), self.repository.group())
-        return done
 
     def listed(self) -> dict[str, str]:
         """Return the names of the archives that the repository really holds, by id."""

@@ -34,9 +34,9 @@ class TooMany(Exception):
 class Changes:
     """What a session did: entries ``put`` and ``deleted``, older objects ``gone`` and ``overwritten``, ``commits``.
 
-    ``manifests`` are the stored sizes of its lists of archives, in order; ``manifest_deleted`` tells that it ended
-    without one; ``size`` is that of all its segments; ``freed`` is how much the freeable bytes grew by, None if
-    unknown. Sizes are bytes.
+    ``lost`` are the ids of the older objects that are gone. ``manifests`` are the stored sizes of its lists of
+    archives, in order; ``manifest_deleted`` tells that it ended without one; ``size`` is that of all its segments;
+    ``freed`` is how much the freeable bytes grew by, None if unknown. Sizes are bytes.
     """
 
     put: int = 0
@@ -47,6 +47,7 @@ class Changes:
     manifests: tuple[int, ...] = ()
     manifest_deleted: bool = False
     size: int = 0
+    lost: frozenset[bytes] = frozenset()
     freed: int | None = None
 
     @property
@@ -75,21 +76,22 @@ def read_changes(segments: Sequence[File]) -> Changes:
                 deleted.add(key)
                 if len(deleted) > _DELETED_LIMIT:
                     raise TooMany(f"more than {_DELETED_LIMIT} objects were deleted")
-    gone, overwritten = _count_older(segments, deleted) if deleted else (0, 0)
+    lost, overwritten = _find_older(segments, deleted) if deleted else (frozenset(), 0)
     return Changes(
         put=counts[PUT],
         deleted=counts[DELETE],
-        gone=gone,
+        gone=len(lost),
         overwritten=overwritten,
         commits=counts[COMMIT],
         manifests=tuple(manifests),
         manifest_deleted=manifest_deleted,
         size=sum(file.size for file in segments),
+        lost=lost,
     )
 
 
-def _count_older(segments: Sequence[File], deleted: set[bytes]) -> tuple[int, int]:
-    """Return how many of the ``deleted`` objects existed before and are gone, and how many were overwritten."""
+def _find_older(segments: Sequence[File], deleted: set[bytes]) -> tuple[frozenset[bytes], int]:
+    """Return which of the ``deleted`` objects existed before and are gone, and how many were overwritten."""
     older: dict[bytes, bool] = {}  # id of an older object: does it exist at the end?
     own: set[bytes] = set()
     for tag, key in _read_operations(segments, deleted):
@@ -100,8 +102,8 @@ def _count_older(segments: Sequence[File], deleted: set[bytes]) -> tuple[int, in
                 older[key] = False
             else:
                 own.add(key)
-    overwritten = sum(older.values())
-    return len(older) - overwritten, overwritten
+    lost = frozenset(key for key, is_there in older.items() if not is_there)
+    return lost, len(older) - len(lost)
 
 
 def _read_operations(segments: Sequence[File], keys: set[bytes]) -> Iterator[tuple[int, bytes]]:

@@ -5,11 +5,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.changes import Changes, TooMany, read_changes
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.rules import ARCHIVE_SIZE, Comparison, judge
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept import Kept
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.presence import Expectation, look_up
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.rules import (
+    ARCHIVE_SIZE,
+    Comparison,
+    describe_absent_archives,
+    judge,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.segment_listing import (
     Listing,
     config_digest,
@@ -33,24 +40,41 @@ from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments imp
 )
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What a session is judged by; see `audit`."""
+
+    policy: str
+    budget: Budget
+    compression: str
+    expected: Expectation
+    kept: Kept
+    before: Index | None
+
+
 def audit(
     repository: str,
     baseline: Baseline | None,
     policy: str,
     budget: Budget | None = None,
     compression: str = "",
+    expected: Expectation | None = None,
+    kept: Kept | None = None,
+    before: Index | None = None,
 ) -> tuple[AuditVerdict, Baseline | None]:
     """Judge what happened since ``baseline`` under ``policy`` (create, append, read, trim); no session may be open.
 
+    ``expected`` is what the ledger says of archives, ``kept`` what a trim must leave, ``before`` the index before it.
     ``compression`` is what the operator tells the client to use: when it changes, so may the size of the manifest.
-    Without a baseline there is nothing to compare with: the verdict is clean, and the state is the first baseline.
+    Without a baseline there is nothing to compare with but ``expected``; the state is the first baseline.
     What lies on the disk raises nothing: a repository that cannot be read is an alarm, with ``baseline`` back.
     """
     try:
         if baseline is None:
-            return AuditVerdict(CLEAN, ()), _snapshot(repository)
+            return _first(repository, expected or Expectation())
         allowed = budget if budget is not None and policy == "trim" else Budget()
-        return _compare(repository, baseline, policy, allowed, compression)
+        terms = Terms(policy, allowed, compression, expected or Expectation(), kept or Kept(), before)
+        return _compare(repository, baseline, terms)
     except (OSError, Broken, Unreadable, TooMany, ValueError) as error:
         return AuditVerdict(ALARM, (unreadable(repository, error),)), baseline
 
@@ -77,6 +101,14 @@ def unreadable(repository: str, error: Exception) -> str:
     if isinstance(error, Broken):
         return f"{error}: run a full audit, it tells damage from tampering"
     return f"the repository cannot be audited: {error}"
+
+
+def _first(repository: str, expected: Expectation) -> tuple[AuditVerdict, Baseline]:
+    """Judge a repository that there is nothing to compare with, but for the ledger's word about its archives."""
+    with newest_index(repository) as index:
+        presence = look_up(index, expected, -1)
+    findings = tuple(describe_absent_archives(presence))
+    return AuditVerdict(ALARM if findings else CLEAN, findings, presence=presence), _snapshot(repository)
 
 
 def _snapshot(repository: str) -> Baseline:
@@ -112,13 +144,12 @@ def _stored_size(segments: list[File], number: int, offset: int) -> int:
     return 0
 
 
-def _compare(
-    repository: str, old: Baseline, policy: str, budget: Budget, compression: str
-) -> tuple[AuditVerdict, Baseline]:
+def _compare(repository: str, old: Baseline, terms: Terms) -> tuple[AuditVerdict, Baseline]:
     """Read what came since ``old`` and have the rules judge it."""
     listing = Listing(repository, old.directories, old.transaction)
     committed = listing.committed()
     changes = read_changes(committed)
+    policy, budget = terms.policy, terms.budget
     transaction = committed[-1].number if committed else old.transaction
     freeable = freeable_bytes(repository, transaction)
     if freeable is not None and old.freeable is not None:
@@ -126,7 +157,9 @@ def _compare(
     expected = None if old.objects is None else old.objects + changes.put - changes.deleted
     with newest_index(repository) as index:
         counted = _objects(index, transaction)
-    used = compression if changes.manifests and policy != "trim" else ""  # by a client that backed up
+        presence = look_up(index, terms.expected, old.transaction, changes.lost)
+    foreign = terms.kept.count_lost(terms.before, changes.lost) if terms.before is not None else 0
+    used = terms.compression if changes.manifests and policy != "trim" else ""  # by a client that backed up
     recompressed = "" not in (old.compression, used) and used != old.compression
     now = Baseline(
         transaction=transaction,
@@ -139,9 +172,11 @@ def _compare(
         freeable=freeable,
         compression=used or old.compression,
     )
-    findings = judge(Comparison(old, now, changes, policy, budget, tuple(listing.changed), expected, recompressed))
+    replaced = tuple(listing.changed)
+    seen = Comparison(old, now, changes, policy, budget, replaced, expected, recompressed, presence, foreign)
+    findings = judge(seen)
     notes = [f"the lists of archives of {old.compression} and of {used} cannot be compared"] if recompressed else []
-    return _verdict(findings, notes, changes, budget), now
+    return replace(_verdict(findings, notes, changes, budget), presence=presence), now
 
 
 def _verdict(findings: list[str], notes: list[str], changes: Changes, budget: Budget) -> AuditVerdict:

@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.changes import Changes
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.presence import Presence
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
 
 ARCHIVE_SIZE = 128  # bytes that one archive takes in a stored manifest, at most
 _NONCE_LEAP = 2**44  # blocks of 16 bytes: several connections of one session, each bounded by the gate
 _MANIFEST_SLACK = 24  # bytes by which equal lists of archives differ once they are compressed
 _COMPRESSIBLE = 3  # no compression makes a list of archives so many times smaller: half of it is ids
+_NAMED = 3  # archives that a sentence names
 _ENTRIES_SLACK = 64  # bytes of entries around each deletion or commit
 
 
@@ -25,7 +27,8 @@ class Comparison:
 
     ``old`` and ``now`` are the states before and after it, ``changes`` what its segments say. ``replaced`` are
     sentences about older segments that are not as they were, ``expected`` the objects that the index must hold,
-    ``recompressed`` whether the client was told to compress otherwise than before.
+    ``recompressed`` whether the client was told to compress otherwise than before,
+    ``foreign`` how many of the deleted objects came with archives that stay.
     """
 
     old: Baseline
@@ -36,6 +39,8 @@ class Comparison:
     replaced: tuple[str, ...]
     expected: int | None
     recompressed: bool
+    presence: Presence = field(default_factory=Presence)
+    foreign: int = 0
 
 
 def find_changed_segments(seen: Comparison) -> Iterator[str]:
@@ -94,6 +99,25 @@ def find_missing_archives(seen: Comparison) -> Iterator[str]:
         )
 
 
+def find_absent_archives(seen: Comparison) -> Iterator[str]:
+    """Every archive that the ledger knows is there."""
+    yield from describe_absent_archives(seen.presence)
+
+
+def describe_absent_archives(presence: Presence) -> Iterator[str]:
+    """Yield a sentence about archives that should be there and are not."""
+    missing = presence.missing
+    if missing:
+        named = ", ".join(one[:12] for one in missing[:_NAMED]) + (" and others" if len(missing) > _NAMED else "")
+        yield f"{len(missing)} archives that nobody let go are not in the repository: {named}"
+
+
+def find_foreign_deletions(seen: Comparison) -> Iterator[str]:
+    """What came with an archive that stays is needed by it, whatever the budget."""
+    if seen.foreign:
+        yield f"{seen.foreign} deleted objects came with archives that stay"
+
+
 def find_changed_config(seen: Comparison) -> Iterator[str]:
     """No session may change the config, which holds the key."""
     if seen.now.config != seen.old.config:
@@ -130,6 +154,8 @@ RULES: tuple[Rule, ...] = (
     find_deleted_manifest,
     find_freed_bytes,
     find_missing_archives,
+    find_absent_archives,
+    find_foreign_deletions,
     find_changed_config,
     find_nonce_reuse,
     find_nonce_leap,

@@ -6,22 +6,37 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set as AbstractSet
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import audit
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept import Kept
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept_lists import keep_list
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.owners import index_before, kept_archives
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.presence import Expectation
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, CLEAN, AuditVerdict, Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import repository_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerError
 
 _LIMIT = 16 * 1024 * 1024
 
 
-def audit_since_baseline(site: Site, policy: str, budget: Budget | None = None) -> tuple[AuditVerdict, Baseline | None]:
+def audit_since_baseline(
+    site: Site,
+    policy: str,
+    budget: Budget | None = None,
+    going: AbstractSet[str] = frozenset(),
+    archive: str = "",
+) -> tuple[AuditVerdict, Baseline | None]:
     """Audit what was done under ``policy`` since the last audit; the caller holds the client's lock.
+
+    ``going`` are the ids of the archives that a trim may delete; ``archive`` the id of the one that the client says
+    it brought. All others that the ledger knows must be there; if it cannot be read, the session fails for that.
 
     The next audit compares with the second, once the ledger has the verdict and ``keep_baseline`` was called.
     """
@@ -33,7 +48,13 @@ def audit_since_baseline(site: Site, policy: str, budget: Budget | None = None) 
         return AuditVerdict(ALARM, (why,)), None
     if old is None and repository_id(site.client.repository) is None:
         return AuditVerdict(CLEAN, ()), None  # Its making failed: there is nothing yet that could have been touched.
-    return audit(site.client.repository, old, policy, budget, site.client.compression)
+    expected, kept = Expectation(archive=archive), Kept()
+    with suppress(LedgerError):
+        history = site.ledger.history(site.name)
+        staying = tuple(one.id for one in history.archives if one.id not in going)
+        expected, kept = Expectation(staying, archive, tuple(going)), kept_archives(site, history, going)
+    with index_before(site) if policy == "trim" else nullcontext() as before:
+        return audit(site.client.repository, old, policy, budget, site.client.compression, expected, kept, before)
 
 
 def save_baseline(site: Site, baseline: Baseline | None) -> None:

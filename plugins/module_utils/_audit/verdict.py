@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.changes import Changes
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.presence import Presence
 
 CLEAN, EXPECTED, ALARM = "clean", "expected", "alarm"
 
@@ -23,8 +24,9 @@ class Budget:
 
 @dataclass(frozen=True)
 class AuditVerdict:
-    """The verdict (clean, expected, alarm), its findings as sentences, and the changes behind them."""
+    """The verdict (clean, expected, alarm), its findings as sentences, and what is behind them."""
 
     verdict: str
     findings: tuple[str, ...]
     changes: Changes = field(default_factory=Changes)
+    presence: Presence = field(default_factory=Presence)

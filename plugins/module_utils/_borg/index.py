@@ -59,6 +59,16 @@ class Index:
                 return segment, offset
         return None
 
+    def save(self, path: str) -> None:
+        """Write a copy, which must not exist yet; it is on disk when this returns."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as copy:
+            copy.write(os.pread(self._descriptor, _HEADER.size, 0))
+            for part in self._parts():
+                copy.write(part)
+            copy.flush()
+            os.fsync(copy.fileno())
+
     def _parts(self) -> Iterator[bytes]:
         at, end = _HEADER.size, _HEADER.size + self.buckets * _BUCKET.size
         while at < end:

@@ -15,9 +15,10 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.text impor
 
 HISTORY = "history"  # the audit after a session
 REPOSITORY = "repository"  # an audit outside a session
+CONTENT = "content"  # a maintenance, which sees what only the key shows
 LEDGER = "ledger"  # the check of the ledger's chain
 WORDS = "words"  # only a sentence is known, as in a ledger of 0.1.0
-KINDS = frozenset({HISTORY, REPOSITORY, LEDGER, WORDS})
+KINDS = frozenset({HISTORY, REPOSITORY, CONTENT, LEDGER, WORDS})
 _LIMIT = 500  # characters of a line
 _PREFIX = "ALARM: "
 
@@ -48,6 +49,8 @@ def alarm_sentence(alarm: Alarm) -> str:
         found = f"the history of {alarm.client} was touched, it is frozen now: {found}"
     elif alarm.kind == REPOSITORY:
         found = f"{alarm.client}'s repository is not as it was left, it is frozen: {found}"
+    elif alarm.kind == CONTENT:
+        found = f"{alarm.client}'s repository is not whole, it is frozen: {found}"
     return one_line(found.removeprefix(_PREFIX), _LIMIT - len(_PREFIX))
 
 
@@ -59,7 +62,7 @@ def alarm_line(alarm: Alarm) -> str:
 def frozen_sentence(alarm: Alarm) -> str:
     """Return what a person reads about a client that is frozen and whose backups go on."""
     sentence = alarm_sentence(alarm)
-    return sentence if alarm.kind == REPOSITORY else f"{alarm.client} is frozen: {sentence}"
+    return sentence if alarm.kind in (REPOSITORY, CONTENT) else f"{alarm.client} is frozen: {sentence}"
 
 
 def frozen_line(alarm: Alarm, since: str) -> str:

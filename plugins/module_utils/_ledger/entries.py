@@ -124,11 +124,12 @@ class FreezeEntry:
 
 @dataclass(frozen=True)
 class UnfreezeEntry:
-    """A person, ``by``, looked and lifted the freeze for this reason."""
+    """A person, ``by``, looked and lifted the freeze for this reason, and gave up the ``lost`` archives (ids)."""
 
     client: str
     reason: str
     by: str = ""
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ repository     everything before it belongs to another repository and is left ou
 session        an archive that arrived is known from now on; one that is reported again changes nothing
 audit          an alarm makes the archive of its session suspicious
 trim           what was deleted is gone
+unfreeze       what a person gave up is gone
 compaction     what was deleted cannot be brought back by the repository itself any more
 rollback       entries of later transactions never happened; archives are lost or restored as it says
 list           archives are lost or restored as it says
@@ -36,6 +37,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     RollbackEntry,
     SessionEntry,
     TrimEntry,
+    UnfreezeEntry,
 )
 
 
@@ -52,6 +54,12 @@ class History:
     trims: tuple[LedgerRow, ...] = ()
     compactions: tuple[LedgerRow, ...] = ()
     lists: tuple[LedgerRow, ...] = ()
+
+    @property
+    def transactions(self) -> tuple[int, ...]:
+        """Where sessions and compactions ended, in order."""
+        rows = (*self.sessions, *self.trims, *self.compactions)
+        return tuple(sorted({one for row in rows if (one := _transaction(row.entry)) is not None}))
 
     @property
     def waiting_trim(self) -> LedgerRow | None:
@@ -115,6 +123,8 @@ def fold_history(rows: Iterable[LedgerRow]) -> History:
             gone = gone.union(entry.lost).difference(entry.restored)
         elif isinstance(entry, AuditEntry):
             alarmed.update([entry.session] if entry.verdict == "alarm" else ())
+        elif isinstance(entry, UnfreezeEntry):
+            gone.update(entry.lost)
         else:
             current.append(row)
             gone.update(_gone_by(entry))

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import platform
 from dataclasses import replace
+from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept_lists import forget_lists
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.owners import forget_index
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import save_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, AuditVerdict
-from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import HISTORY, REPOSITORY, Alarm
+from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import CONTENT, HISTORY, REPOSITORY, Alarm
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
@@ -27,7 +29,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.conclusion import overrule
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import clear_intent
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary, Outcome
 
 
 def record_session(site: Site, outcome: Outcome) -> Outcome:
@@ -45,8 +47,12 @@ def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseli
     alarm or a trim, note and baseline stay as they are, and the next session tries again.
     """
     audit = {"verdict": found.verdict, "findings": list(found.findings)}
-    outcome = replace(outcome, audit=audit, stored=found.changes.stored)
+    gate = _with_transaction(outcome, found, baseline)
+    maintain = outcome.maintain and _with_deleted(outcome.maintain, found)
+    outcome = replace(outcome, audit=audit, stored=found.changes.stored, gate=gate, maintain=maintain)
     outcome = _overruled(outcome, audit=found)
+    if outcome.conclusion.code == "no_archive":
+        outcome = replace(outcome, archive=None)
     try:
         outcome = _append_all(site, outcome)
     except LedgerError as error:
@@ -56,6 +62,7 @@ def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseli
     if outcome.repository:
         forget_lists(site, after=-1)
     save_baseline(site, baseline)
+    forget_index(site)
     clear_intent(site)
     return outcome
 
@@ -74,12 +81,25 @@ def repository_alarm(client: str, found: AuditVerdict) -> Alarm:
     return Alarm(REPOSITORY, client, found.findings)
 
 
+def _with_deleted(maintain: dict[str, Any], found: AuditVerdict) -> dict[str, Any]:
+    """Return what came of a maintenance; of the archives that were to go the server itself sees which went."""
+    before = set(maintain["deleted"]) - set(maintain["named"])
+    return {**maintain, "deleted": sorted(before.union(found.presence.gone))}
+
+
+def _with_transaction(outcome: Outcome, found: AuditVerdict, baseline: Baseline | None) -> GateSummary:
+    """Return what the gates saw; a gate that was killed could not tell of its last commit, the disk does."""
+    if baseline is None or not found.changes.commits:
+        return outcome.gate
+    return replace(outcome.gate, transaction=baseline.transaction)
+
+
 def _append_all(site: Site, outcome: Outcome) -> Outcome:
     ledger = site.ledger
     for entry in _entries(site, outcome):
         ledger.append(entry)
-    if outcome.audit is not None and outcome.audit["verdict"] == ALARM and ledger.freeze_state(site.name) is None:
-        alarm = Alarm(HISTORY, site.name, tuple(outcome.audit["findings"]))
+    alarm = _freezing_alarm(outcome)
+    if alarm is not None and ledger.freeze_state(site.name) is None:
         ledger.append(FreezeEntry(site.name, session=outcome.session, alarm=alarm))
     outcome = replace(outcome, frozen=ledger.frozen_by(site.name))
     problem = chain_problem(ledger, utc_now())
@@ -89,8 +109,19 @@ def _append_all(site: Site, outcome: Outcome) -> Outcome:
     return _overruled(outcome, tampered=problem)
 
 
+def _freezing_alarm(outcome: Outcome) -> Alarm | None:
+    """Return why nothing may be compacted after this session: history was touched, or something is missing."""
+    if outcome.audit is not None and outcome.audit["verdict"] == ALARM:
+        return Alarm(HISTORY, outcome.client, tuple(outcome.audit["findings"]))
+    code = outcome.conclusion.code
+    if code == "archives_missing" or (code == "check_failed" and outcome.maintain is not None):
+        return Alarm(CONTENT, outcome.client, (outcome.conclusion.reason,))
+    return None
+
+
 def _overruled(outcome: Outcome, audit: AuditVerdict | None = None, rejected: str = "", tampered: str = "") -> Outcome:
-    conclusion = overrule(outcome.conclusion, outcome.client, audit, rejected, tampered)
+    claimed = audit is not None and outcome.archive is not None
+    conclusion = overrule(outcome.conclusion, outcome.client, audit, rejected, tampered, claimed)
     return replace(outcome, conclusion=conclusion)
 
 

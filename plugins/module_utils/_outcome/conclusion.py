@@ -6,7 +6,8 @@
 A conclusion is decided in ranks, and what a higher one says cannot be taken back:
 
 1. the session (`_session.verdict.decide`): what gate, clock, ssh and client say of it;
-2. the audit: an alarm replaces whatever the session came to, for history was touched;
+2. the audit: an alarm replaces whatever the session came to, for history was touched; and an archive that did not
+   come in this session is none, whatever the client says of it;
 3. the ledger that rejects the session's entries: no success without a record; an alarm stays one;
 4. the ledger that was tampered with: an alarm, in front of what was said before.
 
@@ -26,10 +27,17 @@ def overrule(
     audit: AuditVerdict | None = None,
     rejected: str = "",
     tampered: str = "",
+    claimed: bool = False,
 ) -> Conclusion:
-    """Return ``conclusion`` after the evidence given: an audit, why the ledger rejects entries, who touched it."""
+    """Return ``conclusion`` after the evidence given: an audit, why the ledger rejects entries, who touched it.
+
+    ``claimed``: the client says that it brought an archive, so the audit must have seen it.
+    """
     if audit is not None and audit.verdict == ALARM:
         conclusion = _raise(Alarm(HISTORY, client, audit.findings))
+    elif claimed and conclusion.status == "ok" and not (audit is not None and audit.presence.brought):
+        reason = f"{client} said ok, but the archive that it names did not come in this session"
+        conclusion = Conclusion("failed", "no_archive", reason)
     if rejected:
         code, reasons = conclusion.code or "server_error", (conclusion.reason, f"not recorded: {rejected}")
         conclusion = Conclusion("failed", code, "; ".join(filter(None, reasons)), conclusion.alarm)

@@ -25,6 +25,11 @@ from contextlib import suppress
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.incremental import rebase
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.owners import (
+    forget_index,
+    keep_index,
+    note_compaction,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import (
     audit_since_baseline,
     baseline_path,
@@ -68,6 +73,7 @@ def recover(site: Site) -> None:
 
 def begin_compaction(site: Site, before: Baseline) -> None:
     """Write the note: segments are about to be rewritten, and ``before`` is what they held."""
+    keep_index(site)
     save_json(_note_path(site), before.to_dict())
 
 
@@ -85,6 +91,7 @@ def conclude_compaction(site: Site, before: Baseline) -> tuple[AuditVerdict, Com
         found = AuditVerdict(ALARM, (*found.findings, f"borg check after a compaction: {said}"))
     entry = None
     if after.transaction != before.transaction:
+        note_compaction(site, before.transaction, after.transaction)
         entry = CompactionEntry(site.name, before.size, after.size, after.transaction)
         site.ledger.append(entry)
     if found.verdict == ALARM:
@@ -99,13 +106,14 @@ def forget_compaction(site: Site) -> None:
     """Remove the note of a compaction, if there is one."""
     with suppress(FileNotFoundError):
         os.unlink(_note_path(site))
+    forget_index(site)
 
 
 def _conclude_session(site: Site, session: Intent) -> None:
     before = None
     with suppress(ValueError):  # If it cannot be read, the audit below raises an alarm.
         before = load_baseline(baseline_path(site))
-    found, baseline = audit_since_baseline(site, session.policy, session.budget)
+    found, baseline = audit_since_baseline(site, session.policy, session.budget, frozenset(session.named))
     moved = baseline is not None and (before is None or baseline.transaction > before.transaction)
     outcome = Outcome(
         site.name,

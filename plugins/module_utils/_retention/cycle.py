@@ -35,9 +35,11 @@ from datetime import datetime, timedelta
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import LEDGER, Alarm
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import alarm_error, frozen_error
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerRow, SessionEntry, TrimEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
 
+_BATCH = timedelta(minutes=1)  # between the entry of a session and that of its trim, at most
 _HOLDING = ("trim", "freeze", "rollback", "list")
 
 
@@ -53,6 +55,17 @@ def refuse_broken(ledger: Ledger, client: str, now: datetime) -> None:
     problem = chain_problem(ledger, now)
     if problem:
         raise alarm_error(Alarm(LEDGER, client, (problem,)))
+
+
+def is_confirmed(ledger: Ledger, trim: LedgerRow) -> bool:
+    """Tell whether the maintenance of this trim, or a later one, went well: then nothing was missing after it."""
+    session = trim.entry.session if isinstance(trim.entry, TrimEntry) else ""
+    return any(
+        isinstance(row.entry, SessionEntry)
+        and (row.entry.verb, row.entry.status) == ("maintain", "ok")
+        and (row.seq > trim.seq or row.entry.session == session)
+        for row in ledger.entries("session", trim.client, since=trim.time - _BATCH)
+    )
 
 
 def hold_ends(ledger: Ledger, client: str, days: int) -> datetime | None:

@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept import Kept
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.owners import kept_archives
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.presence import missing_archives
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import last_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.index import newest_index
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_id
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig
@@ -55,6 +59,7 @@ class TrimPlan:
     check_seconds: int
     waiting: str = ""
     unknown_archives: tuple[str, ...] = ()
+    kept: Kept = field(default_factory=Kept)
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -103,7 +108,20 @@ def plan_trim(site: Site, now: datetime, unknown: Sequence[str] = ()) -> TrimPla
         return TrimPlan(archives, decided.keep, (), asked, Budget(), client.check_seconds, why)
     drop = decided.drop[: NAMED_LIMIT - len(extra)]
     budget = trim_budget(client, last_baseline(site), drop, len(extra), len(archives) + len(extra))
-    return TrimPlan(archives, decided.keep, drop, asked, budget, client.check_seconds, unknown_archives=extra)
+    if drop or extra:
+        _refuse_missing(site, archives)
+    going = frozenset(archive.id for archive in drop).union(extra)
+    kept = kept_archives(site, history, going)
+    return TrimPlan(archives, decided.keep, drop, asked, budget, client.check_seconds, "", extra, kept)
+
+
+def _refuse_missing(site: Site, archives: Sequence[KnownArchive]) -> None:
+    """Ask for nothing while anything is missing: Borg deletes what no archive of its list needs any more."""
+    with newest_index(site.client.repository) as index:
+        missing = missing_archives(index, (one.id for one in archives)) if index is not None else ()
+    if missing:
+        lost = f"{site.name} misses {len(missing)} archives that nobody deleted"
+        raise SessionError("archives_missing", f"{lost}: run a full audit, then look for a snapshot")
 
 
 def trim_budget(

@@ -17,6 +17,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.owners import keep_index
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import audit_since_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
@@ -158,6 +159,8 @@ def note_intent(session: Session, repository_id: str | None, plan: TrimPlan | No
         return
     blank = session.blank
     budget, named = (plan.budget, plan.named) if plan else (Budget(), ())
+    if named:
+        keep_index(session.site)
     intent = Intent(session.id, blank.verb, blank.run_id, blank.started, session.verb.policy, budget, named)
     write_intent(session.site, intent)
 
@@ -167,8 +170,8 @@ async def converse(session: Session, repository_id: str | None, plan: TrimPlan |
     session.site.close()  # Nobody keeps the ledger open for the hours that a client may take.
     verb, site = session.performed, session.site
     talk = Conversation(verb.name, session.id, session.deadlines, log)
-    options = plan.gate_options() if plan else ()
-    order = GateOrder(verb.policy, repository_id, verb.at_once, verb.at_all, options)
+    options, kept = (plan.gate_options(), plan.kept.to_json()) if plan else ((), b"")
+    order = GateOrder(verb.policy, repository_id, verb.at_once, verb.at_all, options, kept)
     gates = Gates(site, order, log, talk.touch)
     login = account(site.server.login_user)
     directory, ssh_log = make_session_dir(site, login.pw_uid, login.pw_gid)
@@ -210,7 +213,9 @@ def record(
     if session.order.check:
         return outcome
     budget = result.plan.budget if result else None
-    found, baseline = audit_since_baseline(session.site, session.verb.policy, budget)
+    going = frozenset(result.plan.named) if result else frozenset()
+    claimed = str(outcome.archive["id"]) if outcome.archive else ""
+    found, baseline = audit_since_baseline(session.site, session.verb.policy, budget, going, claimed)
     return record_and_advance(session.site, outcome, found, baseline)
 
 

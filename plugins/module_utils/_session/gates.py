@@ -10,7 +10,8 @@ import json
 import os
 import socket
 from asyncio.subprocess import Process
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,6 +42,7 @@ class GateOrder:
     """What the gates of one session may do. ``at_once`` bounds simultaneous connections, ``at_all`` all of them.
 
     ``options`` are the gate's, until one of them has begun to write, or has ended without saying what it did.
+    ``kept`` is what a trim must leave, as the gate reads it.
     """
 
     policy: str
@@ -48,6 +50,7 @@ class GateOrder:
     at_once: int
     at_all: int
     options: tuple[str, ...] = ()
+    kept: bytes = b""
 
 
 class Gates:
@@ -140,7 +143,11 @@ class Gates:
         env = {"BORG_HOST_ID": server.host_id, "BORG_SELFTEST": "disabled"}
         streams: dict[str, Any] = {"stdin": connection, "stdout": connection, "stderr": asyncio.subprocess.PIPE}
         limits = limits_for_borg(index_size(client.repository))
-        return await spawn(argv, account(client.repository_user), env, limits, pass_fds=(report_end,), **streams)
+        with as_file(self._order.kept) as kept:
+            argv += ["--kept-fd", str(kept)] if self._order.kept else []
+            return await spawn(
+                argv, account(client.repository_user), env, limits, pass_fds=(report_end, kept), **streams
+            )
 
     async def _read_errors(self, stream: asyncio.StreamReader) -> None:
         while raw := await stream.read(65536):
@@ -201,6 +208,18 @@ class Gates:
         self._log.say(f"gate refused {shown}")
         if len(self.summary.refused) < _REFUSALS_KEPT:
             self.summary = replace(self.summary, refused=(*self.summary.refused, shown))
+
+
+@contextmanager
+def as_file(content: bytes) -> Iterator[int]:
+    """Have ``content`` in a file without a name, to be read from its beginning by a process that inherits it."""
+    descriptor = os.memfd_create("kept", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _event(line: bytes) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_rec
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
     hold_ends,
+    is_confirmed,
     refuse_broken,
     refuse_frozen,
 )
@@ -54,8 +55,12 @@ def look_ahead(site: Site, limits: Limits, now: datetime, check: bool = False) -
         raise alarm_error(repository_alarm(site.name, found))
     baseline = last_baseline(site)
     size, freeable = baseline.size, baseline.freeable
-    if site.ledger.history(site.name).waiting_trim is None:
+    trim = site.ledger.history(site.name).waiting_trim
+    if trim is None:
         return Prospect(size, freeable or 0, "no trim waits for it")
+    if not is_confirmed(site.ledger, trim):
+        day = trim.time.date().isoformat()
+        return Prospect(size, freeable or 0, f"no maintenance went well since the trim of {day}: run maintain.yml")
     until = hold_ends(site.ledger, site.name, max(limits.hold_days, site.client.hold_days))
     if until is not None and now < until:
         return Prospect(size, freeable or 0, f"what was deleted is held until {until.isoformat(timespec='minutes')}")

@@ -138,7 +138,7 @@ def test_damage_that_stops_a_compaction_stops_no_backup(keeper: Keeper) -> None:
     damage(keeper)
     failed = keeper.module("compact", limit_ratio=1.0)
     assert failed["code"] == "alarm" and "borg check after a compaction" in failed["msg"], failed
-    assert state(keeper) == {"baseline.json", "lists", "repository.json"}
+    assert state(keeper) == {"baseline.json", "compactions.json", "lists", "repository.json"}
     outcome = keeper.world.session("backup")
     assert came_to(outcome) == OK and outcome.frozen
     assert "borg check after a compaction" in alarm_line(outcome.frozen)
@@ -175,7 +175,8 @@ def test_a_compaction_that_is_killed(keeper: Keeper, monkeypatch: pytest.MonkeyP
         with upkeep(keeper.config_dir, CLIENT, "a test") as site:
             _compaction.compact(site)
     assert keeper.module("audit", full=True)["verdict"] == "clean"
-    assert state(keeper) == {"baseline.json", "lists", "repository.json"}
+    noted = {"compactions.json"} if done else set()
+    assert state(keeper) == {"baseline.json", "lists", "repository.json", *noted}
     assert [isinstance(entry, CompactionEntry) for entry in keeper.entries("compaction")] == [True] * done
     if done:
         refused = keeper.module("rollback", transaction=kept, reason="too late")

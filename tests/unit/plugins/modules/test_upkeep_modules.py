@@ -52,7 +52,7 @@ def test_documentation_and_arguments_say_the_same(module: ModuleType, monkeypatc
     assert own["extends_documentation_fragment"] == ["paranoid.backup.upkeep"]
     assert not own["options"].keys() & common["options"].keys()
     options = {**common["options"], **own["options"]}
-    keys = ("type", "default", "required", "choices")
+    keys = ("type", "elements", "default", "required", "choices")
     assert {name: {key: told[key] for key in keys if key in told} for name, told in options.items()} == taken
 
 

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from paranoid_gate.events import Report
+from paranoid_gate.kept import Kept, load_kept
 from paranoid_gate.policy import POLICIES, Budget, Options
 
 # Borg reads its environment while it is imported: all imports of it come after the environment is clean.
@@ -55,6 +56,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--first-segment", type=int)
     for name in ("objects", "bytes", "archives"):
         parser.add_argument(f"--max-{name}", type=int, default=0)
+    parser.add_argument("--kept-fd", type=int)
     parser.add_argument("--report-fd", required=True, type=int)
     return parser.parse_args(argv)
 
@@ -69,6 +71,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         budget if policy.may_trim else Budget(),
         arguments.quota,
         arguments.first_segment,
+        Kept() if arguments.kept_fd is None else load_kept(arguments.kept_fd),
     )
 
 

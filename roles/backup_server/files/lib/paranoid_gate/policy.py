@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from paranoid_gate.kept import Kept
 
 READ_CALLS = frozenset(
     {
@@ -62,6 +64,7 @@ class Options:
     budget: Budget = Budget()
     quota: int | None = None
     first_segment: int | None = None
+    kept: Kept = field(default_factory=Kept)
 
 
 POLICIES = {

@@ -41,6 +41,7 @@ class Writer:
         self._counts = report.counts
         self._space = Space(options.path, options.quota)
         self._spread = Spread()
+        self._kept = options.kept
         self._trim = TrimBudget(options.budget)
         self._nonces = NonceGuard(report.counts.received)
         self._first_segment = options.first_segment
@@ -80,7 +81,7 @@ class Writer:
             if self._trim.is_empty:
                 raise Refused("deleting what is already stored")
             with self._dooming():
-                self._trim.spend(key, self._stored_size(key, *position))
+                self._spend(key, position)
         self._charge(ENTRY_SIZE + _GONE_SIZE)
         self._repository.delete(key)
         self._counts.delete += 1
@@ -149,6 +150,12 @@ class Writer:
         manifest = repository.index.get(MANIFEST_ID)
         if manifest is not None and not self._trim.is_empty:
             self._trim.begin(self._stored_size(MANIFEST_ID, *manifest) - ENTRY_SIZE)
+
+    def _spend(self, key: bytes, position: tuple[int, int]) -> None:
+        objection = self._kept.objection(key, position)
+        if objection:
+            raise Refused(objection)
+        self._trim.spend(key, self._stored_size(key, *position))
 
     def _is_earlier(self, segment: int) -> bool:
         return self._first_segment is None or segment < self._first_segment

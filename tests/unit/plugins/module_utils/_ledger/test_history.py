@@ -21,6 +21,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     RollbackEntry,
     SessionEntry,
     TrimEntry,
+    UnfreezeEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.history import History, fold_history
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
@@ -234,10 +235,16 @@ def test_the_column_and_the_entry_agree_on_what_arrived(
         assert held(ledger.history("web1")) == (["a"] if entry.arrived else [])
 
 
+def test_what_a_person_gave_up_is_gone() -> None:
+    given_up = UnfreezeEntry("web1", "the disk is broken", "alice", ("a",))
+    assert held(fold_history(rows(backup("a", 2), backup("b", 3), given_up))) == ["b"]
+
+
 def test_the_ledger_gives_the_fold_all_that_it_needs(tmp_path: Path) -> None:
     """In its order, of this client only; what it leaves out changes nothing."""
     entries: list[Entry] = [
-        replace(backup("z", 1), archive=None),
+        replace(backup("z", 1), archive=None, transaction=None),
+        replace(backup("y", 1), archive=None),
         backup("a", 2),
         backup("b", 3),
         AuditEntry("web1", "session of a", "alarm"),
@@ -246,6 +253,7 @@ def test_the_ledger_gives_the_fold_all_that_it_needs(tmp_path: Path) -> None:
         CompactionEntry("web1", 9, 5, 6),
         rollback(4, restored=("a",)),
         trim("b", at=5),
+        UnfreezeEntry("web1", "lost", "alice", ("b",)),
     ]
     with Ledger.open(str(tmp_path / "ledger.sqlite"), lambda: START) as ledger:
         for entry in entries:
@@ -255,6 +263,6 @@ def test_the_ledger_gives_the_fold_all_that_it_needs(tmp_path: Path) -> None:
         own = ledger.entries(client="web1")
     assert [row.entry for row in own] == entries
     assert replace(history, sessions=()) == replace(fold_history(own), sessions=())
-    assert [row.seq for row in history.sessions] == [3, 5], "not the one without an archive"
+    assert [row.seq for row in history.sessions] == [3, 5, 7], "not the one without archive and transaction"
     assert (held(history), len(history.trims), history.compactions) == (["a"], 1, ())
     assert not history.archives[0].good

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention import cycle, trim_plan
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import plan_trim
+from fake_repository import FakeRepository
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 NOW = START + timedelta(days=20)
@@ -45,7 +47,12 @@ RECORD = replace(
 def server(tmp_path: Path) -> Any:
     baseline = Baseline(7, (Directory(0, 1, 1, 1000, ""),), 10, 500, 500, "", 1, 0)
     save_json(str(tmp_path / "web1/baseline.json"), baseline.to_dict())
+    FakeRepository(tmp_path / "repo").session([(bytes.fromhex(one), b"archive") for one in IDS])
     return SimpleNamespace(state_dir=str(tmp_path))
+
+
+def site(server: Any) -> Site:
+    return Site(server, replace(RECORD, repository=f"{server.state_dir}/repo"))
 
 
 @pytest.fixture
@@ -68,21 +75,31 @@ def happened(server: Any) -> Callable[..., None]:
 
 def test_all_but_the_last_archive_is_named(server: Any, happened: Callable[..., None]) -> None:
     happened()
-    trim = plan_trim(Site(server, RECORD), NOW)
+    trim = plan_trim(site(server), NOW)
     assert (sorted(trim.named), trim.known, trim.waiting) == (IDS[:2], (IDS[2],), "")
     assert (trim.check_seconds, trim.budget.archives, trim.asked_before) == (60, 2, frozenset())
 
 
 def test_nothing_is_named_while_a_trim_waits_for_its_compaction(server: Any, happened: Callable[..., None]) -> None:
     happened(TrimEntry("web1", "1" * 32, (IDS[0],), (IDS[0],), 44))
-    trim = plan_trim(Site(server, RECORD), NOW)
+    trim = plan_trim(site(server), NOW)
     assert (trim.named, trim.asked_before) == ((), frozenset(IDS[:1]))
     assert trim.waiting == "the trim of 2026-11-04 waits for its compaction, so 1 archives stay until then"
 
 
+def test_nothing_is_named_while_an_archive_is_missing(server: Any, happened: Callable[..., None]) -> None:
+    """Borg would drop what only archives need that its list lacks: nothing goes until a person has looked."""
+    happened()
+    shutil.rmtree(f"{server.state_dir}/repo")
+    FakeRepository(Path(server.state_dir) / "repo").session([(bytes.fromhex(one), b"archive") for one in IDS[:2]])
+    with pytest.raises(SessionError, match="web1 misses 1 archives that nobody deleted") as refused:
+        plan_trim(site(server), NOW)
+    assert refused.value.code == "archives_missing"
+
+
 def test_after_the_compaction_the_next_one_is_named(server: Any, happened: Callable[..., None]) -> None:
     happened(TrimEntry("web1", "1" * 32, (IDS[0],), (IDS[0],), 44), CompactionEntry("web1", 1000, 900, 45))
-    assert plan_trim(Site(server, RECORD), NOW).named == (IDS[1],)
+    assert plan_trim(site(server), NOW).named == (IDS[1],)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +122,7 @@ def test_a_record_without_rules_is_named(
 def test_a_frozen_client_is_refused(server: Any, happened: Callable[..., None]) -> None:
     happened(FreezeEntry("web1", "12 objects gone", ""))
     with pytest.raises(SessionError, match=r"web1 is frozen since .*12 objects gone") as caught:
-        plan_trim(Site(server, RECORD), NOW)
+        plan_trim(site(server), NOW)
     assert caught.value.code == "frozen"
 
 
@@ -120,7 +137,7 @@ def test_without_a_baseline_nothing_is_asked(
     else:
         path.write_text(content)
     with pytest.raises(SessionError, match=words):
-        plan_trim(Site(server, RECORD), NOW)
+        plan_trim(site(server), NOW)
 
 
 def test_a_broken_chain_names_nothing(
@@ -129,7 +146,7 @@ def test_a_broken_chain_names_nothing(
     happened()
     monkeypatch.setattr(cycle, "chain_problem", lambda _ledger, _now: "entry 2 was altered")
     with pytest.raises(SessionError, match="ALARM: entry 2 was altered") as caught:
-        plan_trim(Site(server, RECORD), NOW)
+        plan_trim(site(server), NOW)
     assert caught.value.code == "alarm"
 
 
@@ -142,7 +159,7 @@ def test_a_person_lets_go_only_what_the_ledger_does_not_know(
 ) -> None:
     happened()
     with pytest.raises(SessionError, match=words) as caught:
-        plan_trim(Site(server, RECORD), NOW, unknown)
+        plan_trim(site(server), NOW, unknown)
     assert caught.value.code == "refused"
 
 
@@ -152,7 +169,7 @@ def test_both_sorts_of_archives_together_stay_within_the_limit(
     """What is named must fit into one entry of the ledger; an id that was given twice counts once."""
     happened()
     monkeypatch.setattr(trim_plan, "NAMED_LIMIT", 2)
-    named = plan_trim(Site(server, RECORD), NOW, ["9" * 64, "9" * 64]).named
+    named = plan_trim(site(server), NOW, ["9" * 64, "9" * 64]).named
     assert named == (IDS[0], "9" * 64)
     with pytest.raises(SessionError, match="at most 2 archives at once"):
-        plan_trim(Site(server, RECORD), NOW, ["7" * 64, "8" * 64, "9" * 64])
+        plan_trim(site(server), NOW, ["7" * 64, "8" * 64, "9" * 64])

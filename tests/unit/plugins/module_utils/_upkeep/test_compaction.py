@@ -14,7 +14,11 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline, Directory
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry, TrimEntry
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    FreezeEntry,
+    SessionEntry,
+    TrimEntry,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention import cycle
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import compaction as _compaction
@@ -47,12 +51,25 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def trimmed(held: Any) -> Any:
+    held.ledger.append(SessionEntry("web1", "maintain", "1" * 32, "r", "ok", transaction=44))
     held.ledger.append(TrimEntry("web1", "1" * 32, ("a" * 64,), ("a" * 64,), 44))
     return held
 
 
 def test_without_a_trim_nothing_is_due(held: Any) -> None:
     assert look_ahead(held, Limits(), LATER) == Prospect(1000, 400, "no trim waits for it")
+
+
+@pytest.mark.parametrize(("session", "status", "due"), [("2", "failed", False), ("3", "ok", True), ("1", "ok", True)])
+def test_a_trim_waits_for_a_maintenance_that_went_well(held: Any, session: str, status: str, due: bool) -> None:
+    """Its own did not; what it deleted becomes final only when a later one has found nothing missing."""
+    held.ledger.append(SessionEntry("web1", "maintain", "1" * 32, "r", "failed", "refused", transaction=44))
+    held.ledger.append(SessionEntry("web1", "maintain", "0" * 32, "r", "ok"))
+    held.ledger.append(TrimEntry("web1", "1" * 32, ("a" * 64,), (), 44))
+    assert look_ahead(held, Limits(), LATER).waiting.startswith("no maintenance went well since the trim of 2026-11-01")
+    held.ledger.append(SessionEntry("web1", "backup", "4" * 32, "r", "ok"))
+    held.ledger.append(SessionEntry("web1", "maintain", session * 32, "r", status))
+    assert (look_ahead(held, Limits(), LATER).waiting == "") == due
 
 
 @pytest.mark.parametrize(("days", "until"), [(0, "2026-11-15"), (20, "2026-11-21"), (3, "2026-11-15")])
