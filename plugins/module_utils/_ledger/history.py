@@ -97,7 +97,8 @@ class History:
         gone = {one for entry in later for one in _gone_by(entry)}
         entries = (row.entry for row in self.sessions if _is_within(_transaction(row.entry), transaction))
         made = {entry.archive.id for entry in entries if isinstance(entry, SessionEntry) and entry.archive}
-        return tuple(sorted((gone & made) - self._off_the_list_of(transaction)))
+        there = {one.id for one in self.archives}  # Also what a later list has brought back already.
+        return tuple(sorted((gone & made) - self._off_the_list_of(transaction) - there))
 
     def _off_the_list_of(self, transaction: int) -> frozenset[str]:
         """Return the ids of the archives that were lost with a list then, and that a later list brought back first."""

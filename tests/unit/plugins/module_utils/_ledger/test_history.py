@@ -25,7 +25,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.history import History, fold_history
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 START = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
@@ -156,6 +156,7 @@ STEPS = st.tuples(
 
 
 @settings(max_examples=300, deadline=None)
+@example([("backup", 0, 0), ("restore_list", 0, 0), ("restore_list", 0, 1), ("roll_back", 0, 1)])
 @given(st.lists(STEPS, max_size=40))
 def test_a_history_is_that_of_a_repository_that_keeps_every_state(steps: list[tuple[str, int, int]]) -> None:
     model = Model()
