@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
@@ -168,16 +168,10 @@ class ListEntry:
     by: str = ""
 
 
-Entry = (
-    SessionEntry
-    | AuditEntry
-    | TrimEntry
-    | CompactionEntry
-    | FreezeEntry
-    | UnfreezeEntry
-    | RepositoryEntry
-    | RollbackEntry
-    | ListEntry
+# Text, because ansible-test reads this as Python 3.9, which knows no | between classes.
+Entry: TypeAlias = (
+    "SessionEntry | AuditEntry | TrimEntry | CompactionEntry | FreezeEntry | "
+    "UnfreezeEntry | RepositoryEntry | RollbackEntry | ListEntry"
 )
 KINDS: dict[str, type[Entry]] = {
     "session": SessionEntry,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm, alarm_from_words
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
@@ -45,7 +45,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.history im
 
 NAME = "ledger.sqlite"
 _BATCH = 2000
-_Value = str | int
+_Value: TypeAlias = "str | int"
 
 
 @dataclass(frozen=True)

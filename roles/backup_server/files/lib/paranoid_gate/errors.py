@@ -22,7 +22,7 @@ def is_out_of_memory(error: Exception) -> bool:
     """Return whether the process was at its memory limit, also where Borg wraps that or has no exception for it."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, MemoryError) or (type(cause) is Exception and str(cause).startswith("hashindex_")):
+        if isinstance(cause, MemoryError) or (cause.__class__ is Exception and str(cause).startswith("hashindex_")):
             return True
         cause = cause.__cause__ or cause.__context__
     return False
