@@ -154,7 +154,9 @@ def test_server_and_connection_that_fail(lab: Lab) -> None:
         faults.enter_context(small_disk(lab, "new1", 16))
         faults.enter_context(big_file(lab, "odd1", 300))
         faults.enter_context(slow_upload(lab, "odd1"))
-        under_way = start(lab, "--limit", ",".join(GOOD))
+        # Without a quota its share of the disk would be full before the disk.
+        arguments = faults.enter_context(other_records(lab, new1={"quota": 2**30}))
+        under_way = start(lab, "--limit", ",".join(GOOD), *arguments)
         assert wait_until(lambda: used_bytes(lab, "odd1") > before + 20 * 1024**2, 60)
         for pid in lab.read("odd1", "pgrep", "-u", "paranoid-backup", "-x", "sshd").split():
             lab.read("odd1", "kill", "-KILL", pid)
