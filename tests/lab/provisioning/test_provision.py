@@ -93,7 +93,7 @@ def test_a_variable_of_the_wrong_type_is_named(lab: Lab, variable: str, value: s
 def test_a_borg_that_is_not_in_the_wheelhouse_is_named(lab: Lab) -> None:
     done = lab.run("site", "--limit", "web1", "-e", "backup_client_borg_version=1.4.99")
     assert done.returncode == 2
-    said = "borgbackup and borgmatic cannot be installed on web1 from .*bookworm.tar "
+    said = "borgbackup and borgmatic and ruamel_yaml_clib cannot be installed on web1 from .*bookworm.tar "
     why = "No matching distribution found for borgbackup==1.4.99"
     assert re.search(
         rf"{said}.*{why}\): PyPI has Borg as source only, playbooks/wheelhouse.yml", done.stdout + done.stderr
