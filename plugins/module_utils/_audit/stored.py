@@ -38,7 +38,7 @@ def audit_since_baseline(
     ``going`` are the ids of the archives that a trim may delete; ``archive`` the id of the one that the client says
     it brought. All others that the ledger knows must be there; if it cannot be read, the session fails for that.
 
-    The next audit compares with the second, once the ledger has the verdict and ``keep_baseline`` was called.
+    The next audit compares with the second, once the ledger has the verdict and ``save_baseline`` was called.
     """
     path = baseline_path(site)
     try:

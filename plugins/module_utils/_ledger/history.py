@@ -57,8 +57,8 @@ class History:
 
     @property
     def transactions(self) -> tuple[int, ...]:
-        """Where sessions and compactions ended, in order."""
-        rows = (*self.sessions, *self.trims, *self.compactions)
+        """Where sessions, compactions and restored lists ended, in order."""
+        rows = (*self.sessions, *self.trims, *self.compactions, *self.lists)
         return tuple(sorted({one for row in rows if (one := _transaction(row.entry)) is not None}))
 
     @property
