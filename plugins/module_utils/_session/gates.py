@@ -182,10 +182,10 @@ class Gates:
         match event:
             case {"event": "progress"}:
                 return _counts(event)
-            case {"event": "begin", "first_segment": int(number)}:
+            case {"event": "begin", "first_segment": int() as number}:
                 self._is_budget_spent = True
                 self._first_segment = number if self._first_segment is None else self._first_segment
-            case {"event": "commit", "transaction": int(number)}:
+            case {"event": "commit", "transaction": int() as number}:
                 self.summary = replace(self.summary, transaction=number)
             case {"event": "refused"}:
                 self._refuse(f"{event.get('policy')}: {event.get('call')} {event.get('detail') or ''}")
