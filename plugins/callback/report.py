@@ -63,12 +63,16 @@ options:
     env: [{name: PARANOID_REPORT_METHOD}]
     ini: [{section: callback_paranoid_backup_report, key: method}]
   mail_from:
-    description: Address of the sender. Needed unless O(method=none).
+    description:
+      - Address of the sender, also with a name, as in V(Acme backup <backup@example.org>). Needed unless
+        O(method=none).
     type: str
     env: [{name: PARANOID_REPORT_MAIL_FROM}]
     ini: [{section: callback_paranoid_backup_report, key: mail_from}]
   mail_to:
-    description: Addresses of the recipients, separated by commas. Needed unless O(method=none).
+    description:
+      - Addresses of the recipients, separated by commas, also with names; a name with a comma stands in quotes. Needed
+        unless O(method=none).
     type: list
     elements: str
     default: []
@@ -124,6 +128,13 @@ options:
     type: path
     env: [{name: PARANOID_REPORT_SMTP_CA_FILE}]
     ini: [{section: callback_paranoid_backup_report, key: smtp_ca_file}]
+  smtp_greeting:
+    description:
+      - The name by which this machine introduces itself to the mail server (EHLO), where that one demands another than
+        the machine's own full name.
+    type: str
+    env: [{name: PARANOID_REPORT_SMTP_GREETING}]
+    ini: [{section: callback_paranoid_backup_report, key: smtp_greeting}]
   smtp_user:
     description: Name to log in with; without it there is no login.
     type: str

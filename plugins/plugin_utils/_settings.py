@@ -20,6 +20,9 @@ SECTION = "callback_paranoid_backup_report"
 SUBJECT_WORDS = frozenset({"STATUS", "WHAT", "SUCCEEDED", "FAILED", "SKIPPED", "TOTAL", "RUNTIME", "RUN_ID", "TITLE"})
 _NAMED = re.compile(r"[Cc]onfig '(\w+)' for ")
 _VALUE = re.compile(r"Invalid value (?:provided for '\w+': )?('[^']*'|\"[^\"]*\")")
+_COMMA = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')  # one that is not within quotes
+_NAMED_ADDRESS = re.compile(r"([^<>]*?)\s*<([^<>]+)>")
+_GREETING = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Za-z.:]{1,50}\]")
 _PORTS = {"none": 25, "starttls": 587, "tls": 465}
 
 
@@ -32,7 +35,10 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Smtp:
-    """Where and how to hand in mail. ``security`` is none, starttls or tls; ``timeout`` is seconds."""
+    """Where and how to hand in mail. ``security`` is none, starttls or tls; ``timeout`` is seconds.
+
+    ``greeting`` is the name by which we introduce ourselves (EHLO), empty for this machine's own.
+    """
 
     host: str
     port: int
@@ -41,6 +47,7 @@ class Smtp:
     password: str = field(repr=False)
     ca_file: str
     timeout: float
+    greeting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +60,16 @@ class Sendmail:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options of the callback. ``transport`` is None when no mail is wanted."""
+    """The options of the callback. ``transport`` is None when no mail is wanted.
+
+    Addresses may have a display name, as in ``Acme backup <backup@example.org>``.
+    """
 
     report_dir: Path
     title: str
     subject: Template
-    mail_from: str
-    mail_to: tuple[str, ...]
+    mail_from: Address
+    mail_to: tuple[Address, ...]
     mail_in_check: bool
     transport: Smtp | Sendmail | None
     keep_runs: int = 0
@@ -76,14 +86,12 @@ def load_settings(option: Callable[[str], Any]) -> Settings:
         raise SettingsError(f"subject: {', '.join(unknown)} has no meaning there, only {known} and $$ have", "subject")
     if method != "none":
         _require(option, f"method {method}", "mail_from", "mail_to")
-        for name in ("mail_from", "mail_to"):
-            _check_addresses(name, _split(option(name)))
     return Settings(
         report_dir=Path(option("report_dir")).expanduser().absolute(),
         title=option("title"),
         subject=subject,
-        mail_from=option("mail_from") or "",
-        mail_to=_split(option("mail_to")),
+        mail_from=_read_sender(option) if method != "none" else Address(),
+        mail_to=_read_addresses(option, "mail_to") if method != "none" else (),
         mail_in_check=option("mail_in_check"),
         transport=_read_transport(option),
         keep_runs=_read_limit(option, "keep_runs"),
@@ -134,7 +142,16 @@ def _read_smtp(option: Callable[[str], Any]) -> Smtp:
         password=password,
         ca_file=_check_ca_file(option("smtp_ca_file") or ""),
         timeout=_read_timeout(option),
+        greeting=_read_greeting(option),
     )
+
+
+def _read_greeting(option: Callable[[str], Any]) -> str:
+    name = option("smtp_greeting") or ""
+    if name and not _GREETING.fullmatch(name):
+        problem = f"smtp_greeting: {name!a} is neither a host name nor an address such as [192.0.2.7]"
+        raise SettingsError(problem, "smtp_greeting")
+    return name
 
 
 def _read_port(option: Callable[[str], Any]) -> int:
@@ -191,15 +208,32 @@ def _require(option: Callable[[str], Any], why: str, *names: str) -> None:
         raise SettingsError(f"{why} needs {' and '.join(missing)} (method none sends no mail)", *missing)
 
 
-def _split(value: Any) -> tuple[str, ...]:
-    entries = [value] if isinstance(value, str) else value or []
-    return tuple(entry.strip() for entry in entries if entry.strip())
+def _read_sender(option: Callable[[str], Any]) -> Address:
+    addresses = _read_addresses(option, "mail_from")
+    if len(addresses) != 1:
+        raise SettingsError(f"mail_from: is one address, not {len(addresses)}", "mail_from")
+    return addresses[0]
 
 
-def _check_addresses(name: str, addresses: tuple[str, ...]) -> None:
-    for address in addresses:
-        try:
-            Address(addr_spec=address)
-        except Exception as error:
-            shown = ascii(address)[1:-1]
-            raise SettingsError(f'{name}: "{shown}" is not an address such as ops@example.org', name) from error
+def _read_addresses(option: Callable[[str], Any], name: str) -> tuple[Address, ...]:
+    """Return the addresses of an option; Ansible has split its list at commas, also those within quotes."""
+    value = option(name)
+    text = value if isinstance(value, str) else ",".join(value)
+    entries = [entry.strip() for entry in _COMMA.split(text) if entry.strip()]
+    return tuple(_read_address(name, entry) for entry in entries)
+
+
+def _read_address(name: str, entry: str) -> Address:
+    """Return the one address that ``entry`` is: ``ops@example.org`` or ``Ops <ops@example.org>``."""
+    try:
+        found = _NAMED_ADDRESS.fullmatch(entry)
+        if not entry.isprintable():
+            raise ValueError(entry)
+        address = Address(found[1].strip('"'), addr_spec=found[2]) if found else Address(addr_spec=entry)
+        if not address.username or not address.domain:
+            raise ValueError(entry)
+    except Exception as error:
+        shown = ascii(entry)[1:-1]
+        example = "ops@example.org or Ops <ops@example.org>"
+        raise SettingsError(f'{name}: "{shown}" is not an address such as {example}', name) from error
+    return address

@@ -30,6 +30,7 @@ class Mailbox:
     answer: str = "250 OK"
     mails: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
+    greetings: list[str] = field(default_factory=list)
 
     def text(self) -> str:
         """Return the first mail as plain text; aiosmtpd would read a property."""
@@ -43,10 +44,11 @@ class Mailbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _smtp: SMTP, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, _smtp: SMTP, session: Session, envelope: Envelope) -> str:
         if self.answer.startswith("250"):
             self.mails.append(message_from_bytes(envelope.original_content or b"", policy=policy.default))
             self.recipients.append(envelope.rcpt_tos)
+            self.greetings.append(str(session.host_name))
         return self.answer
 
 

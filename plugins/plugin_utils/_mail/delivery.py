@@ -13,24 +13,32 @@ import ssl
 import subprocess
 import tempfile
 from email.message import EmailMessage
+from ipaddress import ip_address
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import decode, one_line
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Sendmail, Smtp
 
 
 class DeliveryError(Exception):
-    """The mail was not accepted for every recipient; the message is one line."""
+    """The mail was not accepted for every recipient; the message is one line, ``accepted`` are those that have it."""
+
+    def __init__(self, line: str, accepted: tuple[str, ...] = ()) -> None:
+        super().__init__(line)
+        self.accepted = accepted
 
 
-def send(mail: EmailMessage, transport: Smtp | Sendmail, sender: str, recipients: tuple[str, ...]) -> None:
-    """Send ``mail``; raises DeliveryError unless it was accepted for every recipient."""
+def send(mail: EmailMessage, transport: Smtp | Sendmail, sender: str, recipients: tuple[str, ...]) -> bool:
+    """Send ``mail``, and return whether it has left this machine: False when it lies in the machine's own queue.
+
+    Raises DeliveryError unless it was accepted for every recipient.
+    """
     if isinstance(transport, Sendmail):
         _send_by_sendmail(mail, transport, sender, recipients)
-    else:
-        _send_by_smtp(mail, transport, sender, recipients)
+        return False
+    return _send_by_smtp(mail, transport, sender, recipients)
 
 
-def _send_by_smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple[str, ...]) -> None:
+def _send_by_smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple[str, ...]) -> bool:
     where = f"{smtp.host}:{smtp.port}"
     try:
         context = ssl.create_default_context(cafile=smtp.ca_file or None)
@@ -40,19 +48,30 @@ def _send_by_smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple
                 connection.starttls(context=context)
             if smtp.user:
                 connection.login(smtp.user, smtp.password)
+            is_away = not _is_loopback(connection)
             refused = connection.send_message(mail, sender, list(recipients))
         finally:
             _quit(connection)
     except (OSError, ValueError) as error:  # SMTPException is an OSError
         raise DeliveryError(_hide(smtp.password, f"{where}: {_explain(error, smtp)}")) from None
     if refused:
-        raise DeliveryError(_hide(smtp.password, f"{where}: {_format_refused(refused)}; the others have it"))
+        accepted = tuple(address for address in recipients if address not in refused)
+        line = f"{where}: {_format_refused(refused)}; it was accepted for {', '.join(accepted)}"
+        raise DeliveryError(_hide(smtp.password, line), accepted)
+    return is_away
 
 
 def _connect(smtp: Smtp, context: ssl.SSLContext) -> smtplib.SMTP:
+    name = smtp.greeting or None  # Without one smtplib looks for the machine's full name, else takes its address.
     if smtp.security == "tls":
-        return smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=smtp.timeout, context=context)
-    return smtplib.SMTP(smtp.host, smtp.port, timeout=smtp.timeout)
+        return smtplib.SMTP_SSL(smtp.host, smtp.port, name, timeout=smtp.timeout, context=context)
+    return smtplib.SMTP(smtp.host, smtp.port, name, timeout=smtp.timeout)
+
+
+def _is_loopback(connection: smtplib.SMTP) -> bool:
+    """Whether the server is this machine: what it takes then is queued, and may still never leave."""
+    address = connection.sock.getpeername()[0] if connection.sock else ""
+    return ip_address(address.partition("%")[0]).is_loopback if address else False
 
 
 def _quit(connection: smtplib.SMTP) -> None:

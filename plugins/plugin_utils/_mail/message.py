@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -21,8 +20,8 @@ def make_message(run: Run, settings: Settings, text: str, html: str) -> EmailMes
     """Return the mail of a finished run as multipart/alternative."""
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = format_subject(run, settings)
-    mail["From"] = Address(addr_spec=settings.mail_from)
-    mail["To"] = [Address(addr_spec=address) for address in settings.mail_to]
+    mail["From"] = settings.mail_from
+    mail["To"] = settings.mail_to
     mail["Date"] = datetime.fromisoformat(run.finished)
     mail["Message-ID"] = f"<{run.run_id}@paranoid-backup.invalid>"
     mail["Auto-Submitted"] = "auto-generated"
@@ -30,6 +29,11 @@ def make_message(run: Run, settings: Settings, text: str, html: str) -> EmailMes
     mail.set_content(text, cte="quoted-printable")
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
     return mail
+
+
+def list_recipients(settings: Settings) -> tuple[str, ...]:
+    """Return the addresses of the recipients, without their names."""
+    return tuple(address.addr_spec for address in settings.mail_to)
 
 
 def format_subject(run: Run, settings: Settings) -> str:

@@ -35,10 +35,14 @@ class Work(StrEnum):
 
 
 class MailState(StrEnum):
-    """``none``: no mail is wanted; ``pending``: it is still to be sent."""
+    """``none``: no mail is wanted; ``pending``: it is still to be sent; ``sent``: another machine has it.
+
+    ``queued``: this machine's own mail system has it. ``failed``: it was not accepted for every recipient.
+    """
 
     NONE = "none"
     PENDING = "pending"
+    QUEUED = "queued"
     SENT = "sent"
     FAILED = "failed"
 
@@ -70,11 +74,12 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """Whether the mail was sent; ``error`` is one line."""
+    """Whether the mail was sent; ``error`` is one line, ``accepted`` are those that have it in spite of an error."""
 
     state: MailState
     to: tuple[str, ...] = ()
     error: str = ""
+    accepted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

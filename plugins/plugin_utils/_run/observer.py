@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp, utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import is_run_id
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.message import list_recipients
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RecordExistsError, RunDir
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import (
     Client,
@@ -113,9 +114,11 @@ class Observer:
 
     def format_summary(self, run: Run) -> str:
         """Return the line for the terminal: where the report is, whether the mail was sent, the last problem."""
+        not_sent = f"THE MAIL WAS NOT SENT{' TO EVERYBODY' if run.mail.accepted else ''}: {run.mail.error}"
         mail = {
             MailState.SENT: f"mail sent to {', '.join(run.mail.to)}",
-            MailState.FAILED: f"THE MAIL WAS NOT SENT: {run.mail.error}; it is kept as {self._directory.path}/mail.eml",
+            MailState.QUEUED: f"mail for {', '.join(run.mail.to)} is in this machine's own queue",
+            MailState.FAILED: f"{not_sent}; it is kept as {self._directory.path}/mail.eml",
         }.get(run.mail.state, "no mail in check mode" if run.check and self._settings.transport else "no mail wanted")
         parts = (f"Report: {self._directory.path}/report.html", mail, *run.problems[-1:])
         return f"Backup run {run.run_id}: {run.status}. {'; '.join(parts)}"
@@ -148,7 +151,7 @@ def _make_run(settings: Settings, run_id: str, playbook: str, check: bool) -> Ru
         check=check,
         started=stamp(),
         finished="",
-        mail=Mail(MailState.PENDING, settings.mail_to) if wanted else Mail(MailState.NONE),
+        mail=Mail(MailState.PENDING, list_recipients(settings)) if wanted else Mail(MailState.NONE),
     )
 
 

@@ -11,7 +11,7 @@ from email.message import EmailMessage
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.delivery import DeliveryError, send
-from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.message import make_message
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.message import list_recipients, make_message
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RunDir
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import MailState, Run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.layout import render_html, render_text
@@ -40,7 +40,7 @@ def publish(run: Run, directory: RunDir, settings: Settings) -> Published:
         run = _try(run, lambda: directory.write("mail.eml", mail.as_bytes()))
         run = _send(run, mail, settings)
     run = _try(run, lambda: directory.save(run))
-    return Published(run, run.problems == before and run.mail.state in (MailState.SENT, MailState.NONE))
+    return Published(run, run.problems == before and run.mail.state not in (MailState.PENDING, MailState.FAILED))
 
 
 def _send(run: Run, mail: EmailMessage, settings: Settings) -> Run:
@@ -48,10 +48,10 @@ def _send(run: Run, mail: EmailMessage, settings: Settings) -> Run:
     if settings.transport is None:
         return run
     try:
-        send(mail, settings.transport, settings.mail_from, settings.mail_to)
+        is_away = send(mail, settings.transport, settings.mail_from.addr_spec, list_recipients(settings))
     except DeliveryError as error:
-        return replace(run, mail=replace(run.mail, state=MailState.FAILED, error=str(error)))
-    return replace(run, mail=replace(run.mail, state=MailState.SENT))
+        return replace(run, mail=replace(run.mail, state=MailState.FAILED, error=str(error), accepted=error.accepted))
+    return replace(run, mail=replace(run.mail, state=MailState.SENT if is_away else MailState.QUEUED))
 
 
 def _try(run: Run, write: Callable[[], None]) -> Run:

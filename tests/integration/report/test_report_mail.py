@@ -25,14 +25,18 @@ def test_a_good_run_is_recorded_and_mailed(bench: Bench, mailbox: Mailbox) -> No
     assert done.code == 0, done.output
     assert done.record["status"] == "SUCCESS"
     assert done.record["mail"] == {
-        "state": "sent",
+        "state": "queued",  # for the mail server is this machine
         "to": ["ops@example.org", "boss@example.org"],
         "error": "",
+        "accepted": [],
     }
     assert done.record["tally"] == {"total": 2, "succeeded": 2, "failed": 0, "skipped": 0, "not_run": 0}
     assert [(client["name"], client["state"]) for client in done.record["clients"]] == [("web01", "ok"), ("db01", "ok")]
     assert done.client("web01")["session"]["archive"]["nfiles"] == 12345
-    assert f"{done.directory}/report.html; mail sent to ops@example.org, boss@example.org" in done.line
+    assert (
+        f"{done.directory}/report.html; mail for ops@example.org, boss@example.org is in this machine's own queue"
+        in done.line
+    )
     (mail,) = mailbox.mails
     assert mailbox.recipients == [["ops@example.org", "boss@example.org"]]
     assert mail["Subject"].startswith("[Acme] SUCCESS: 2 ok, 0 failed, 0 skipped of 2 in ")
@@ -140,7 +144,8 @@ def test_a_refused_recipient(bench: Bench, mailbox: Mailbox) -> None:
     mailbox.refuse = {"boss@example.org"}
     done = bench.run()
     assert done.code == 7
-    assert "refused boss@example.org (550" in done.line
+    assert "THE MAIL WAS NOT SENT TO EVERYBODY: " in done.line and "refused boss@example.org (550" in done.line
+    assert (done.record["mail"]["state"], done.record["mail"]["accepted"]) == ("failed", ["ops@example.org"])
 
 
 def test_sendmail(bench: Bench) -> None:

@@ -85,6 +85,26 @@ def test_starttls_is_the_default() -> None:
     assert smtp().security == "starttls"
 
 
+@pytest.mark.parametrize(
+    ("given", "addresses"),
+    [
+        ("Acme backup <backup@example.org>", ["Acme backup <backup@example.org>"]),
+        (["ops@example.org", "Boss <boss@example.org>"], ["ops@example.org", "Boss <boss@example.org>"]),
+        # Ansible splits its lists at each comma.
+        (['"Doe', ' Jane" <jane@example.org>', "b@example.org"], ['"Doe, Jane" <jane@example.org>', "b@example.org"]),
+        ("Jürgen (Ops) <j@example.org>", ['"Jürgen (Ops)" <j@example.org>']),
+        ("<ops@example.org>", ["ops@example.org"]),
+    ],
+)
+def test_addresses_may_have_names(given: Any, addresses: list[str]) -> None:
+    assert [str(one) for one in settings(**{**SMTP, "mail_to": given}).mail_to] == addresses
+
+
+@pytest.mark.parametrize("name", ["backup.example.org", "[192.0.2.7]", "[IPv6:2001:db8::7]", ""])
+def test_greetings(name: str) -> None:
+    assert smtp(smtp_greeting=name).greeting == name
+
+
 def test_the_password_is_in_no_repr() -> None:
     assert "hush" not in repr(settings(**SMTP, smtp_user="me", smtp_password="hush"))
 
@@ -113,7 +133,12 @@ def test_sendmail_and_none(tmp_path: Path) -> None:
         ({**SMTP, "mail_to": []}, "method smtp needs mail_to"),
         ({**SMTP, "mail_to": ["ops@example.org\nBcc: x@example.org"]}, r'mail_to: "ops@example.org\nBcc'),
         ({**SMTP, "mail_to": ["two words"]}, 'mail_to: "two words" is not an address'),
-        ({**SMTP, "mail_from": "Ops <ops@example.org>"}, 'mail_from: "Ops <ops@example.org>" is not an address'),
+        ({**SMTP, "mail_from": "Ops <ops>"}, 'mail_from: "Ops <ops>" is not an address'),
+        ({**SMTP, "mail_from": "Ops <a@example.org> x"}, 'mail_from: "Ops <a@example.org> x" is not an address'),
+        ({**SMTP, "mail_from": "a@example.org, b@example.org"}, "mail_from: is one address, not 2"),
+        ({**SMTP, "mail_to": ["Ops\n <ops@example.org>"]}, r'mail_to: "Ops\n <ops'),
+        ({**SMTP, "mail_to": ["<>"]}, 'mail_to: "<>" is not an address'),
+        ({**SMTP, "smtp_greeting": "two words"}, "smtp_greeting: 'two words' is neither"),
         ({**SMTP, "smtp_user": "me"}, "one of them is missing"),
         ({**SMTP, "smtp_password": "hush"}, "one of them is missing"),
         ({**SMTP, "smtp_user": "me", "smtp_password_file": "/nowhere"}, "smtp_password_file: /nowhere cannot be read"),

@@ -9,10 +9,12 @@ import time
 from dataclasses import replace
 from email.message import EmailMessage
 from email.policy import SMTP
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail import delivery
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.delivery import DeliveryError, send
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Sendmail, Smtp
 from mail_server import PASSWORD, USER, Mailbox
@@ -112,8 +114,23 @@ def test_every_recipient_refused(mailbox: Mailbox, mail: EmailMessage) -> None:
 
 def test_one_recipient_refused_is_no_success(mailbox: Mailbox, mail: EmailMessage) -> None:
     mailbox.refuse = {TO[1]}
-    assert "refused boss@example.org (550" in refusal(mail, smtp(mailbox))
-    assert mailbox.recipients == [[TO[0]]]
+    with pytest.raises(DeliveryError, match=r"refused boss@example\.org \(550.*; it was accepted for ops@") as caught:
+        send(mail, smtp(mailbox), SENDER, TO)
+    assert (caught.value.accepted, mailbox.recipients) == ((TO[0],), [[TO[0]]])
+
+
+def test_a_server_that_takes_only_names_it_likes(mailbox: Mailbox, mail: EmailMessage) -> None:
+    send(mail, smtp(mailbox, greeting="backup.example.org"), SENDER, TO)
+    assert mailbox.greetings[-1] == "backup.example.org"
+
+
+def test_what_this_machine_only_queues_has_not_left_it(
+    tmp_path: Path, mailbox: Mailbox, mail: EmailMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not send(mail, Sendmail(script(tmp_path, "cat > /dev/null"), 5), SENDER, TO)
+    assert not send(mail, smtp(mailbox), SENDER, TO)
+    monkeypatch.setattr(delivery, "ip_address", lambda _address: ip_address("192.0.2.7"))
+    assert send(mail, smtp(mailbox), SENDER, TO)
 
 
 def test_message_refused(mailbox: Mailbox, mail: EmailMessage) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from email import message_from_bytes, policy
+from email.headerregistry import Address
 from pathlib import Path
 from string import Template
 
@@ -20,7 +21,9 @@ from report_samples import HOSTILE
 @pytest.fixture
 def settings() -> Settings:
     words = Template("$TITLE|$STATUS|$SUCCEEDED|$FAILED|$SKIPPED|$TOTAL|$RUNTIME|$RUN_ID|$$")
-    return Settings(Path("/nowhere"), "t", words, "backup@example.org", ("a@example.org", "b@example.org"), False, None)
+    sender = Address("Acme, Büro", addr_spec="backup@example.org")
+    to = (Address(addr_spec="a@example.org"), Address("B", addr_spec="b@example.org"))
+    return Settings(Path("/nowhere"), "t", words, sender, to, False, None)
 
 
 def test_subject(run: Run, settings: Settings) -> None:
@@ -32,8 +35,8 @@ def test_message(run: Run, settings: Settings) -> None:
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
     assert raw.isascii()
     mail = message_from_bytes(raw, policy=policy.default)
-    assert mail["From"] == "backup@example.org"
-    assert mail["To"] == "a@example.org, b@example.org"
+    assert mail["From"] == '"Acme, Büro" <backup@example.org>'
+    assert mail["To"] == "a@example.org, B <b@example.org>"
     assert mail["Date"].datetime.isoformat() == "2026-11-21T06:32:10+00:00"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Message-ID"]

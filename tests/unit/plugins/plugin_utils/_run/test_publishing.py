@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from email.headerregistry import Address
 from pathlib import Path
 from string import Template
 
@@ -32,7 +33,15 @@ def settings(tmp_path: Path) -> Settings:
     program.write_text(f"#!/bin/sh\ncat > {tmp_path}/mail\n")
     program.chmod(0o755)
     transport = Sendmail(str(program), 5)
-    return Settings(tmp_path, "t", Template("$STATUS"), "a@example.org", ("b@example.org",), False, transport)
+    return Settings(
+        tmp_path,
+        "t",
+        Template("$STATUS"),
+        Address(addr_spec="a@example.org"),
+        (Address(addr_spec="b@example.org"),),
+        False,
+        transport,
+    )
 
 
 def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +53,7 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_good_run_is_complete(run: Run, directory: RunDir, settings: Settings) -> None:
     done = publish(run, directory, settings)
-    assert (done.complete, done.run.status, done.run.mail.state) == (True, "SUCCESS", MailState.SENT)
+    assert (done.complete, done.run.status, done.run.mail.state) == (True, "SUCCESS", MailState.QUEUED)
     assert json.loads(directory.record.read_text()) == json.loads(json.dumps(done.run.to_dict()))
 
 
@@ -54,7 +63,7 @@ def test_on_a_full_disk_the_mail_is_sent_and_the_run_is_not_reported(
     fill_disk(monkeypatch)
     done = publish(run, directory, settings)
     assert (done.complete, done.run.status, done.run.problems) == (False, "FAILURE", (FULL,))
-    assert done.run.mail.state is MailState.SENT
+    assert done.run.mail.state is MailState.QUEUED
     assert "Subject: FAILURE" in (tmp_path / "mail").read_text()
 
 

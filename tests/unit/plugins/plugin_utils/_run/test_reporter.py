@@ -10,6 +10,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from email.headerregistry import Address
 from pathlib import Path
 from string import Template
 from types import SimpleNamespace
@@ -68,7 +69,15 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(tmp_path, "t", Template("$STATUS"), "a@example.org", ("b@example.org",), False, None)
+    return Settings(
+        tmp_path,
+        "t",
+        Template("$STATUS"),
+        Address(addr_spec="a@example.org"),
+        (Address(addr_spec="b@example.org"),),
+        False,
+        None,
+    )
 
 
 def play(*tasks: Any) -> SimpleNamespace:
