@@ -46,7 +46,10 @@ class Conclusion:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a session, as docs/architecture.md lists it; ``repository`` is the id of the one that it made."""
+    """The result of a session, as docs/architecture.md lists it; ``repository`` is the id of the one that it made.
+
+    ``remarks`` are as `_common/remarks.py` says, None where nobody told of any.
+    """
 
     client: str
     verb: str
@@ -60,6 +63,7 @@ class Outcome:
     archive: dict[str, Any] | None = None
     info: dict[str, Any] | None = None
     maintain: dict[str, Any] | None = None
+    remarks: dict[str, Any] | None = None
     gate: GateSummary = field(default_factory=GateSummary)
     log: str = ""
     log_tail: tuple[str, ...] = ()
@@ -84,6 +88,7 @@ class Outcome:
             "archive": self.archive,
             "info": self.info,
             "maintain": self.maintain,
+            "remarks": self.remarks,
             "began": self.started,
             "ended": self.finished,
             "duration": self.duration,

@@ -12,11 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_id
+from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks import (
+    OTHER,
+    PATH_LENGTH,
+    PATHS_LIMIT,
+    REMARK_WORDS,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import decode, one_line
 
 SCHEMA = 1
 ANSWER_LIMIT = 256 * 1024  # bytes of hello and result together
 UNKNOWN_LIMIT = 100  # archives that a client may tell of and the ledger does not know
+_KINDS_LIMIT = 20  # kinds of remarks; those that this release does not know count as other
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?\Z")
 
 
@@ -26,7 +33,10 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """A client's word about its session, every field checked for type and size."""
+    """A client's word about its session, every field checked for type and size.
+
+    ``remarks`` are as `_common/remarks.py` says, None where it said nothing of them.
+    """
 
     ok: bool
     reason: str
@@ -34,6 +44,7 @@ class Result:
     info: dict[str, Any] | None
     maintain: dict[str, Any] | None
     versions: dict[str, str]
+    remarks: dict[str, Any] | None = None
 
 
 def request_line(verb: str, session: str, extra: Mapping[str, Any] | None = None) -> bytes:
@@ -64,6 +75,7 @@ def parse_result(line: bytes, verb: str, session: str) -> Result:
         info=_shape(content.get("info"), "info", _INFO),
         maintain=_shape(content.get("maintain"), "maintain", _MAINTAIN),
         versions=_versions(content.get("versions")),
+        remarks=_remarks(content.get("remarks"), "remarks"),
     )
 
 
@@ -133,6 +145,33 @@ def _unknown_archive(value: object, name: str) -> dict[str, Any]:
     return shape
 
 
+def _paths(value: object, name: str) -> list[str]:
+    if not isinstance(value, list) or len(value) > PATHS_LIMIT:
+        raise ProtocolError(f"{name} is not a list of at most {PATHS_LIMIT} paths")
+    return [_text(item, name, PATH_LENGTH) for item in value]
+
+
+def _remarks(value: object, name: str) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or len(value) > _KINDS_LIMIT:
+        raise ProtocolError(f"{name} are not of at most {_KINDS_LIMIT} kinds")
+    found: dict[str, Any] = {}
+    for kind, told in value.items():
+        known = kind if kind in REMARK_WORDS else OTHER
+        checked = _shape(told, f"{name}.{known}", _REMARK)
+        if checked is None or checked["accepted"] > checked["count"]:
+            raise ProtocolError(f"{name}.{known} accepts more than there is")
+        found[known] = _add(found[known], checked) if known in found else checked
+    return found
+
+
+def _add(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {key: one[key] + other[key] for key in ("count", "accepted")} | {
+        "paths": (one["paths"] + other["paths"])[:PATHS_LIMIT]
+    }
+
+
 def _last_archive(value: object, name: str) -> dict[str, Any] | None:
     return _shape(value, name, {"name": _text, "id": _identifier, "start": _time})
 
@@ -149,6 +188,7 @@ _ARCHIVE: dict[str, _Checker] = {
     "deduplicated_size": _count,
     "nfiles": _count,
 }
+_REMARK: dict[str, _Checker] = {"count": _count, "accepted": _count, "paths": _paths}
 _INFO: dict[str, _Checker] = {"repository_id": _identifier, "encryption": _text, "last_archive": _last_archive}
 _MAINTAIN: dict[str, _Checker] = {
     "deleted": _identifiers,

@@ -16,6 +16,8 @@ rank                   whose evidence                what it says
 `_client_failure`      the client's word, against    it failed; a gate's refusal says why
                        itself
 `_missing_proof`       the gate's, against the word  what ``ok`` of this verb needs and nobody saw
+`_incomplete`          the client's word, against    something is not in its archive
+                       itself
 `_trim_failure`        ledger and gate, against the  what a maintenance says it did and did not
                        word
 =====================  ============================  ==============================================
@@ -28,6 +30,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks import (
+    count_incomplete,
+    describe_incomplete,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion
 from ansible_collections.paranoid.backup.plugins.module_utils._session.evidence import Evidence
 from ansible_collections.paranoid.backup.plugins.module_utils._session.ssh import explain, last_line
@@ -69,6 +75,7 @@ def decide(verb: Verb, host: Performer, seen: Evidence, trim: TrimResult | None 
         or _no_result(host, seen)
         or _client_failure(host, seen)
         or _missing_proof(verb, host, seen)
+        or _incomplete(host, seen)
         or (trim and _trim_failure(host, trim))
         or Conclusion("ok")
     )
@@ -146,6 +153,13 @@ def _missing_proof(verb: Verb, host: Performer, seen: Evidence) -> Conclusion | 
     if verb.changes and gate.refused:
         return _failed("refused", f"the gate refused {host.name}: {gate.refused[0]}")
     return None
+
+
+def _incomplete(host: Performer, seen: Evidence) -> Conclusion | None:
+    remarks = (seen.result.remarks if seen.result else None) or {}
+    if not count_incomplete(remarks):
+        return None
+    return _failed("incomplete", f"{host.name}'s archive is incomplete: {describe_incomplete(remarks)}")
 
 
 def _trim_failure(host: Performer, trim: TrimResult) -> Conclusion | None:

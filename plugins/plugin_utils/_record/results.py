@@ -11,6 +11,11 @@ from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import KINDS, WORDS, Alarm, alarm_from_words
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import CODES
+from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks import (
+    PATH_LENGTH,
+    PATHS_LIMIT,
+    REMARK_WORDS,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import UNKNOWN_LIMIT
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import (
@@ -177,6 +182,29 @@ class LedgerHead:
         return cls(take_text(raw.get("host"), 64), head.seq, str(head))
 
 
+def _take_remarks(raw: Any) -> dict[str, dict[str, Any]] | None:
+    """Return what can be used of remarks, as `_common/remarks.py` has them, None for none; never raises."""
+    if not isinstance(raw, Mapping):
+        return None
+    told = {kind: take_mapping(raw[kind]) for kind in REMARK_WORDS if kind in raw}
+    counts = {
+        kind: (take_count(one.get("count")) or 0, take_count(one.get("accepted")) or 0) for kind, one in told.items()
+    }
+    return {
+        kind: {
+            "count": count,
+            "accepted": min(accepted, count),
+            "paths": _take_paths(told[kind].get("paths")),
+        }
+        for kind, (count, accepted) in counts.items()
+    }
+
+
+def _take_paths(raw: Any) -> list[str]:
+    listed = raw[:PATHS_LIMIT] if isinstance(raw, (list, tuple)) else ()
+    return [take_text(path, PATH_LENGTH) for path in listed]
+
+
 def _take_alarm(raw: Any) -> Alarm | None:
     """Return what can be used of an alarm, of which results of 0.1.0 have only the words; never raises."""
     if isinstance(raw, str) and raw:
@@ -210,6 +238,7 @@ class SessionResult:
     audit: AuditResult | None
     maintain: MaintainResult | None
     compaction: CompactResult | None
+    remarks: dict[str, dict[str, Any]] | None
     alarm: Alarm | None
     frozen: Alarm | None
     ledger: LedgerHead | None
@@ -240,6 +269,7 @@ class SessionResult:
             audit=None if audit is None else AuditResult.from_dict(take_mapping(audit)),
             maintain=MaintainResult.from_dict(maintain) if isinstance(maintain, Mapping) else None,
             compaction=CompactResult.from_dict(compaction) if isinstance(compaction, Mapping) else None,
+            remarks=_take_remarks(raw.get("remarks")),
             alarm=_take_alarm(raw.get("alarm")),
             frozen=_take_alarm(raw.get("frozen")),
             ledger=LedgerHead.from_dict(take_mapping(raw.get("ledger"))),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks import describe_remarks
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import printable
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import (
@@ -138,6 +139,11 @@ def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
             "The repository holds them, but the server never saw them arrive. They count as no backup, and they stay.",
             _list_archives(run, lambda session: session.maintain.unknown if session.maintain else ()),
         ),
+        Note(
+            "Remarks",
+            "What Borg and borgmatic warned of. What changed or vanished meanwhile makes no backup red.",
+            _list_remarks(run),
+        ),
         Note("Waiting", "", _group(run, run.clients, _explain_wait)),
         Note("Skipped", "", _group(run, run.clients, _explain_skip)),
     )
@@ -149,6 +155,11 @@ def _list_archives(
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     found = ((client.name, archives(client.session)) for client in run.clients if client.session)
     return _cut([(name, _format_archives(listed)) for name, listed in found if listed])
+
+
+def _list_remarks(run: Run) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found = ((client.name, client.session.remarks) for client in run.clients if client.session)
+    return _cut([(name, describe_remarks(remarks)) for name, remarks in found if remarks])
 
 
 def _cut(entries: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -52,7 +52,7 @@ def main(path: Path = CONFIG) -> int:
 
 def perform(tools: Toolbox) -> Record:
     """Do the verb's work and return the result; a failure is a result, too."""
-    result: Record = {"status": "ok", "reason": "", "archive": None, "info": None, "maintain": None}
+    result: Record = {"status": "ok", "reason": "", "archive": None, "info": None, "maintain": None, "remarks": None}
     try:
         with host_lock(Path(tools.config.base_dir)):
             remove_stale_sockets(Path(tools.config.remote_dir))

@@ -150,3 +150,13 @@ def test_any_json_is_a_result_or_a_protocol_error(content: object) -> None:
             "backup",
             SESSION,
         )
+
+
+def test_kinds_of_a_newer_dispatcher_count_as_other() -> None:
+    told = {"count": 2, "accepted": 1, "paths": ["/a"]}
+    result = parse_result(answer(remarks={"other": told, "newer": told, "changed": told}), "backup", SESSION)
+    assert result.remarks == {"other": {"count": 4, "accepted": 2, "paths": ["/a", "/a"]}, "changed": told}
+
+
+def test_an_older_dispatcher_makes_no_remarks() -> None:
+    assert parse_result(answer(), "backup", SESSION).remarks is None

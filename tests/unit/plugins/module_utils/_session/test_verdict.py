@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import CODES
+from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks import INCOMPLETE
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary
 from ansible_collections.paranoid.backup.plugins.module_utils._session.evidence import Evidence
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import Result
@@ -56,6 +57,10 @@ ROWS: list[tuple[str, dict[str, Any], str]] = [
     ("no_archive", {"result": replace(OK, archive=None)}, "named no archive"),
     ("no_archive", {"gate": GateSummary(connections=1)}, "saw no archive"),
     ("no_archive", {"gate": GateSummary(commits=1)}, "saw no archive"),
+    *[
+        ("incomplete", {"result": replace(OK, remarks={kind: {"count": 2, "accepted": 1, "paths": ["/a"]}})}, "/a")
+        for kind in INCOMPLETE
+    ],
 ]
 
 
@@ -65,6 +70,17 @@ def test_fault(code: str, changes: dict[str, Any], words: str) -> None:
     assert (verdict.status, verdict.code) == ("failed", code)
     assert words in verdict.reason
     assert code in CODES
+
+
+@pytest.mark.parametrize("kind", ["changed", "vanished", "excluded_by_tag"])
+def test_what_changed_or_vanished_is_told_and_not_red(kind: str) -> None:
+    remarks = {kind: {"count": 2, "accepted": 0, "paths": ["/a"]}}
+    assert decide(VERBS["backup"], CLIENT, replace(GOOD, result=replace(OK, remarks=remarks))).status == "ok"
+
+
+def test_what_is_accepted_is_not_red() -> None:
+    remarks = {kind: {"count": 2, "accepted": 2, "paths": []} for kind in INCOMPLETE}
+    assert decide(VERBS["backup"], CLIENT, replace(GOOD, result=replace(OK, remarks=remarks))).status == "ok"
 
 
 def test_info_needs_the_tunnel() -> None:
