@@ -14,10 +14,11 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import perform
 from ansible_collections.paranoid.backup.plugins.module_utils._session.options import SESSION_SPEC
 from ansible_collections.paranoid.backup.plugins.module_utils._session.order import Order
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.following import require_report
 
 
 class ActionModule(ActionBase):
-    """Holds the session here when here is the server, else sends the module there."""
+    """Holds the session here when here is the server, else sends the module there; never unheard."""
 
     _supports_check_mode = True
     _supports_async = True
@@ -26,6 +27,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's documented result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        require_report(self._task, (task_vars or {}).get("inventory_hostname", ""))
         if not self._is_here():
             name = "paranoid.backup.session"
             result |= self._execute_module(name, task_vars=task_vars, wrap_async=bool(self._task.async_val))

@@ -74,7 +74,7 @@ def test_playbooks_that_are_named_exist() -> None:
 
 
 def test_the_readme_installs_a_collection_that_works(tmp_path: Path) -> None:
-    """From elsewhere: in the checkout its own ansible.cfg would say where collections go."""
+    """As it stands there, in the checkout and with Ansible alone; the playbooks are then found from elsewhere."""
     (line,) = re.findall(r"^ansible-galaxy collection install .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert line.endswith(" /path/to/checkout")
     elsewhere = {"HOME": str(tmp_path), "ANSIBLE_CONFIG": "", "ANSIBLE_COLLECTIONS_PATH": f"{tmp_path}/collections"}

@@ -21,6 +21,7 @@ MODULES, CONTROLLER = "plugins/module_utils", "plugins/plugin_utils"
 # The packages, lowest first: each may import those above its line, and nothing else of ours.
 ENGINE = ("_common", "_ledger", "_config", "_borg", "_audit", "_retention", "_outcome", "_session", "_upkeep")
 REPORT = ("_settings", "_record", "_report", "_mail", "_run")
+OF_OTHERS = {"_report": {"jinja2"}, "_run": {"ansible"}}
 
 
 def rows() -> dict[str, tuple[set[str], set[str]]]:
@@ -33,11 +34,11 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
     engine = below
     for package in REPORT:
         below = below | {f"{CONTROLLER}/{package}"}
-        table[f"{CONTROLLER}/{package}"] = (below, {"jinja2"} if package == "_report" else set())
+        table[f"{CONTROLLER}/{package}"] = (below, OF_OTHERS.get(package, set()))
     return table | {
         f"{MODULES}/_provision": ({f"{MODULES}/_provision", f"{MODULES}/_common"}, set()),  # it also runs on clients
         "plugins/modules": (engine | {f"{MODULES}/_provision"}, {"ansible"}),
-        "plugins/action": (engine, {"ansible"}),
+        "plugins/action": (engine | {f"{CONTROLLER}/_run"}, {"ansible"}),
         "plugins/filter": (engine, {"ansible"}),
         "plugins/callback": (below - engine, {"ansible", "yaml"}),
         "plugins/doc_fragments": (set(), set()),

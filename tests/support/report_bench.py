@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -108,6 +109,13 @@ class Bench:
     def reports(self) -> Path:
         """Where the records are."""
         return self.root / "reports"
+
+    def use_real_actions(self) -> None:
+        """Have the tasks do what they really do, and not what the inventory tells them."""
+        plugins = self.root / "ansible_collections" / "paranoid" / "backup" / "plugins"
+        for kind in ("action", "modules"):
+            shutil.rmtree(plugins / kind)
+            (plugins / kind).symlink_to(PLUGINS / kind)
 
     def run(self, *arguments: str, playbook: str = PLAYBOOK, enabled: bool = True, **env: str) -> Outcome:
         """Run ansible-playbook to its end, with the callback or without it."""

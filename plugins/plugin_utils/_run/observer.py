@@ -33,6 +33,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_event
     format_host,
     read_result,
 )
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.following import end_following, follow
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.publishing import Published, publish
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.recorder import Recorder
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings, explain_setting
@@ -64,11 +65,13 @@ class Observer:
             what = f"the record cannot be written below report_dir {settings.report_dir}: {error.strerror or error}"
             raise CannotBeginError(take_text(f"{what}; {explain_setting('report_dir')}", 800)) from error
         self._recorder = Recorder(run, self._directory.save)
+        end_following()
 
     def plan(self, names: Iterable[str], work: Work, failed_before: dict[str, Client]) -> None:
         """Add the clients of a play; those in ``failed_before`` have already failed, in another task."""
         hosts = list(map(format_host, names))
         self._recorder.plan(hosts, work)
+        follow(work, hosts)
         for client in filter(None, map(failed_before.get, hosts)):
             self._elsewhere.pop(client.name, None)
             self._recorder.note_result(replace(client, work=work))
@@ -100,6 +103,7 @@ class Observer:
 
         A host that failed elsewhere and is not among them was rescued by its playbook: that is no problem of the run.
         """
+        end_following()
         for name in map(format_host, lost):
             if name in self._elsewhere:
                 self._recorder.note_problem(self._elsewhere[name])

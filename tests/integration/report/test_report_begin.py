@@ -25,6 +25,72 @@ def test_without_the_callback_a_playbook_refuses(bench: Bench) -> None:
     assert re.findall(r"TASK \[(.*?)\]", done.output)[-1] == "Refuse a run without the report"
 
 
+OTHER_CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.tree"}
+BY_HAND = {"PARANOID_BACKUP_REPORTED": "20261121T063000Z-cafe"}
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "arguments", "env"),
+    [
+        ("backup", "Back up", ("--skip-tags", "always"), {}),
+        ("backup", "Back up", ("--start-at-task", "Back up"), {}),
+        ("backup", "Back up", (), BY_HAND),
+        ("backup", "Back up", ("--skip-tags", "always"), OTHER_CALLBACK),
+        ("maintain", "Maintain", ("--skip-tags", "always"), {}),
+        ("compact", "Compact", ("--start-at-task", "Compact"), BY_HAND),
+        ("audit", "Audit", ("--check", "--skip-tags", "always"), {}),
+    ],
+)
+def test_without_the_callback_no_option_starts_the_work(
+    bench: Bench, name: str, task: str, arguments: tuple[str, ...], env: dict[str, str]
+) -> None:
+    """Each of these gets round the first play, which would refuse; the task itself does not let it pass."""
+    bench.use_real_actions()
+    playbook, where = str(PLAYBOOKS / f"{name}.yml"), ("-e", "backup_client_server=localhost")
+    done = bench.run(playbook, *where, *arguments, enabled=False, **env)
+    said = " ".join(done.output.split())
+    assert (done.code, done.record) == (2, {}), done.output
+    assert re.findall(r"TASK \[(.*?)\]", done.output)[-1] == task
+    assert "Nothing was started, for nobody would hear of it" in said
+    why = "ANSIBLE_CALLBACKS_ENABLED in the environment replaces" if env is OTHER_CALLBACK else "is not active"
+    assert why in said and "Traceback" not in said
+
+
+def test_work_that_the_callback_cannot_see_is_refused(bench: Bench) -> None:
+    """A verb that only a variable knows makes no run, so it gets no report either."""
+    bench.use_real_actions()
+    hidden = PLAYBOOK.replace("verb: backup", "verb: \"{{ 'backup' }}\"")
+    done = bench.run(playbook=hidden)
+    assert (done.code, done.record) == (2, {}), done.output
+    assert "write the verb of the task out" in " ".join(done.output.split())
+    followed = PLAYBOOK.replace("backup_clients", "web01").replace("verb: backup", "verb: maintain")
+    beside = bench.run(playbook=followed + "      ignore_errors: true\n" + hidden.replace("backup_clients", "db01"))
+    assert beside.code == 2 and "does not follow this task: write its verb out" in " ".join(beside.output.split())
+
+
+def test_with_the_callback_the_work_is_let_through(bench: Bench) -> None:
+    bench.use_real_actions()
+    done = bench.run(f"{PLAYBOOKS}/backup.yml", "-e", "backup_client_server=localhost", "--skip-tags", "always")
+    assert {client["session"]["code"] for client in done.record["clients"]} == {"not_provisioned"}, done.output
+
+
+@pytest.mark.parametrize("option", ["--list-tasks", "--list-hosts", "--list-tags", "--syntax-check"])
+def test_a_list_is_no_run(bench: Bench, option: str) -> None:
+    for enabled in (True, False):
+        assert (bench.run(f"{PLAYBOOKS}/backup.yml", option, enabled=enabled).code, bench.reports.exists()) == (
+            0,
+            False,
+        )
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--start-at-task", "No such task"), ("--skip-tags", "always,backup", "--tags", "x")]
+)
+def test_options_that_leave_nothing_to_do_are_a_failure(bench: Bench, arguments: tuple[str, ...]) -> None:
+    done = bench.run("playbook.yml", *arguments)
+    assert done.code != 0 and (done.record["status"], done.record["tally"]["not_run"]) == ("FAILURE", 2), done.output
+
+
 def test_every_playbook_of_the_report_begins_with_that_refusal() -> None:
     """One without a condition or a tag of its own; the playbooks are those with a task that belongs in a report."""
     work = re.compile(r"verb: (backup|maintain)\b|paranoid\.backup\.(compact|audit):")
