@@ -15,6 +15,7 @@ from tool import ROOT, tracked
 
 DISPATCHER = "roles/backup_client/files/lib/paranoid_dispatcher"
 GATE = "roles/backup_server/files/lib/paranoid_gate"
+RUNNER = "roles/backup_runner/files/lib/paranoid_runner"
 
 MODULES, CONTROLLER = "plugins/module_utils", "plugins/plugin_utils"
 
@@ -44,6 +45,8 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         "plugins/doc_fragments": (set(), set()),
         DISPATCHER: ({DISPATCHER}, set()),
         GATE: ({GATE}, {"borg", "msgpack"}),
+        RUNNER: ({RUNNER}, {"segno", "shamir_mnemonic"}),
+        "roles/backup_runner/files/lib": ({RUNNER}, set()),
         "roles/backup_client/files": (set(), {"borgmatic"}),
         "roles/backup_server/files/lib": ({GATE}, set()),
     }
@@ -57,7 +60,7 @@ def dotted(file: str) -> str:
     path = PurePath(file).with_suffix("")
     if path.parts[0] == "plugins":
         return ".".join(("ansible_collections.paranoid.backup", *path.parts))
-    return ".".join(path.parts[-2:])
+    return ".".join(path.parts if path.parent.name == "lib" else path.parts[-2:])  # nobody imports an entry
 
 
 @cache
@@ -77,7 +80,7 @@ def imports(file: str) -> tuple[set[str], set[str]]:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     own = {files()[name] for name in names if name in files()}
     packages = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
-    return own, packages - {"ansible_collections", "paranoid_dispatcher", "paranoid_gate"}
+    return own, packages - {"ansible_collections", "paranoid_dispatcher", "paranoid_gate", "paranoid_runner"}
 
 
 def folder(file: str) -> str:

@@ -26,7 +26,10 @@ def test_mypy_plugins() -> None:
 
 
 def test_mypy_tests() -> None:
-    shipped = ["roles/backup_client/files", "roles/backup_client/files/lib", "roles/backup_server/files/lib"]
+    shipped = [
+        "roles/backup_client/files",
+        *(f"roles/backup_{side}/files/lib" for side in ("client", "server", "runner")),
+    ]
     path = [str(COLLECTIONS), "tests/support", *shipped]
     # A cache of its own: what mypy found by another path it does not look for again.
     command = ("mypy", "--cache-dir", ".cache/mypy-tests")
