@@ -52,6 +52,12 @@ options:
         description: Remove whatever lies in this directory and is not in the list.
         type: bool
         default: false
+      secret:
+        description:
+          - The file, old or new, may hold secrets. The diff then shows none of its content; of a JSON object it
+            names the keys whose values change. O(files[].validate) must not quote it either.
+        type: bool
+        default: false
   owner:
     description: Owner of every entry that names none.
     type: str
@@ -65,7 +71,7 @@ attributes:
     description: Reports what would change.
   diff_mode:
     support: full
-    description: Shows the text that changes. For files with passwords, turn it off with the keyword C(diff).
+    description: Shows the text that changes, but for what is O(files[].secret).
   idempotent:
     support: full
     description: What is already as desired is not touched.
@@ -107,6 +113,7 @@ SUBOPTIONS = {
     "group": {"type": "str"},
     "validate": {"type": "str", "default": ""},
     "only": {"type": "bool", "default": False},
+    "secret": {"type": "bool", "default": False},
 }
 
 
@@ -123,7 +130,8 @@ def parse_entry(entry: dict[str, Any], owner: str, group: str) -> Desired:
         raise TreeError(f"{path}: its mode must be octal digits in quotes")
     owner, group = entry["owner"] or owner, entry["group"] or group
     content = (entry["content"] or "").encode()
-    return Desired(path, state, owner, group, int(entry["mode"], 8), content, entry["validate"], entry["only"])
+    mode, flags = int(entry["mode"], 8), (entry["only"], entry.get("secret", False))
+    return Desired(path, state, owner, group, mode, content, entry["validate"], *flags)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import grp
+import json
 import os
 import pwd
 import shutil
@@ -25,7 +26,10 @@ class TreeError(Exception):
 
 @dataclass(frozen=True)
 class Desired:
-    """How a path should be; ``only`` removes from a directory whatever is not in the list."""
+    """How a path should be.
+
+    ``only`` removes from a directory whatever is not in the list; ``secret`` keeps a file's content out of the diff.
+    """
 
     path: str
     state: str  # file, directory or absent
@@ -35,6 +39,7 @@ class Desired:
     content: bytes = b""
     validate: str = ""
     only: bool = False
+    secret: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Change:
     path: str
     before: Actual
     after: Actual
+    secret: bool = False
 
     def diffs(self) -> list[dict[str, Any]]:
         """Return Ansible's form of a diff: the attributes first, then the content."""
@@ -63,15 +69,33 @@ class Change:
         if before != after:
             found.append({"before": before, "after": after})
         if self.before.content != self.after.content:
-            found.append(
-                {
-                    "before_header": self.path,
-                    "after_header": self.path,
-                    "before": self.before.content.decode(errors="replace"),
-                    "after": self.after.content.decode(errors="replace"),
-                }
-            )
+            texts = _without_secrets(self) if self.secret else (_text(self.before), _text(self.after))
+            headers = {"before_header": self.path, "after_header": self.path}
+            found.append({**headers, "before": texts[0], "after": texts[1]})
         return found
+
+
+def _text(actual: Actual) -> str:
+    return actual.content.decode(errors="replace")
+
+
+def _without_secrets(change: Change) -> tuple[str, str]:
+    """Return what a diff may show of a content with secrets: which keys of a JSON object change, and no value."""
+    before, after = _json_object(change.before.content), _json_object(change.after.content)
+    differ = sorted(
+        key for key in {*before, *after} if [key in before, before.get(key)] != [key in after, after.get(key)]
+    )
+    old = "".join(f"{key}: (not shown)\n" for key in differ if key in before)
+    new = "".join(f"{key}: (not shown, changed)\n" for key in differ if key in after)
+    return old or ("(not shown)\n" if change.before.content else ""), new or "(not shown, changed)\n"
+
+
+def _json_object(content: bytes) -> dict[str, Any]:
+    try:
+        loaded = json.loads(content)
+    except ValueError:
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
 
 
 def _attributes(path: str, actual: Actual) -> dict[str, str]:
@@ -93,7 +117,7 @@ def ensure(tree: Sequence[Desired], check: bool, refusal: Validator) -> list[Cha
 
 def _changed(desired: Desired, check: bool, refusal: Validator) -> Change:
     try:
-        change = Change(desired.path, look(desired), _goal(desired))
+        change = Change(desired.path, look(desired), _goal(desired), desired.secret)
         if change.diffs() and not check:
             _make(desired, change.before, refusal)
     except OSError as error:

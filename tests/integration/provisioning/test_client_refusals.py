@@ -68,6 +68,17 @@ def test_a_server_that_is_its_own_client(tmp_path: Path) -> None:
     [
         ({"backup_client_name": "web 1"}, "'web 1' cannot name a client"),
         ({"backup_client_source": ["/srv"]}, "there is no variable backup_client_source: defaults/main.yml"),
+        ({"backup_client_source": ["/srv"]}, "backup_client_source may be meant to be backup_client_sources."),
+        (
+            {"backup_client_ip": "192.0.2.7"},
+            "A variable of somebody else is to be named in backup_client_allowed_variables",
+        ),
+        ({"backup_client_from": "192.0.2.7"}, "backup_client_from must be a list: with -e, write it as JSON"),
+        ({"backup_client_timeouts": "idle_timeout=5"}, "backup_client_timeouts must be a dictionary"),
+        (
+            {"backup_client_borgmatic_extra": {"progress": True}},
+            "backup_client_borgmatic_extra: progress mixes text into",
+        ),
         ({"backup_client_excludes_mine": "/home"}, "backup_client_excludes_mine must be a list"),
         ({"backup_client_borgmatic_extra": {"compression": "obfuscate,2,zstd"}}, "must not obfuscate"),
         ({"backup_client_login": "root"}, "backup_client_from must name the addresses of the server"),
@@ -80,6 +91,12 @@ def test_variables_that_do_not_go_together(tmp_path: Path, variables: dict[str, 
     assert play(tmp_path, "validate", {"web1": good})[0] == 0
     code, said = play(tmp_path, "validate", {"web1": good | variables})
     assert code == 2 and words in said, said
+
+
+def test_a_variable_of_somebody_else_can_be_allowed(tmp_path: Path) -> None:
+    own = {"backup_client_ip": "192.0.2.7", "backup_client_allowed_variables": ["backup_client_ip"]}
+    code, said = play(tmp_path, "validate", {"web1": own | {"backup_client_server_public_key": "x"}})
+    assert code == 0, said
 
 
 @pytest.mark.parametrize("entry", [{"name": "shop", "password": 471147}, "postgresql://shop:471147@localhost"])

@@ -86,6 +86,8 @@ def test_freebsd_gets_a_record_and_an_sshd_with_its_own_paths(tmp_path: Path) ->
     ("variables", "words"),
     [
         ({"backup_server_slot": 4}, "there is no variable backup_server_slot: defaults/main.yml"),
+        ({"backup_server_slot": 4}, "backup_server_slot may be meant to be backup_server_slots."),
+        ({"backup_server_slots": "0"}, "the timeouts must be at least 1"),
         ({"backup_server_slots": 0}, "backup_server_slots, backup_server_log_keep and the timeouts must be at least 1"),
         ({"ansible_facts": {"os_family": "RedHat", "distribution": "Fedora"}}, "runs Debian or FreeBSD, not Fedora"),
     ],

@@ -154,3 +154,48 @@ def test_what_cannot_be_made_is_named_in_one_line(tmp_path: Path) -> None:
     assert len(ensure([nobody], True, agree)) == 1, "the user may be one that the same run in earnest makes"
     shutil.rmtree(tmp_path / "full")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in-the-way"]
+
+
+OLD, NEW = (
+    '{"password": "hush-old", "kept": ["hush"], "gone": "hush"}',
+    '{"password": "hush-new", "kept": ["hush"], "more": 1}',
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        (
+            OLD,
+            NEW,
+            (
+                "gone: (not shown)\npassword: (not shown)\n",
+                "more: (not shown, changed)\npassword: (not shown, changed)\n",
+            ),
+        ),
+        ("", NEW, ("", "kept: (not shown, changed)\nmore: (not shown, changed)\npassword: (not shown, changed)\n")),
+        ("password: hush-old # YAML\n", "hush-new", ("(not shown)\n", "(not shown, changed)\n")),
+        ('["hush"]', '"hush"', ("(not shown)\n", "(not shown, changed)\n")),
+        ('{"a": null}', "{}", ("a: (not shown)\n", "(not shown, changed)\n")),
+        (OLD, OLD + "\n", ("(not shown)\n", "(not shown, changed)\n")),
+    ],
+)
+def test_a_diff_shows_no_secret_neither_new_nor_old(
+    tmp_path: Path, before: str, after: str, shown: tuple[str, str]
+) -> None:
+    path = tmp_path / "secret"
+    path.write_text(before)
+    path.chmod(0o644)
+    (diff,) = change(replace(file(path, after), secret=True))[0].diffs()
+    assert (diff["before"], diff["after"]) == shown and "hush" not in str(diff)
+    assert path.read_text() == after
+
+
+def test_attributes_of_a_secret_file_are_shown(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("hush")
+    path.chmod(0o644)
+    attributes, content = change(replace(file(path, "hush, too", 0o600), secret=True))[0].diffs()
+    assert (attributes["before"]["mode"], attributes["after"]["mode"]) == ("0644", "0600") and "hush" not in str(
+        content
+    )
