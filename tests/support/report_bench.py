@@ -148,7 +148,7 @@ class Bench:
         )
         directories = list(self.reports.iterdir()) if self.reports.is_dir() else []
         # By name would not do: runs of one second differ by chance alone.
-        last = max(directories, key=lambda path: path.stat().st_mtime_ns, default=None)
+        last = max(directories, key=lambda path: (path / "record.json").stat().st_mtime_ns, default=None)
         record = json.loads((last / "record.json").read_text()) if last else {}
         return Outcome(done.returncode, done.stdout + done.stderr, last, record)
 

@@ -98,7 +98,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One playbook run. Times are ISO 8601 UTC of the controller's clock; ``finished`` is empty until the end."""
+    """One playbook run. Times are ISO 8601 UTC of the controller's clock; ``finished`` is empty until the end.
+
+    ``unheard`` are sentences about earlier runs that nobody has heard of.
+    """
 
     run_id: str
     title: str
@@ -111,6 +114,7 @@ class Run:
     mail: Mail
     clients: tuple[Client, ...] = ()
     problems: tuple[str, ...] = ()
+    unheard: tuple[str, ...] = ()
 
     @property
     def tally(self) -> Tally:

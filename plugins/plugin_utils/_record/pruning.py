@@ -17,10 +17,11 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.names impo
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RECORD
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import take_mapping
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.unheard import MARK
 
 DAY = 86400.0
 _LARGEST_RECORD = 512 * 1024 * 1024
-_OURS = (RECORD, "report.txt", "report.html", "mail.eml")
+_OURS = (RECORD, "report.txt", "report.html", "mail.eml", MARK)
 _UNTOUCHED = 2 * DAY  # Another run may still write to what is younger: a session can take a day.
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -41,6 +41,8 @@ def format_headline(run: Run) -> str:
     if tally.total and not failed and not tally.not_run:
         sentences += [_describe_success(work, run) for work in run.works]
     sentences += _describe_archives(run)
+    if run.unheard:
+        sentences.append(f"{_format_count(len(run.unheard), 'earlier run')} of which nobody has heard.")
     if run.problems:
         sentences.append("The run itself had a problem.")
     return " ".join(sentences)

@@ -128,6 +128,11 @@ def _format_name(client: Client, several: bool) -> str:
 def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
     """``failed`` are those failures that are not shown one by one."""
     notes = (
+        Note(
+            "Nobody has heard of",
+            "Runs of this controller that never ended, or whose mail did not reach everybody.",
+            _cut([_split_unheard(sentence) for sentence in run.unheard]),
+        ),
         Note("Failed, too", "", _group(run, failed, _name_kind)),
         Note(
             "Missing archives",
@@ -148,6 +153,11 @@ def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
         Note("Skipped", "", _group(run, run.clients, _explain_skip)),
     )
     return tuple(note for note in notes if note.entries)
+
+
+def _split_unheard(sentence: str) -> tuple[str, tuple[str, ...]]:
+    name, _colon, what = format_times(sentence).partition(": ")
+    return name, (what,)
 
 
 def _list_archives(

@@ -28,6 +28,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model impo
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.pruning import prune
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import take_text
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.unheard import find_unheard, hold, mark_told
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_events import (
     find_work,
     format_host,
@@ -56,9 +57,12 @@ class Observer:
         self._settings = settings
         self._elsewhere: dict[str, str] = {}
         try:
+            self._unheard = find_unheard(settings.report_dir)
             self._directory = RunDir.create(settings.report_dir, run_id)
             run = _make_run(settings, run_id, playbook, check)
+            run = replace(run, unheard=tuple(one.sentence for one in self._unheard))
             self._directory.begin(run)
+            self._hold = hold(self._directory.path)
         except RecordExistsError as error:
             raise CannotBeginError(f"{error}: {RUN_ID} in the environment must be new for each run") from error
         except OSError as error:
@@ -107,7 +111,17 @@ class Observer:
         for name in map(format_host, lost):
             if name in self._elsewhere:
                 self._recorder.note_problem(self._elsewhere[name])
-        return publish(replace(self._recorder.run, finished=stamp()), self._directory, self._settings)
+        published = publish(replace(self._recorder.run, finished=stamp()), self._directory, self._settings)
+        self._note_told(published.run)
+        return published
+
+    def _note_told(self, run: Run) -> None:
+        """Note which runs somebody has heard of now; one that sends no mail, being in check mode, tells nothing."""
+        told = [run.run_id] if run.mail.state not in (MailState.PENDING, MailState.FAILED) else []
+        if told and (run.mail.state is not MailState.NONE or self._settings.transport is None):
+            told += [one.run_id for one in self._unheard]
+        mark_told(self._settings.report_dir, told)
+        os.close(self._hold)
 
     def prune(self) -> str:
         """Remove old runs, but not in check mode; return what could not be removed, in one line."""

@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from report_bench import Bench, sendmail
 from report_samples import COMPACT, MAINTAIN, MAINTAINED, PLAYBOOK
+from tool import BIN
+from waiting import wait_until
 
 LOST = {
     "failed": True, "status": "failed", "code": "connection_lost", "reason": "the connection was lost",
@@ -204,6 +209,64 @@ def test_a_killed_run_leaves_a_record_of_how_far_it_came(bench: Bench) -> None:
     assert done.code == -9
     assert (done.record["status"], done.record["finished"], done.record["mail"]["state"]) == ("RUNNING", "", "none")
     assert [client["state"] for client in done.record["clients"]] == ["ok", "running", "planned"]
+
+
+def test_the_next_mail_tells_of_a_run_that_never_ended(bench: Bench) -> None:
+    sendmail(bench, f"cat >> {bench.root}/mail")
+    good, bench.hosts = bench.hosts, {"killer": {"told": {"signal": signal.SIGKILL}}}
+    killed = bench.run()
+    assert killed.code == -9 and killed.record["status"] == "RUNNING"
+    assert wait_until(lambda: is_let_go(killed.directory)), "a worker of the killed run is still at work"
+    bench.hosts = good
+    assert bench.run("playbook.yml", "--check").code == 0, "a check run sends no mail, so it does not count"
+    done = bench.run()
+    name = killed.directory.name
+    assert (done.code, done.record["status"]) == (0, "SUCCESS"), done.output
+    (line,) = done.record["unheard"]
+    assert line.startswith(f"{name} (playbook.yml, begun 20") and line.endswith(
+        "it never ended: ansible-playbook was killed, or the machine went down; 1 of 1 clients had no result"
+    )
+    mail = (bench.root / "mail").read_text()
+    assert "1 earlier run of which nobody has heard." in mail and name in mail
+    closed = json.loads((killed.directory / "record.json").read_text())
+    assert (closed["status"], closed["finished"] >= closed["started"]) == ("FAILURE", True)
+    assert bench.run().record["unheard"] == [], "it is told once"
+
+
+def test_a_mail_that_failed_is_told_until_one_goes_out(bench: Bench) -> None:
+    sendmail(bench, "echo no queue; exit 75")
+    first, second = bench.run(), bench.run()
+    assert (first.code, second.code, len(second.record["unheard"])) == (7, 7, 1)
+    sendmail(bench, f"cat >> {bench.root}/mail")
+    done = bench.run()
+    assert [line.partition(" ")[0] for line in done.record["unheard"]] == [
+        path.directory.name for path in sorted((first, second), key=lambda run: run.directory.name)
+    ]
+    assert "its mail (SUCCESS) did not reach anybody" in done.record["unheard"][0]
+    assert "exited with 75: no queue" in done.record["unheard"][0]
+    assert bench.run().record["unheard"] == []
+
+
+def test_a_run_that_is_still_at_work_is_no_run_that_never_ended(bench: Bench) -> None:
+    bench.hosts = {"web01": {}}
+    within = f"{BIN}/ansible-playbook -i inventory.json inner.yml"
+    task = f"    - ansible.builtin.command: {within}\n      environment: {{PARANOID_BACKUP_RUN_ID: inner}}\n"
+    (bench.root / "inner.yml").write_text(PLAYBOOK)
+    done = bench.run(playbook=PLAYBOOK + task)
+    inner = json.loads((bench.reports / "inner" / "record.json").read_text())
+    assert (done.code, inner["status"], inner["unheard"]) == (0, "SUCCESS", []), done.output
+
+
+def is_let_go(directory: Path) -> bool:
+    """Whether no process of a run holds its directory any more."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 @contextmanager
