@@ -14,6 +14,7 @@ from pathlib import PurePath
 from tool import ROOT, tracked
 
 DISPATCHER = "roles/backup_client/files/lib/paranoid_dispatcher"
+KEYHOLDER_BORG = f"{DISPATCHER}/keyholder_borg"
 GATE = "roles/backup_server/files/lib/paranoid_gate"
 RUNNER = "roles/backup_runner/files/lib/paranoid_runner"
 
@@ -44,6 +45,7 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         "plugins/callback": (below - engine, {"ansible", "yaml"}),
         "plugins/doc_fragments": (set(), set()),
         DISPATCHER: ({DISPATCHER}, set()),
+        KEYHOLDER_BORG: (set(), {"borg"}),  # a program of its own, which Borg's Python runs
         GATE: ({GATE}, {"borg", "msgpack"}),
         RUNNER: ({RUNNER}, {"segno", "shamir_mnemonic"}),
         "roles/backup_runner/files/lib": ({RUNNER}, set()),
@@ -84,9 +86,9 @@ def imports(file: str) -> tuple[set[str], set[str]]:
 
 
 def folder(file: str) -> str:
-    """The folder of a file; `_settings.py` counts as a package of one file."""
-    parent = PurePath(file).parent
-    return str(parent / PurePath(file).stem if str(parent) == CONTROLLER else parent)
+    """The folder of a file; `_settings.py` counts as a package of one file, and so does what Borg's Python runs."""
+    alone, parent = PurePath(file).with_suffix(""), PurePath(file).parent
+    return str(alone if str(parent) == CONTROLLER or str(alone) == KEYHOLDER_BORG else parent)
 
 
 def test_every_folder_has_its_place() -> None:

@@ -15,6 +15,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict imp
 
 ARCHIVE_SIZE = 128  # bytes that one archive takes in a stored manifest, at most
 _NONCE_LEAP = 2**44  # blocks of 16 bytes: several connections of one session, each bounded by the gate
+_OLD_CLIENTS, _CLOCK_LIMIT = 2**61, 2**63 + 2**62  # between these a client begins, where its clock says
 _MANIFEST_SLACK = 24  # bytes by which equal lists of archives differ once they are compressed
 _COMPRESSIBLE = 3  # no compression makes a list of archives so many times smaller: half of it is ids
 _NAMED = 3  # archives that a sentence names
@@ -134,7 +135,9 @@ def find_nonce_reuse(seen: Comparison) -> Iterator[str]:
 def find_nonce_leap(seen: Comparison) -> Iterator[str]:
     """The nonce goes no further than the data explains: a client without nonces can never write again."""
     old, now = seen.old.nonce or 0, seen.now.nonce
-    if now is not None and now > old + _NONCE_LEAP + seen.changes.size // 16:
+    if now is None or _OLD_CLIENTS < now <= _CLOCK_LIMIT + _NONCE_LEAP:
+        return
+    if now > old + _NONCE_LEAP + seen.changes.size // 16:
         yield f"the nonce leapt from {old} to {now}"
 
 

@@ -297,6 +297,22 @@ def test_borg_gets_this_clients_repository_key_and_passphrase(tmp_path: Path, ke
     }
 
 
+def test_a_keyholder_deletes_with_a_borg_that_has_nonces_of_its_own(tmp_path: Path) -> None:
+    record = {**RECORD, "keyholder_dir": str(tmp_path), "borg": str(tmp_path / "borg")}
+    (tmp_path / "client.json").write_text(json.dumps(record))
+    tools = Recorded(Config.load(tmp_path / "client.json").as_keyholder("web1"))
+    (tmp_path / "web1").mkdir()
+    (tmp_path / "web1/passphrase").touch()
+    (tmp_path / "borg").write_bytes(b"\x7fELF")
+    with pytest.raises(Failed, match=r"a keyholder needs Borg as a Python program, and .*/borg is none"):
+        tools.borg("delete", "--", "::", "one")
+    (tmp_path / "borg").write_text("#!/opt/bin/python3\n")
+    tools.borg("delete", "--", "::", "one")
+    ((argv, _environment),) = tools.ran
+    assert argv[:2] == ["/opt/bin/python3", "-I"] and argv[3:] == ["delete", "--", "::", "one"]
+    assert Path(argv[2]).name == "keyholder_borg.py" and Path(argv[2]).is_file()
+
+
 def test_borg_is_not_started_without_a_tunnel(tmp_path: Path) -> None:
     (tmp_path / "client.json").write_text(
         json.dumps(

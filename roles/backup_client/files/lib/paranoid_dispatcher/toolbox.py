@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed
+from paranoid_dispatcher.nonces import is_new, keep_apart
 from paranoid_dispatcher.output import failure_reason
 from paranoid_dispatcher.process import Done, run
 from paranoid_dispatcher.request import Request
@@ -52,11 +54,17 @@ class Toolbox:
         }
         if self.config.keys_dir:
             own["BORG_KEYS_DIR"] = self.config.keys_dir
-        return self._run([self.config.borg, *arguments], {**self.environment, **own})
+        return self._run([*self._program(arguments[0]), *arguments], {**self.environment, **own})
 
     def borgmatic(self, *arguments: str) -> str:
         """Run borgmatic and return its standard output; Failed with its reason if it fails or was stopped."""
         self._require_tunnel()
+        base = Path(self.config.base_dir)
+        if arguments[0] == "create" and is_new(base):
+            # So that there is a place in which to remember nonces. Why it fails, borgmatic says.
+            with contextlib.suppress(OSError):
+                self.borg("--critical", "list", "--last", "1")
+        keep_apart(base)
         done = self._run([self.config.borgmatic, "--config", self.config.config, *arguments], self.environment)
         return require_success(done).stdout.decode("utf-8", "replace")
 
@@ -66,6 +74,18 @@ class Toolbox:
             raise Failed(done.stopped)
         return done
 
+    def _program(self, command: str) -> list[str]:
+        """Return how Borg is started: what encrypts does so with this host's own nonces."""
+        if command != "delete":
+            return [self.config.borg]
+        if not self.config.keys_dir:
+            keep_apart(Path(self.config.base_dir))
+            return [self.config.borg]
+        python = python_of(Path(self.config.borg))
+        if not python:
+            raise Failed(f"a keyholder needs Borg as a Python program, and {self.config.borg} is none")
+        return [python, "-I", str(Path(__file__).with_name("keyholder_borg.py"))]
+
     def _require_passphrase(self) -> None:
         if not Path(self.config.passphrase_file).is_file():
             missing = f"{self.config.passphrase_file} is missing"
@@ -74,6 +94,19 @@ class Toolbox:
     def _require_tunnel(self) -> None:
         if self.config.transport == "socket" and not self.socket.is_socket():
             raise Failed(f"the tunnel's socket {self.socket} is not there")
+
+
+def python_of(program: Path) -> str:
+    """Return the Python that runs a program, empty if that is no Python program."""
+    beside = program.with_name("python3")
+    with program.open("rb") as handle:
+        first = handle.readline(4096).decode("utf-8", "replace")
+    if not first.startswith("#!"):
+        return ""
+    named = first[2:].strip()
+    if Path(named).name.startswith("python"):
+        return named
+    return str(beside) if beside.exists() else ""  # pip starts a Python with a long path by way of a shell
 
 
 def require_success(done: Done) -> Done:

@@ -9,10 +9,15 @@ from paranoid_gate.errors import Refused
 
 _BLOCK = 16  # bytes that one nonce encrypts
 _LEAP = 2**40  # blocks a connection may reserve beyond what it sends; 2**64 is the end
+_OLD_CLIENTS = 2**61  # what lies behind is divided among keyholders and clients
+_CLOCK_LIMIT = 2**63 + 2**62  # a client begins below, where its clock says; as much again lies before the end
 
 
 class NonceGuard:
-    """Lets nonces move only forward, by what the bytes that came can need, and some room."""
+    """Lets nonces move only forward, by what the bytes that came can need, and some room.
+
+    A client leaps once to where its clock puts it, so that no two hosts with one key encrypt with the same nonces.
+    """
 
     def __init__(self, received: int) -> None:
         self._received = received  # bytes that had come before anything could be reserved
@@ -23,5 +28,6 @@ class NonceGuard:
         if self._start is None:
             self._start = free
         limit = self._start + _LEAP + (received - self._received) // _BLOCK
-        if not free < following <= limit:
+        is_beginning = _OLD_CLIENTS < following <= _CLOCK_LIMIT
+        if not (free < following and (following <= limit or is_beginning)):
             raise Refused(f"moving the nonce from {free} to {following}")

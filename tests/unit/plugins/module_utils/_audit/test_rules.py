@@ -79,6 +79,12 @@ FREED = 5000 + 1000 + 900 + 64 * (2 + 1 + 2 + 2)
             {"now": {"nonce": 2**20 + 2**44 + 3}, "size": 47},
             "the nonce leapt",
         ),
+        ({"now": {"nonce": 2**61 + 1}}, {"now": {"nonce": 2**61}}, "the nonce leapt"),
+        (
+            {"now": {"nonce": 2**63 + 2**62 + 2**44}},
+            {"now": {"nonce": 2**63 + 2**62 + 2**44 + 1}},
+            "the nonce leapt",
+        ),
         ({"now": {"objects": 100}}, {"now": {"objects": 99}}, "holds 99 objects, the segments say 100"),
     ],
 )

@@ -50,3 +50,17 @@ def test_even_a_huge_repository_does_not_come_near_the_end() -> None:
 def test_a_refusal_says_from_where_to_where() -> None:
     with pytest.raises(Refused, match="moving the nonce from 7 to 5"):
         NonceGuard(0).check(7, 5, 0)
+
+
+@pytest.mark.parametrize(
+    ("following", "expected"),
+    [(2**61, True), (2**61 + 1, False), (2**63, False), (2**63 + 2**62, False), (2**63 + 2**62 + 1, True)],
+)
+def test_a_client_leaps_to_where_its_clock_puts_it(following: int, expected: bool) -> None:
+    assert refused(NonceGuard(0), START, following) is expected
+
+
+def test_even_there_nonces_only_move_forward() -> None:
+    assert refused(NonceGuard(0), 2**63 + 5, 2**63 + 5)
+    assert not refused(NonceGuard(0), 2**63 + 5, 2**63 + 6)
+    assert not refused(NonceGuard(0), 2**63 + 2**62, 2**63 + 2**62 + ROOM)
