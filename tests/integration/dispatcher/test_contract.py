@@ -100,11 +100,12 @@ def test_a_valid_answer_is_what_the_dispatcher_writes(
         return str(vector["borgmatic"])
 
     tools = SimpleNamespace(
-        config=SimpleNamespace(base_dir=str(path), remote_dir=str(path)),
+        config=SimpleNamespace(base_dir=str(path), remote_dir=str(path), config=str(path / "borgmatic.yaml"), mounts={}),
         request=SimpleNamespace(verb=vector["verb"], session=SESSION),
         socket=path / "socket",
         borgmatic=borgmatic,
     )
+    (path / "borgmatic.yaml").write_text("{}")
     if "borgmatic" not in vector and "failure" not in vector:
         monkeypatch.setitem(verbs.VERBS, vector["verb"], lambda _tools: {"maintain": content["maintain"]})
     monkeypatch.setenv("TZ", "UTC")

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from paranoid_dispatcher.errors import Refused
@@ -14,7 +15,10 @@ from paranoid_dispatcher.errors import Refused
 
 @dataclass(frozen=True)
 class Config:
-    """/etc/paranoid-backup/client.json, written by the role backup_client."""
+    """/etc/paranoid-backup/client.json, written by the role backup_client.
+
+    ``mounts`` says of some sources whether something must be mounted there.
+    """
 
     client: str
     transport: str
@@ -31,6 +35,7 @@ class Config:
     keyholder_dir: str = ""
     keyholder_for: tuple[str, ...] = ()
     keys_dir: str = ""
+    mounts: Mapping[str, bool] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> Config:
@@ -39,7 +44,9 @@ class Config:
             record = json.loads(path.read_bytes())
             required = {name: kind(record[name]) for name, kind in _CONFIG_FIELDS.items()}
             names = tuple(str(name) for name in record.get("keyholder_for", ()))
-            return cls(**required, keyholder_dir=str(record.get("keyholder_dir", "")), keyholder_for=names)
+            mounts = {str(path): bool(wish) for path, wish in dict(record.get("mounts", {})).items()}
+            own = str(record.get("keyholder_dir", ""))
+            return cls(**required, keyholder_dir=own, keyholder_for=names, mounts=mounts)
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise Refused(f"{path} cannot be read, run the role backup_client again: {exc!r}") from exc
 

@@ -5,10 +5,16 @@
 
 from __future__ import annotations
 
+from typing import Any, Optional
+
 
 class Refused(Exception):
     """The request gets no answer: the reason goes to the log, nothing is started."""
 
 
 class Failed(Exception):
-    """The verb could not do its work; the text becomes the result's reason."""
+    """The verb could not do its work; the text becomes the result's reason, ``told`` further fields of the result."""
+
+    def __init__(self, reason: str, told: Optional[dict[str, Any]] = None) -> None:
+        super().__init__(reason)
+        self.told = told or {}

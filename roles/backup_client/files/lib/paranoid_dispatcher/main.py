@@ -25,6 +25,7 @@ from paranoid_dispatcher.verbs import VERBS
 
 CONFIG = Path("/etc/paranoid-backup/client.json")
 REASON_MAX = 500
+_TOLD = ("archive", "info", "maintain", "remarks", "sources")  # null where a verb has nothing to tell
 
 Record = dict[str, Any]
 
@@ -52,7 +53,7 @@ def main(path: Path = CONFIG) -> int:
 
 def perform(tools: Toolbox) -> Record:
     """Do the verb's work and return the result; a failure is a result, too."""
-    result: Record = {"status": "ok", "reason": "", "archive": None, "info": None, "maintain": None, "remarks": None}
+    result: Record = {"status": "ok", "reason": "", **dict.fromkeys(_TOLD)}
     try:
         with host_lock(Path(tools.config.base_dir)):
             remove_stale_sockets(Path(tools.config.remote_dir))
@@ -61,7 +62,7 @@ def perform(tools: Toolbox) -> Record:
             finally:
                 tools.socket.unlink(missing_ok=True)
     except Failed as exc:
-        result.update(status="failed", reason=printable(str(exc), REASON_MAX))
+        result.update(exc.told, status="failed", reason=printable(str(exc), REASON_MAX))
     except (OSError, KeyError, TypeError, ValueError) as exc:
         reason = f"the dispatcher could not do its work: {exc!r}"
         result.update(status="failed", reason=printable(reason, REASON_MAX))

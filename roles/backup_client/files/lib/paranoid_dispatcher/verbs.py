@@ -9,16 +9,19 @@ import json
 import select
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from paranoid_dispatcher.errors import Failed
 from paranoid_dispatcher.output import parse_borgmatic_json, printable, to_utc
 from paranoid_dispatcher.server_link import TICK_SECONDS
+from paranoid_dispatcher.sources import Plan, plan_sources
 from paranoid_dispatcher.toolbox import Toolbox, require_success
 
 UNKNOWN_MAX = 100  # archives that the server does not know
 MISSING_MAX = 1000  # archives that it knows and that are not there
 NAME_MAX = 200
+REFUSED_MAX = 20  # lines about sources
+REFUSED_LENGTH = 400
 
 Record = dict[str, Any]
 
@@ -30,8 +33,16 @@ def create(tools: Toolbox) -> Record:
 
 
 def backup(tools: Toolbox) -> Record:
-    """Make an archive; report its name and sizes (bytes, seconds) as borgmatic's JSON has them."""
-    archive = parse_borgmatic_json(tools.borgmatic("create", "--json"))["archive"]
+    """Make an archive of the sources that are as they were meant; report its name and sizes (bytes, seconds).
+
+    What is wrong with the others, before or after, the server is told beside it. Failed if there is nothing to save.
+    """
+    configured, before = _plan(tools)
+    if configured and not before.roots:
+        raise Failed(before.problems[0], _sources(before))
+    # borgmatic's own list, unless Borg needs another order or must not see one of them.
+    roots = [] if list(before.roots) == configured else ["--source-directories", json.dumps(before.roots)]
+    archive = parse_borgmatic_json(tools.borgmatic("create", "--json", *roots))["archive"]
     sizes = ("original_size", "compressed_size", "deduplicated_size", "nfiles")
     return {
         "archive": {
@@ -41,6 +52,30 @@ def backup(tools: Toolbox) -> Record:
             "end": to_utc(archive["end"]),
             "duration": archive["duration"],
             **{size: archive["stats"][size] for size in sizes},
+        },
+        **_sources(before, _plan(tools)[1]),
+    }
+
+
+def _plan(tools: Toolbox) -> tuple[list[Any], Plan]:
+    """Return the sources that borgmatic's configuration has, and what can be done with them now."""
+    path = Path(tools.config.config)
+    try:
+        content = json.loads(path.read_bytes())
+        sources, excludes = list(content.get("source_directories") or ()), list(content.get("exclude_patterns") or ())
+    except (ValueError, AttributeError, TypeError) as exc:
+        raise Failed(f"{path} is not as site.yml writes it, so its sources cannot be checked: run site.yml") from exc
+    return sources, plan_sources(sources, tools.config.mounts, excludes)
+
+
+def _sources(before: Plan, after: Optional[Plan] = None) -> Record:
+    """Return what the server is told of the sources; what went wrong meanwhile counts as well."""
+    later = after.problems if after else ()
+    lines = tuple(dict.fromkeys(before.problems + later))
+    return {
+        "sources": {
+            "refused": [printable(line, REFUSED_LENGTH) for line in lines[:REFUSED_MAX]],
+            "mounts": {printable(path, NAME_MAX): apart for path, apart in before.mounts.items()},
         }
     }
 

@@ -1,0 +1,179 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sources of a backup: each is saved as it is meant, or refused with one line that names it and the cure.
+
+borgmatic expands `~` and globs in a source, strips nothing else, and hands it to Borg in a line of a file; Borg strips
+blanks, takes ``/./`` for a prefix to drop, and saves a link as a link (borgmatic/actions/pattern.py, borg/archiver.py).
+So what is not a plain, absolute path without links is refused. What is refused does not stop the others.
+
+The role runs this module on the client as well, before it changes anything (`check_sources.py` of the role).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from paranoid_dispatcher.mounts import Mounts, is_apart
+from paranoid_dispatcher.patterns import BadPattern, Match, line_problem, parse_pattern
+
+_GLOB = re.compile(r"[*?[]")
+_ANY_NAME = "7c1e any name"  # what leaves out this one leaves out whatever there is
+MOUNTS_MAX = 200
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a backup can do with its sources.
+
+    ``roots`` are for Borg, in its order; ``refused`` and ``absent`` are lines for a person, ``absent`` about what may
+    come later: a directory that is not there yet, a disk that is not mounted. ``mounts`` tells of sources, and of what
+    /etc/fstab mounts below them, whether they lie on a file system of their own now.
+    """
+
+    roots: tuple[str, ...]
+    refused: tuple[str, ...]
+    absent: tuple[str, ...]
+    mounts: Mapping[str, bool]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """All lines: why this is not the backup that was meant."""
+        return self.refused + self.absent
+
+
+class Absent(Exception):
+    """It is not there, and may come later."""
+
+
+class Wrong(Exception):
+    """It would not be saved as it is meant."""
+
+
+def plan_sources(
+    sources: Sequence[Any], wishes: Mapping[str, bool], excludes: Sequence[Any], mounts: Optional[Mounts] = None
+) -> Plan:
+    """Look at SOURCES on this host. WISHES says of some whether they must lie on a file system of their own."""
+    mounts = mounts or Mounts.read()
+    matches, refused = _parse_excludes(excludes)
+    wishes = {_plain(path): wish for path, wish in wishes.items()}
+    absent: list[str] = []
+    found: dict[str, os.stat_result] = {}
+    for source in dict.fromkeys(map(_plain, sources)):
+        try:
+            status = _look(source, mounts, wishes.get(source))
+            _require_only_name(source, status, found)
+            _require_something_left(source, status, matches)
+            found[source] = status
+        except Wrong as exc:
+            refused.append(f"source {_quoted(source)} {exc}")
+        except Absent as exc:
+            absent.append(f"source {_quoted(source)} {exc}")
+    nested = [path for path in mounts.wanted_below(found) if not _matching(path, matches)]
+    seen = {path: is_apart(path) for path in [*found, *nested][:MOUNTS_MAX] if path not in wishes}
+    return Plan(_in_order(found), tuple(refused), tuple(absent), seen)
+
+
+def form_problem(source: object) -> str:
+    """Say why SOURCE could not be saved as it is written, wherever it is; empty if it can."""
+    problem = line_problem(source)
+    if problem:
+        return problem
+    path = str(source)
+    if not path.startswith("/"):
+        return "is not an absolute path: write it from the root on, such as /srv/data"
+    if _GLOB.search(path):
+        return "holds a '*', '?' or '[', a pattern: name the directory above it, and leave out by backup_client_excludes"
+    normal = os.path.normpath(path).replace("//", "/")
+    if path != normal:
+        return f"is not written plainly: write {normal}"
+    return ""
+
+
+def _plain(source: object) -> Any:
+    """Return SOURCE without the one slash at its end that people like to write."""
+    return source[:-1] if isinstance(source, str) and len(source) > 1 and source[-1] == "/" != source[-2] else source
+
+
+def _look(path: str, mounts: Mounts, must_be_mount: Optional[bool]) -> os.stat_result:
+    problem = form_problem(path)
+    if problem:
+        raise Wrong(problem)
+    try:
+        _require_no_link(path)
+        status = os.lstat(path)
+        is_empty = stat.S_ISDIR(status.st_mode) and set(_some_names(path)) <= {"lost+found"}
+    except FileNotFoundError as exc:
+        raise Absent("is not there: make or mount it, or take it out of backup_client_sources") from exc
+    except OSError as exc:
+        raise Wrong(f"cannot be read: {exc.strerror}") from exc
+    if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
+        raise Wrong("is neither a directory nor a file: name the directory above it")
+    if must_be_mount and not mounts.has(path):
+        raise Absent("is not mounted: mount it, or take 'mount: true' away from it")
+    if must_be_mount and is_empty:
+        raise Absent("is mounted, and empty: mount what belongs there, or take 'mount: true' away from it")
+    return status
+
+
+def _require_no_link(path: str) -> None:
+    """Raise Wrong if PATH, or a directory on the way to it, is a symbolic link: who owns that chooses what is saved."""
+    parts = path.split("/")
+    for end in range(2, len(parts) + 1):
+        step = "/".join(parts[:end])
+        if stat.S_ISLNK(os.lstat(step).st_mode):
+            which = "is a link" if step == path else f"leads through {_quoted(step)}, a link"
+            raise Wrong(f"{which} to {_quoted(os.readlink(step))}: name {_quoted(os.path.realpath(path))}")
+
+
+def _require_only_name(path: str, status: os.stat_result, found: Mapping[str, os.stat_result]) -> None:
+    """Raise Wrong for a second name of the same thing: Borg passes over what it has saved as a source already."""
+    for other, its in found.items():
+        if os.path.samestat(status, its):
+            raise Wrong(f"is the same as {_quoted(other)}, under which it is saved: take one of them out")
+
+
+def _require_something_left(path: str, status: os.stat_result, matches: Mapping[str, Match]) -> None:
+    """Raise Wrong if an exclude leaves out all of a source: itself, or whatever its directory holds."""
+    inside = f"{path.rstrip('/')}/{_ANY_NAME}" if stat.S_ISDIR(status.st_mode) else path
+    by = _matching(path, matches) or _matching(inside, matches)
+    if by:
+        raise Wrong(f"is left out as a whole by the exclude {_quoted(by)}: take one of the two away")
+
+
+def _matching(path: str, matches: Mapping[str, Match]) -> str:
+    return next((text for text, match in matches.items() if match(path)), "")
+
+
+def _parse_excludes(excludes: Iterable[Any]) -> tuple[dict[str, Match], list[str]]:
+    matches: dict[str, Match] = {}
+    refused = []
+    for text in excludes:
+        try:
+            matches[text] = parse_pattern(text)
+        except (BadPattern, TypeError) as exc:
+            refused.append(f"exclude {_quoted(text)} {exc}")
+    return matches, refused
+
+
+def _in_order(found: Mapping[str, os.stat_result]) -> tuple[str, ...]:
+    """Sort sources for Borg, which passes over every name of what it has saved as a source already.
+
+    A directory before those above it, so that nothing comes twice; files last, so that their hard links come.
+    """
+    return tuple(sorted(found, key=lambda path: (not stat.S_ISDIR(found[path].st_mode), -path.rstrip("/").count("/"))))
+
+
+def _some_names(path: str) -> list[str]:
+    """Return the first two names in a directory."""
+    with os.scandir(path) as entries:
+        return [entry.name for entry, _ in zip(entries, range(2))]
+
+
+def _quoted(text: object) -> str:
+    return repr(text) if not isinstance(text, str) or not text.isprintable() or text != text.strip() else text
