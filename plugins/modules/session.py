@@ -159,6 +159,13 @@ remarks:
   returned: always
   type: dict
   sample: {"changed": {"count": 1, "accepted": 0, "paths": ["/var/log/syslog"]}}
+sources:
+  description: >-
+    What the client said of the sources of a backup, null where it said nothing. C(refused) are lines about those that
+    it did not save, or not as they were meant; C(mounts) says of paths whether they lie on a file system of their own.
+  returned: always
+  type: dict
+  sample: {"refused": [], "mounts": {"/srv/data": true}}
 began:
   description: When the session began, by the server's clock.
   returned: always

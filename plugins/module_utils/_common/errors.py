@@ -31,6 +31,7 @@ CODES = (
     "close_timeout",
     "bad_result",
     "client_failed",
+    "source_refused",
     "incomplete",
     "no_archive",
     "quota",

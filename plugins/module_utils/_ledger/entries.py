@@ -43,8 +43,8 @@ class SessionEntry:
     """One session as it ended; the fields are those of its result in docs/architecture.md.
 
     The gate counted ``commits`` and ``manifests``; ``audit`` is the verdict, empty without an audit; the audit counted
-    ``stored_objects`` and ``stored_bytes``, which the session added. ``remarks`` are the client's word, None where it
-    gave none.
+    ``stored_objects`` and ``stored_bytes``, which the session added. ``remarks`` and ``sources`` are the client's
+    word, None where it gave none.
     """
 
     client: str
@@ -68,6 +68,7 @@ class SessionEntry:
     stored_objects: int = 0
     stored_bytes: int = 0
     remarks: dict[str, Any] | None = None
+    sources: dict[str, Any] | None = None
 
     @property
     def arrived(self) -> bool:

@@ -48,7 +48,7 @@ class Conclusion:
 class Outcome:
     """The result of a session, as docs/architecture.md lists it; ``repository`` is the id of the one that it made.
 
-    ``remarks`` are as `_common/remarks.py` says, None where nobody told of any.
+    ``remarks`` are as `_common/remarks.py` says, ``sources`` as the answer has them; None where nobody told of any.
     """
 
     client: str
@@ -64,6 +64,7 @@ class Outcome:
     info: dict[str, Any] | None = None
     maintain: dict[str, Any] | None = None
     remarks: dict[str, Any] | None = None
+    sources: dict[str, Any] | None = None
     gate: GateSummary = field(default_factory=GateSummary)
     log: str = ""
     log_tail: tuple[str, ...] = ()
@@ -89,6 +90,7 @@ class Outcome:
             "info": self.info,
             "maintain": self.maintain,
             "remarks": self.remarks,
+            "sources": self.sources,
             "began": self.started,
             "ended": self.finished,
             "duration": self.duration,

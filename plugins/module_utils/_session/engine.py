@@ -206,6 +206,7 @@ def record(
         archive=told.archive if told and ok and session.performed.brings_archive else None,
         info=told.info if told else None,
         remarks=told.remarks if told else None,
+        sources=told.sources if told else None,
         maintain=result.to_dict() if result else None,
         gate=seen.gate,
         log=log.path,

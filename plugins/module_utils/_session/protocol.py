@@ -23,6 +23,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.text impor
 SCHEMA = 1
 ANSWER_LIMIT = 256 * 1024  # bytes of hello and result together
 UNKNOWN_LIMIT = 100  # archives that a client may tell of and the ledger does not know
+REFUSED_LIMIT, REFUSED_LENGTH = 20, 400  # lines about sources, and their characters
+MOUNTS_LIMIT, MOUNT_LENGTH = 200, 200  # mount points, and the characters of a path
 _KINDS_LIMIT = 20  # kinds of remarks; those that this release does not know count as other
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?\Z")
 
@@ -35,7 +37,8 @@ class ProtocolError(Exception):
 class Result:
     """A client's word about its session, every field checked for type and size.
 
-    ``remarks`` are as `_common/remarks.py` says, None where it said nothing of them.
+    ``remarks`` are as `_common/remarks.py` says, None where it said nothing of them. ``sources`` has lines about those
+    that it ``refused`` to save, and of ``mounts`` whether each lies on a file system of its own; None if it is older.
     """
 
     ok: bool
@@ -45,6 +48,7 @@ class Result:
     maintain: dict[str, Any] | None
     versions: dict[str, str]
     remarks: dict[str, Any] | None = None
+    sources: dict[str, Any] | None = None
 
 
 def request_line(verb: str, session: str, extra: Mapping[str, Any] | None = None) -> bytes:
@@ -76,6 +80,7 @@ def parse_result(line: bytes, verb: str, session: str) -> Result:
         maintain=_shape(content.get("maintain"), "maintain", _MAINTAIN),
         versions=_versions(content.get("versions")),
         remarks=_remarks(content.get("remarks"), "remarks"),
+        sources=_shape(content.get("sources"), "sources", _SOURCES),
     )
 
 
@@ -172,6 +177,20 @@ def _add(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _refused(value: object, name: str) -> list[str]:
+    if not isinstance(value, list) or len(value) > REFUSED_LIMIT:
+        raise ProtocolError(f"{name} is not a list of at most {REFUSED_LIMIT} lines")
+    return [_text(line, name, REFUSED_LENGTH) for line in value]
+
+
+def _mounts(value: object, name: str) -> dict[str, bool]:
+    if not isinstance(value, dict) or len(value) > MOUNTS_LIMIT:
+        raise ProtocolError(f"{name} is not an object of at most {MOUNTS_LIMIT} paths")
+    if not all(isinstance(apart, bool) for apart in value.values()):
+        raise ProtocolError(f"{name} says something else than true or false")
+    return {one_line(path, MOUNT_LENGTH): apart for path, apart in value.items()}
+
+
 def _last_archive(value: object, name: str) -> dict[str, Any] | None:
     return _shape(value, name, {"name": _text, "id": _identifier, "start": _time})
 
@@ -189,6 +208,7 @@ _ARCHIVE: dict[str, _Checker] = {
     "nfiles": _count,
 }
 _REMARK: dict[str, _Checker] = {"count": _count, "accepted": _count, "paths": _paths}
+_SOURCES: dict[str, _Checker] = {"refused": _refused, "mounts": _mounts}
 _INFO: dict[str, _Checker] = {"repository_id": _identifier, "encryption": _text, "last_archive": _last_archive}
 _MAINTAIN: dict[str, _Checker] = {
     "deleted": _identifiers,

@@ -16,6 +16,8 @@ rank                   whose evidence                what it says
 `_client_failure`      the client's word, against    it failed; a gate's refusal says why
                        itself
 `_missing_proof`       the gate's, against the word  what ``ok`` of this verb needs and nobody saw
+`_refused_source`      the client's word, against    a source is not what was meant
+                       itself
 `_incomplete`          the client's word, against    something is not in its archive
                        itself
 `_trim_failure`        ledger and gate, against the  what a maintenance says it did and did not
@@ -40,6 +42,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session.ssh impor
 from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import TrimResult
 from ansible_collections.paranoid.backup.plugins.module_utils._session.verbs import Proof, Verb
 
+_LINES_SHOWN = 3
 _TOO_LATE = {
     "connect_timeout": "{client} did not start its work within {seconds} s",
     "idle_timeout": "{client} moved no byte and wrote no log line for {seconds} s: it hangs",
@@ -75,6 +78,7 @@ def decide(verb: Verb, host: Performer, seen: Evidence, trim: TrimResult | None 
         or _no_result(host, seen)
         or _client_failure(host, seen)
         or _missing_proof(verb, host, seen)
+        or _refused_source(host, seen)
         or _incomplete(host, seen)
         or (trim and _trim_failure(host, trim))
         or Conclusion("ok")
@@ -138,6 +142,8 @@ def _client_failure(host: Performer, seen: Evidence) -> Conclusion | None:
     said = seen.result.reason or seen.last_words or "it gave no reason"
     if seen.gate.refused:
         return _failed("refused", f"the gate refused {host.name}: {seen.gate.refused[0]} ({said})")
+    if said in ((seen.result.sources or {}).get("refused") or ()):
+        return _refused_source(host, seen)
     return _failed("client_failed", f"{host.name}: {said}")
 
 
@@ -153,6 +159,15 @@ def _missing_proof(verb: Verb, host: Performer, seen: Evidence) -> Conclusion | 
     if verb.changes and gate.refused:
         return _failed("refused", f"the gate refused {host.name}: {gate.refused[0]}")
     return None
+
+
+def _refused_source(host: Performer, seen: Evidence) -> Conclusion | None:
+    sources = (seen.result.sources if seen.result else None) or {}
+    if not sources.get("refused"):
+        return None
+    lines = sources["refused"]
+    more = f"; and {len(lines) - _LINES_SHOWN} more" if len(lines) > _LINES_SHOWN else ""
+    return _failed("source_refused", f"{host.name}: {'; '.join(lines[:_LINES_SHOWN])}{more}")
 
 
 def _incomplete(host: Performer, seen: Evidence) -> Conclusion | None:

@@ -100,7 +100,9 @@ def test_a_valid_answer_is_what_the_dispatcher_writes(
         return str(vector["borgmatic"])
 
     tools = SimpleNamespace(
-        config=SimpleNamespace(base_dir=str(path), remote_dir=str(path), config=str(path / "borgmatic.yaml"), mounts={}),
+        config=SimpleNamespace(
+            base_dir=str(path), remote_dir=str(path), config=str(path / "borgmatic.yaml"), mounts={}
+        ),
         request=SimpleNamespace(verb=vector["verb"], session=SESSION),
         socket=path / "socket",
         borgmatic=borgmatic,

@@ -22,7 +22,8 @@ NOTHING = Mounts(frozenset(), ())
 def plan(
     *paths: Any, wishes: Mapping[str, bool] | None = None, excludes: Sequence[Any] = (), mounts: Mounts = NOTHING
 ) -> Plan:
-    return plan_sources([str(path) if isinstance(path, Path) else path for path in paths], wishes or {}, excludes, mounts)
+    texts = [str(path) if isinstance(path, Path) else path for path in paths]
+    return plan_sources(texts, wishes or {}, excludes, mounts)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,9 @@ def plan(
         ("/srv/R a", ""),
         ("/srv/#a", ""),
         ("/srv/a\tb", ""),
-        ("/srv/${HOME}", ""),
+        ("/srv/{now}", ""),
+        ("/srv/$HOME", ""),
+        ("/srv/${HOME}", "borgmatic replaces"),
         ("/", ""),
         ("", "no text"),
         (None, "no text"),
@@ -76,6 +79,11 @@ def plan(
 def test_only_a_plain_absolute_path_is_a_source(source: object, why: str) -> None:
     problem = form_problem(source)
     assert why in problem and bool(why) == bool(problem)
+
+
+def test_what_is_no_text_is_refused_and_the_others_are_saved(tmp_path: Path) -> None:
+    found = plan(tmp_path, {"path": "/srv"}, ["/srv"], None, 7)
+    assert (found.roots, len(found.refused)) == ((str(tmp_path),), 4)
 
 
 def test_directories_and_files_are_saved(tmp_path: Path) -> None:
@@ -211,7 +219,8 @@ def test_mounts_are_read_from_the_system(tmp_path: Path) -> None:
         "a line of something else\n"
     )
     (tmp_path / "fstab").write_text(
-        "# /dev/x /comment ext4 defaults 0 2\n\n/dev/sdb /srv/my\\040data ext4 defaults 0 2\n/dev/sdz none swap sw 0 0\n"
+        "# /dev/x /comment ext4 defaults 0 2\n\n/dev/sdb /srv/my\\040data ext4 defaults 0 2\n"
+        "/dev/sdz none swap sw 0 0\n"
         "/dev/usb /mnt/stick ext4 noauto,user 0 0\nshort line\n"
     )
     found = Mounts.read(tmp_path / "mountinfo", tmp_path / "fstab")

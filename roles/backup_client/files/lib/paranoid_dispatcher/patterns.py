@@ -17,7 +17,8 @@ from collections.abc import Callable
 STYLES = ("fm", "sh", "re", "pp", "pf")
 _STYLE = re.compile(r"([A-Za-z0-9]{2}|):")
 _SHELL = re.compile(
-    r"(?P<deep>\*\*/)|(?P<star>\*)|(?P<one>\?)|\[(?P<set>!(?:\][^]]*|[^]]+)|(?!!)(?:\][^]]*|[^]]+))\]|(?P<char>.)", re.DOTALL
+    r"(?P<deep>\*\*/)|(?P<star>\*)|(?P<one>\?)|\[(?P<set>!(?:\][^]]*|[^]]+)|(?!!)(?:\][^]]*|[^]]+))\]|(?P<char>.)",
+    re.DOTALL,
 )
 
 Match = Callable[[str], bool]
@@ -37,7 +38,9 @@ def parse_pattern(text: str) -> Match:
     if prefix:
         style, value = prefix[1], text[prefix.end() :]
         if style not in STYLES:
-            raise BadPattern(f"begins with {prefix[0]!r}, which is no style: there are {', '.join(STYLES)}, each with ':'")
+            raise BadPattern(
+                f"begins with {prefix[0]!r}, which is no style: there are {', '.join(STYLES)}, each with ':'"
+            )
     if not value or value != value.strip():
         raise BadPattern("has nothing, or a blank, after its style")
     if os.path.expanduser(value) != value:
@@ -46,7 +49,7 @@ def parse_pattern(text: str) -> Match:
 
 
 def line_problem(text: object) -> str:
-    """Say why TEXT cannot stand in a line of a file of Borg's patterns, which strips blanks; empty if it can."""
+    """Say why TEXT cannot stand in borgmatic's file, and then in a line of Borg's patterns; empty if it can."""
     if not isinstance(text, str) or not text:
         return "is no text, or an empty one"
     try:
@@ -57,6 +60,8 @@ def line_problem(text: object) -> str:
         return "begins or ends with a blank, which Borg would drop: name the directory above it"
     if len(text.splitlines()) > 1 or "\0" in text:
         return "holds a line end or a NUL: name the directory above it"
+    if "${" in text:
+        return "holds '${', which borgmatic replaces: name the directory above it"
     return ""
 
 

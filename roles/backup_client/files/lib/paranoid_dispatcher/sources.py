@@ -60,13 +60,15 @@ def plan_sources(
 ) -> Plan:
     """Look at SOURCES on this host. WISHES says of some whether they must lie on a file system of their own."""
     mounts = mounts or Mounts.read()
-    matches, refused = _parse_excludes(excludes)
     wishes = {_plain(path): wish for path, wish in wishes.items()}
+    refused: list[str] = []
     absent: list[str] = []
+    matches = _parse_excludes(excludes, refused)
     found: dict[str, os.stat_result] = {}
-    for source in dict.fromkeys(map(_plain, sources)):
+
+    def examine(source: Any) -> None:
         try:
-            status = _look(source, mounts, wishes.get(source))
+            status = _look(source, mounts, wishes)
             _require_only_name(source, status, found)
             _require_something_left(source, status, matches)
             found[source] = status
@@ -74,9 +76,14 @@ def plan_sources(
             refused.append(f"source {_quoted(source)} {exc}")
         except Absent as exc:
             absent.append(f"source {_quoted(source)} {exc}")
+
+    for one in sources:
+        source = _plain(one)
+        if not isinstance(source, str) or source not in found:
+            examine(source)
     nested = [path for path in mounts.wanted_below(found) if not _matching(path, matches)]
     seen = {path: is_apart(path) for path in [*found, *nested][:MOUNTS_MAX] if path not in wishes}
-    return Plan(_in_order(found), tuple(refused), tuple(absent), seen)
+    return Plan(_in_order(found), tuple(dict.fromkeys(refused)), tuple(dict.fromkeys(absent)), seen)
 
 
 def form_problem(source: object) -> str:
@@ -88,7 +95,9 @@ def form_problem(source: object) -> str:
     if not path.startswith("/"):
         return "is not an absolute path: write it from the root on, such as /srv/data"
     if _GLOB.search(path):
-        return "holds a '*', '?' or '[', a pattern: name the directory above it, and leave out by backup_client_excludes"
+        return (
+            "holds a '*', '?' or '[', a pattern: name the directory above it, and leave out by backup_client_excludes"
+        )
     normal = os.path.normpath(path).replace("//", "/")
     if path != normal:
         return f"is not written plainly: write {normal}"
@@ -100,10 +109,11 @@ def _plain(source: object) -> Any:
     return source[:-1] if isinstance(source, str) and len(source) > 1 and source[-1] == "/" != source[-2] else source
 
 
-def _look(path: str, mounts: Mounts, must_be_mount: Optional[bool]) -> os.stat_result:
+def _look(path: str, mounts: Mounts, wishes: Mapping[str, bool]) -> os.stat_result:
     problem = form_problem(path)
     if problem:
         raise Wrong(problem)
+    must_be_mount = wishes.get(path)
     try:
         _require_no_link(path)
         status = os.lstat(path)
@@ -150,15 +160,18 @@ def _matching(path: str, matches: Mapping[str, Match]) -> str:
     return next((text for text, match in matches.items() if match(path)), "")
 
 
-def _parse_excludes(excludes: Iterable[Any]) -> tuple[dict[str, Match], list[str]]:
+def _parse_excludes(excludes: Iterable[Any], refused: list[str]) -> dict[str, Match]:
     matches: dict[str, Match] = {}
-    refused = []
-    for text in excludes:
+
+    def take(text: Any) -> None:
         try:
             matches[text] = parse_pattern(text)
-        except (BadPattern, TypeError) as exc:
+        except BadPattern as exc:
             refused.append(f"exclude {_quoted(text)} {exc}")
-    return matches, refused
+
+    for one in excludes:
+        take(one)
+    return matches
 
 
 def _in_order(found: Mapping[str, os.stat_result]) -> tuple[str, ...]:

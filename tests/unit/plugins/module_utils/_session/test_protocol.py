@@ -158,5 +158,32 @@ def test_kinds_of_a_newer_dispatcher_count_as_other() -> None:
     assert result.remarks == {"other": {"count": 4, "accepted": 2, "paths": ["/a", "/a"]}, "changed": told}
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        {"refused": []},
+        {"refused": [], "mounts": {}, "more": 1},
+        {"refused": "x", "mounts": {}},
+        {"refused": [1], "mounts": {}},
+        {"refused": ["x"] * 21, "mounts": {}},
+        {"refused": [], "mounts": []},
+        {"refused": [], "mounts": {"/srv": 1}},
+        {"refused": [], "mounts": {f"/{number}": True for number in range(201)}},
+    ],
+)
+def test_sources_of_another_form_are_refused(wrong: object) -> None:
+    with pytest.raises(ProtocolError, match="sources"):
+        parse_result(answer(sources=wrong), "backup", SESSION)
+
+
+def test_sources_are_made_printable() -> None:
+    told = {"refused": ["a\x1b[2J" + "x" * 1000], "mounts": {"/srv/\x1b": True}}
+    sources = parse_result(answer(sources=told), "backup", SESSION).sources
+    assert sources is not None and sources["mounts"] == {"/srv/\\x1b": True}
+    assert sources["refused"][0].isprintable() and len(sources["refused"][0]) == 400
+    assert parse_result(answer(), "backup", SESSION).sources is None
+
+
 def test_an_older_dispatcher_makes_no_remarks() -> None:
     assert parse_result(answer(), "backup", SESSION).remarks is None

@@ -54,6 +54,22 @@ ROWS: list[tuple[str, dict[str, Any], str]] = [
     ("client_failed", {"result": replace(OK, ok=False)}, "it gave no reason"),
     ("refused", {"result": replace(OK, ok=False), "gate": GateSummary(refused=("append: delete",))}, "append: delete"),
     ("refused", {"gate": replace(WROTE, refused=("append: delete",))}, "append: delete"),
+    ("source_refused", {"result": replace(OK, sources={"refused": ["source /a is a link"], "mounts": {}})}, "/a is a"),
+    (
+        "source_refused",
+        {"result": replace(OK, sources={"refused": list("abcde"), "mounts": {}})},
+        "a; b; c; and 2 more",
+    ),
+    (
+        "source_refused",
+        {"result": replace(OK, ok=False, reason="/a is a link", sources={"refused": ["/a is a link"], "mounts": {}})},
+        "web1: /a is a link",
+    ),
+    (
+        "client_failed",
+        {"result": replace(OK, ok=False, reason="a hook", sources={"refused": ["/a is a link"], "mounts": {}})},
+        "web1: a hook",
+    ),
     ("no_archive", {"result": replace(OK, archive=None)}, "named no archive"),
     ("no_archive", {"gate": GateSummary(connections=1)}, "saw no archive"),
     ("no_archive", {"gate": GateSummary(commits=1)}, "saw no archive"),

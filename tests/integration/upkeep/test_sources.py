@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is saved is what was meant: sources and excludes in real sessions, and what the archive then holds."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from keeper import Keeper
+from session_world import OK, came_to
+
+# Each is something else to borgmatic, to Borg, or to a shell.
+NAMES = (
+    "a, b",
+    "-a",
+    "~a",
+    "R a",
+    "sh:a",
+    "re:^a",
+    "a:b",
+    "#a",
+    "! a",
+    "a\tb",
+    "ä ö",
+    "$HOME",
+    "{now}",
+    "a'b\"c",
+    "\\d",
+)
+
+
+def configure(keeper: Keeper, sources: list[Any], **more: Any) -> None:
+    """Write these sources into borgmatic.yaml, and what else it is to have."""
+    path = keeper.world.own / "borgmatic.yaml"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "source_directories": sources, **more}))
+
+
+def archived(keeper: Keeper) -> list[str]:
+    """Return the paths that the newest archive holds, borgmatic's own left out."""
+    listed = keeper.borg("list", "--format", "{path}{NUL}", f"::{list(keeper.listed().values())[-1]}").stdout
+    paths = [f"/{path}" for path in listed.decode("utf-8", "surrogateescape").split("\0") if path]
+    return sorted(path for path in paths if not path.endswith("borgmatic.yaml") and not path.startswith("/borgmatic"))
+
+
+def test_sources_with_any_name_are_saved_once_and_under_it(keeper: Keeper) -> None:
+    base = keeper.world.own / "odd"
+    for name in NAMES:
+        (base / name).mkdir(parents=True)
+        (base / name / "file").write_text(name)
+    (base / "file").write_text("x")
+    (base / "name").mkdir()
+    os.link(base / "file", base / "name/hard")
+    # A directory below another source, a file and another name of it, and one of them twice.
+    sources = [str(base / name) for name in NAMES]
+    sources += [f"{base / 'name'}/", str(base / "name"), str(base / "file"), str(base)]
+    configure(keeper, sources)
+    assert came_to(keeper.world.session("backup")) == OK
+    directories = [base, base / "name", *(base / name for name in NAMES)]
+    files = [base / "file", base / "name/hard", *(base / name / "file" for name in NAMES)]
+    found = archived(keeper)
+    assert sorted(map(str, directories + files)) == sorted(set(found))
+    assert sorted(found) == sorted([*map(str, directories + files), str(base / "file")])
+
+
+def test_a_source_that_is_not_as_it_was_meant_is_red_and_the_others_are_saved(keeper: Keeper) -> None:
+    own = keeper.world.own
+    (own / "link").symlink_to("source")
+    (own / "left").mkdir()
+    configure(
+        keeper,
+        [str(own / "link"), str(own / "source"), str(own / "gone"), "~", str(own / "left")],
+        exclude_patterns=[f"{own}/left/"],
+    )
+    outcome = keeper.world.session("backup")
+    assert (outcome.conclusion.status, outcome.conclusion.code) == ("failed", "source_refused")
+    assert f"source {own}/link is a link to source: name {own}/source" in outcome.conclusion.reason
+    assert outcome.sources is not None
+    assert [line.split(" ")[1] for line in outcome.sources["refused"]] == [
+        *(f"{own}/link", "~", f"{own}/left"),
+        f"{own}/gone",
+    ]
+    assert archived(keeper) == [f"{own}/source", f"{own}/source/file"]
+
+
+def test_with_nothing_to_save_nothing_is_saved(keeper: Keeper) -> None:
+    before = keeper.listed()
+    configure(keeper, [str(keeper.world.own / "gone")])
+    outcome = keeper.world.session("backup")
+    assert outcome.conclusion.code == "source_refused" and "is not there" in outcome.conclusion.reason
+    assert keeper.listed() == before
+
+
+def test_a_source_that_becomes_a_link_during_the_backup_is_red(keeper: Keeper, tmp_path: Path) -> None:
+    own = keeper.world.own
+    (own / "victim").mkdir()
+    switch = f"mv {own}/victim {own}/was && ln -s /etc {own}/victim"
+    configure(
+        keeper,
+        [str(own / "source"), str(own / "victim")],
+        commands=[{"before": "action", "when": ["create"], "run": [switch]}],
+    )
+    outcome = keeper.world.session("backup")
+    assert outcome.conclusion.code == "source_refused"
+    assert f"{own}/victim is a link to /etc" in outcome.conclusion.reason
+    assert not any(path.startswith(f"{own}/victim/") for path in archived(keeper))
+
+
+def test_a_configuration_that_nobody_can_check_is_red(keeper: Keeper) -> None:
+    (keeper.world.own / "borgmatic.yaml").write_text("source_directories:\n- /etc\n")
+    outcome = keeper.world.session("backup")
+    assert outcome.conclusion.code == "client_failed" and "run site.yml" in outcome.conclusion.reason
