@@ -36,6 +36,7 @@ TESTS = {
     f"{_ENGINE}/_session": [f"{_UNIT}/_session", "tests/integration/session/test_verbs.py"],
     f"{_ENGINE}/_upkeep": [f"{_UNIT}/_upkeep", "tests/integration/upkeep/test_history.py"],
     _GATE: ["tests/unit/roles/backup_server", f"{_GATE_TESTS}/test_gate.py", f"{_GATE_TESTS}/test_unfinished.py"],
+    "roles/backup_client/files/lib/paranoid_borg": ["tests/integration/client_borg"],
     "roles/backup_client/files/lib/paranoid_dispatcher": ["tests/integration/dispatcher"],
     "plugins/plugin_utils": ["tests/unit/plugins/plugin_utils"],
 }

@@ -15,8 +15,11 @@ from tool import ROOT, tracked
 
 DISPATCHER = "roles/backup_client/files/lib/paranoid_dispatcher"
 KEYHOLDER_BORG = f"{DISPATCHER}/keyholder_borg"
+CLIENT_BORG = "roles/backup_client/files/lib/paranoid_borg"
 GATE = "roles/backup_server/files/lib/paranoid_gate"
 RUNNER = "roles/backup_runner/files/lib/paranoid_runner"
+
+OURS = {"ansible_collections", "paranoid_borg", "paranoid_dispatcher", "paranoid_gate", "paranoid_runner"}
 
 MODULES, CONTROLLER = "plugins/module_utils", "plugins/plugin_utils"
 
@@ -46,6 +49,7 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         "plugins/doc_fragments": (set(), set()),
         DISPATCHER: ({DISPATCHER}, set()),
         KEYHOLDER_BORG: (set(), {"borg"}),  # a program of its own, which Borg's Python runs
+        CLIENT_BORG: ({CLIENT_BORG}, {"borg"}),
         GATE: ({GATE}, {"borg", "msgpack"}),
         RUNNER: ({RUNNER}, {"segno", "shamir_mnemonic"}),
         "roles/backup_runner/files/lib": ({RUNNER}, set()),
@@ -82,7 +86,7 @@ def imports(file: str) -> tuple[set[str], set[str]]:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     own = {files()[name] for name in names if name in files()}
     packages = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
-    return own, packages - {"ansible_collections", "paranoid_dispatcher", "paranoid_gate", "paranoid_runner"}
+    return own, packages - OURS
 
 
 def folder(file: str) -> str:

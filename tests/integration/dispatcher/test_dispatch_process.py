@@ -143,6 +143,7 @@ def test_work_gets_nothing_of_the_session(client: Client) -> None:
         "XDG_STATE_HOME": f"{client.path}/base/state",
         "XDG_RUNTIME_DIR": f"{client.path}/runtime",
         "PARANOID_BACKUP_SOCKET": str(socket_),
+        "PARANOID_BACKUP_TAGGED_PATHS": "[]",
         "UMASK": "0077",
         "PLACE": "/",
         "INPUT": "/dev/null",

@@ -17,6 +17,7 @@ import borgmatic.config
 import pytest
 import yaml
 from borgmatic.hooks import data_source
+from paranoid_borg.main import dump_pattern
 from tool import ROOT
 
 BIN = Path(sys.executable).parent
@@ -125,15 +126,18 @@ def test_the_rest_is_passed_through_and_extra_comes_last(configured: dict[str, d
 SKIP = "unsafe_skip_path_validation_before_create"
 
 
-def test_borg_runs_dry_only_where_dumps_or_snapshots_need_it(configured: dict[str, dict[str, Any]]) -> None:
+def test_borg_runs_dry_only_where_snapshots_need_it(configured: dict[str, dict[str, Any]]) -> None:
     skips = {name: config[SKIP] for name, config in configured.items()}
-    assert skips == {"web1": False, "db1": False, "plain1": True, "zfs1": False}
+    assert skips == {"web1": True, "db1": True, "plain1": True, "zfs1": False}
 
 
 def test_every_data_source_of_borgmatic_is_known() -> None:
-    """All but bootstrap, whose files borgmatic includes before any exclude (data_source/config.py, inject_pattern)."""
+    """All but databases, whose dumps our Borg reads, and bootstrap: borgmatic includes these before any exclude."""
     schema = yaml.safe_load((Path(borgmatic.config.__path__[0]) / "schema.yaml").read_text())["properties"]
     modules = {module.name for module in pkgutil.iter_modules(data_source.__path__)}
-    keys = {key for key in schema if key.removesuffix("_databases") in modules}
+    sources = {key for key in schema if key.removesuffix("_databases") in modules} - {"bootstrap"}
     variables = yaml.safe_load((ROOT / "roles/backup_client/vars/main.yml").read_text())
-    assert set(variables["__backup_client_data_sources"]) == keys - {"bootstrap"} and len(keys) > 8
+    databases = {
+        key for key in sources if dump_pattern("/run").fullmatch(f"/run/borgmatic-x/borgmatic/{key}/host/name")
+    }
+    assert set(variables["__backup_client_snapshots"]) == sources - databases and len(databases) > 6

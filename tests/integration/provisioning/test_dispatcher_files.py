@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from tool import ROOT
 
-PACKAGE = ROOT / "roles/backup_client/files/lib/paranoid_dispatcher"
-PROGRAMS = ("dispatch", "borgmatic", "relay")
+LIBRARY = ROOT / "roles/backup_client/files/lib"
+PROGRAMS = ("borg", "borgmatic", "dispatch", "relay")
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can install files of root")
 
@@ -53,7 +53,7 @@ def test_only_whole_versions_lie_there(tmp_path: Path) -> None:
     (path / "lib-0123456789abcdef/paranoid_dispatcher/removed.py").touch()
     (path / "stray").touch()
     assert "changed=1" in install(path)
-    wanted = {f"paranoid_dispatcher/{file.name}": file.read_bytes() for file in PACKAGE.glob("*.py")}
+    wanted = {str(file.relative_to(LIBRARY)): file.read_bytes() for file in LIBRARY.glob("paranoid_*/*.py")}
     assert installed(path) == wanted
     assert sorted(entry.name for entry in path.iterdir() if entry.is_file()) == sorted(PROGRAMS)
     assert all(

@@ -36,6 +36,7 @@ class Config:
     keyholder_for: tuple[str, ...] = ()
     keys_dir: str = ""
     mounts: Mapping[str, bool] = field(default_factory=dict)
+    tagged_paths: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> Config:
@@ -45,8 +46,9 @@ class Config:
             required = {name: kind(record[name]) for name, kind in _CONFIG_FIELDS.items()}
             names = tuple(str(name) for name in record.get("keyholder_for", ()))
             mounts = {str(path): bool(wish) for path, wish in dict(record.get("mounts", {})).items()}
+            tagged = tuple(str(path) for path in record.get("tagged_paths", ()))
             own = str(record.get("keyholder_dir", ""))
-            return cls(**required, keyholder_dir=own, keyholder_for=names, mounts=mounts)
+            return cls(**required, keyholder_dir=own, keyholder_for=names, mounts=mounts, tagged_paths=tagged)
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise Refused(f"{path} cannot be read, run the role backup_client again: {exc!r}") from exc
 

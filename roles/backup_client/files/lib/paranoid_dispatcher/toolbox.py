@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 
 from paranoid_dispatcher.config import Config
@@ -41,6 +42,7 @@ class Toolbox:
             "XDG_STATE_HOME": f"{self.config.base_dir}/state",
             "XDG_RUNTIME_DIR": self.config.runtime_dir,
             "PARANOID_BACKUP_SOCKET": str(self.socket),
+            "PARANOID_BACKUP_TAGGED_PATHS": json.dumps(self.config.tagged_paths),
         }
 
     def borg(self, *arguments: str) -> Done:

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start Borg with what no local user can hinder, in the place of what one can."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import json
+import os
+import re
+import resource
+import sys
+from collections.abc import Iterator
+from typing import Any, Optional
+
+import borg
+import borg.archive
+import borg.archiver
+import borg.helpers
+from borg.archive import BackupOSError, BackupPermissionError, FilesystemObjectProcessors, backup_io
+from borg.archiver import Archiver
+from borg.helpers import BackupWarning
+
+from paranoid_borg.mounts import Mounts
+from paranoid_borg.patience import Patience
+from paranoid_borg.reading import Reader
+from paranoid_borg.tags import Tags
+
+TAGGED_PATHS = "PARANOID_BACKUP_TAGGED_PATHS"
+PATH_MAX = 4095  # bytes that open(2) takes: what is longer could not be restored
+NAMES_AT_ONCE = 20_000  # of one directory, in the order of their inodes
+FILES_MAX = 8192
+SPARE_DESCRIPTORS = 200  # beside one for each directory above what is read
+RECURSION_MAX = 20_000
+STACK_BYTES = 64 * 2**20
+
+_os_open, _init = borg.archive.OsOpen, FilesystemObjectProcessors.__init__
+_rec_walk, _process_any = Archiver._rec_walk, Archiver._process_any
+
+
+def main() -> None:
+    """Run Borg's own main behind the guard, which knows the 1.4 line only."""
+    if not borg.__version__.startswith("1.4."):
+        sys.exit(f"borg: this is Borg {borg.__version__}, but a client needs 1.4: set backup_client_borg_version")
+    Guard(tuple(json.loads(os.environ.get(TAGGED_PATHS, "[]"))), os.environ.get("XDG_RUNTIME_DIR", "")).install()
+    borg.archiver.main()
+
+
+class Guard:
+    """What stands before Borg's own functions."""
+
+    def __init__(self, tagged_paths: tuple[str, ...], runtime_dir: str) -> None:
+        self._tags, self._mounts, self._patience = Tags(tagged_paths, tell_tagged), Mounts(), Patience()
+        self._dump = dump_pattern(runtime_dir)
+        self._depth = raise_limits() - SPARE_DESCRIPTORS
+
+    def install(self) -> None:
+        """Put the guard before Borg's functions."""
+        guard = self
+
+        def rec_walk(self: Archiver, *, path: str, matcher: Any, **others: Any) -> None:
+            refusal = guard.refusal(path)
+            if refusal is None or not matcher.match(path):
+                _rec_walk(self, path=path, matcher=matcher, **others)
+            else:
+                self.print_warning_instance(BackupWarning(path, refusal))
+
+        def process_any(self: Archiver, *, path: str, read_special: bool, **others: Any) -> Any:
+            is_dump = bool(read_special and guard._dump.fullmatch(path))
+            with guard._patience.waiting() if is_dump else contextlib.nullcontext():
+                return _process_any(self, path=path, read_special=is_dump, **others)
+
+        def init(self: FilesystemObjectProcessors, **others: Any) -> None:
+            _init(self, **others)
+            self.chunker = Reader(self.chunker)
+
+        Archiver._rec_walk, Archiver._process_any = rec_walk, process_any
+        borg.archive.OsOpen = borg.archiver.OsOpen = self.open
+        FilesystemObjectProcessors.__init__ = init
+        borg.archiver.dir_is_tagged = self._tags.of
+        borg.helpers.scandir_inorder = list_directory
+        self._patience.watch()
+
+    def refusal(self, path: str) -> Any:
+        """Return why PATH is not even looked at, or None."""
+        user = self._mounts.refresh().points.get(path)
+        if user is not None:
+            return foreign(user)
+        if len(path) > PATH_MAX // 4 and len(os.fsencode(path)) > PATH_MAX:
+            return BackupOSError("stat", OSError(errno.ENAMETOOLONG, "its path is too long to be restored"))
+        if path.count("/") > self._depth:
+            return BackupOSError("stat", OSError(errno.EMFILE, "too deep for the open files that this host allows"))
+        return None
+
+    @contextlib.contextmanager
+    def open(self, *, path: str, op: str = "open", **others: Any) -> Iterator[int]:
+        """Open as Borg does, but nothing of a file system that was mounted since `refusal` looked."""
+        with _os_open(path=path, op=op, **others) as descriptor:
+            devices = self._mounts.refresh().devices
+            if devices and (user := devices.get(os.fstat(descriptor).st_dev)) is not None:
+                raise foreign(user)
+            if op == "dir_open":
+                self._tags.remember(path, descriptor)
+            yield descriptor
+
+
+def foreign(user: int) -> Any:
+    """Return the error for what lies on a file system that USER serves."""
+    return BackupPermissionError("open", OSError(errno.EACCES, f"a file system of user {user} is not entered"))
+
+
+def dump_pattern(runtime_dir: str) -> re.Pattern[str]:
+    """Return what borgmatic calls its dumps (hooks/data_source/dump.py); without a RUNTIME_DIR there are none."""
+    parts = (r"borgmatic-[^/]+", "borgmatic", r"[a-z]+_databases", r"[^/]+", r"[^/]+")
+    return re.compile("/".join((re.escape(os.path.normpath(runtime_dir)), *parts)) if runtime_dir else r"(?!)")
+
+
+def raise_limits() -> int:
+    """Raise what bounds the depth of a tree: open files, Python's calls and their stack; return how many files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = max(soft, FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, FILES_MAX))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    if soft != resource.RLIM_INFINITY and (hard == resource.RLIM_INFINITY or hard >= STACK_BYTES):
+        resource.setrlimit(resource.RLIMIT_STACK, (max(soft, STACK_BYTES), hard))
+    sys.setrecursionlimit(RECURSION_MAX)
+    return files
+
+
+def list_directory(*, path: str, fd: Optional[int] = None) -> Iterator[os.DirEntry[str]]:
+    """Return what lies in a directory, in parts: ten million names at once need gigabytes."""
+    return _parts(os.scandir(fd if fd is not None else path))
+
+
+def _parts(entries: Any) -> Iterator[os.DirEntry[str]]:
+    with entries:
+        while True:
+            with backup_io("scandir"):
+                part = sorted(itertools.islice(entries, NAMES_AT_ONCE), key=lambda entry: entry.inode())
+            yield from part
+            if len(part) < NAMES_AT_ONCE:
+                return
+
+
+def tell_tagged(path: str, tag: str) -> None:
+    """Log a directory that is left out; Borg's exit code stays as it is."""
+    borg.archiver.logger.warning(f"{path}: left out, because of {tag}", msgid="ExcludedByTag")
