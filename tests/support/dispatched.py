@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from launcher import install_launcher
 from tool import ROOT
 
 LIBRARY = ROOT / "roles/backup_client/files/lib"
@@ -53,7 +54,7 @@ class Client:
         (path / "relay").write_text('#!/bin/sh\nexec socat STDIO "UNIX-CONNECT:$PARANOID_BACKUP_SOCKET"\n')
         (path / "relay").chmod(0o755)
         self.configure()
-        self.record(borgmatic=str(BIN / "borgmatic"))
+        self.record(borgmatic=install_launcher(path))
 
     def record(self, **changes: object) -> None:
         """Write client.json."""

@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Entry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome
+from launcher import install_launcher
 from measured import coverage_prefix
 from session_world import CLIENT, OK, World, came_to
 from tool import ROOT
@@ -79,7 +80,7 @@ class Keeper:
             "client": CLIENT,
             "transport": "socket",
             "remote_dir": str(own / "tunnel"),
-            "borgmatic": str(BIN / "borgmatic"),
+            "borgmatic": install_launcher(own),
             "borg": str(BIN / "borg"),
             "config": str(own / "borgmatic.yaml"),
             "repository": REPOSITORY,

@@ -106,6 +106,7 @@ def test_a_valid_answer_is_what_the_dispatcher_writes(
         request=SimpleNamespace(verb=vector["verb"], session=SESSION),
         socket=path / "socket",
         borgmatic=borgmatic,
+        told={},
     )
     (path / "borgmatic.yaml").write_text("{}")
     if "borgmatic" not in vector and "failure" not in vector:

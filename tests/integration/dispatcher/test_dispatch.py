@@ -21,8 +21,9 @@ from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed, Refused
 from paranoid_dispatcher.host import host_lock, remove_stale_sockets
 from paranoid_dispatcher.main import write_answer
-from paranoid_dispatcher.output import failure_reason, parse_borgmatic_json
+from paranoid_dispatcher.output import parse_borgmatic_json
 from paranoid_dispatcher.process import Done
+from paranoid_dispatcher.reasons import failure_reason
 from paranoid_dispatcher.request import Request, parse_request, read_request
 from paranoid_dispatcher.server_link import ServerLink
 from paranoid_dispatcher.toolbox import Toolbox
@@ -155,6 +156,27 @@ def test_no_result_is_a_failure(printed: str) -> None:
         parse_borgmatic_json(printed)
 
 
+DISK_FULL = """\
+summary:
+An error occurred
+Error running actions for repository
+Local Exception
+Traceback (most recent call last):
+  File "borg/archiver.py", line 5429, in main
+    exit_code = archiver.run(args)
+OSError: [Errno 28] No space left on device: '/var/lib/paranoid-backup/.cache/borg/chunks.tmp'
+
+Platform: Linux client 6.1.0
+Borg: 1.4.5  Python: CPython 3.11.2 msgpack: 1.1.1 fuse: None [None]
+SSH_ORIGINAL_COMMAND: None
+Command '/opt/paranoid-backup/bin/borg create --json' returned non-zero exit status 2.
+
+Need some help?
+Exception ignored in: <function _TemporaryFileCloser.__del__ at 0x7f>
+Traceback (most recent call last):
+  File "tempfile.py", line 1, in __del__
+FileNotFoundError: [Errno 2] No such file or directory: '/run/x'
+"""
 SUMMARY = """\
 server: Error running actions for repository
 server: Error running before action hook: Command 'x' returned non-zero exit status 3.
@@ -173,7 +195,12 @@ Need some help? https://torsion.org/borgmatic/#issues
 @pytest.mark.parametrize(
     ("log", "reason"),
     [
-        (SUMMARY, "Error running before action hook: Command 'x' returned non-zero exit status 3."),
+        (SUMMARY, "the before action hook `x` ended with 3"),
+        (DISK_FULL, "No space left on device: '/var/lib/paranoid-backup/.cache/borg/chunks.tmp'"),
+        (
+            'summary:\n{"type": "question_prompt"}\nno key\nCommand \'borg list\' died with <Signals.SIGKILL: 9>.',
+            "no key",
+        ),
         ("one\ntwo\n\n", "two"),
         ("", "borgmatic failed and did not say why"),
         ("summary:\nAn error occurred\n", "borgmatic failed and did not say why"),

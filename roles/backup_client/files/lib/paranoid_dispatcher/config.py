@@ -37,6 +37,7 @@ class Config:
     keys_dir: str = ""
     mounts: Mapping[str, bool] = field(default_factory=dict)
     tagged_paths: tuple[str, ...] = ()
+    accept_unreadable: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> Config:
@@ -44,11 +45,10 @@ class Config:
         try:
             record = json.loads(path.read_bytes())
             required = {name: kind(record[name]) for name, kind in _CONFIG_FIELDS.items()}
-            names = tuple(str(name) for name in record.get("keyholder_for", ()))
             mounts = {str(path): bool(wish) for path, wish in dict(record.get("mounts", {})).items()}
-            tagged = tuple(str(path) for path in record.get("tagged_paths", ()))
             own = str(record.get("keyholder_dir", ""))
-            return cls(**required, keyholder_dir=own, keyholder_for=names, mounts=mounts, tagged_paths=tagged)
+            lists = {name: tuple(map(str, record.get(name, ()))) for name in _LISTS}
+            return cls(**required, keyholder_dir=own, mounts=mounts, **lists)
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise Refused(f"{path} cannot be read, run the role backup_client again: {exc!r}") from exc
 
@@ -70,6 +70,7 @@ class Config:
         )
 
 
+_LISTS = ("keyholder_for", "tagged_paths", "accept_unreadable")
 _CONFIG_FIELDS: dict[str, type] = {
     **dict.fromkeys(
         (

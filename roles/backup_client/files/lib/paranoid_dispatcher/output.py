@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Extract results and reasons from what borgmatic and Borg print."""
+"""Extract results from what borgmatic and Borg print."""
 
 from __future__ import annotations
 
@@ -14,21 +14,6 @@ from paranoid_dispatcher.errors import Failed
 
 Record = dict[str, Any]
 
-# Borgmatic's frame around the real cause, and ssh's around its warnings.
-_FRAME = re.compile(r"(.*: )?(An error occurred|Error running (actions for repository|configuration)|Error|@+)")
-
-
-def failure_reason(log: str) -> str:
-    """Return the lines that matter of borgmatic's closing summary, or else the last line of the log, as one line."""
-    lines = [line.strip() for line in log.splitlines()]
-    if "summary:" in lines:
-        first = len(lines) - lines[::-1].index("summary:")
-        summary = lines[first : lines.index("", first) if "" in lines[first:] else None]
-        causes = [line for line in summary if not _FRAME.fullmatch(line)]
-    else:
-        causes = [line for line in lines if line][-1:]
-    return "; ".join(dict.fromkeys(causes)) or "borgmatic failed and did not say why"
-
 
 def parse_borgmatic_json(stdout: str) -> Record:
     """Return the only element of borgmatic's JSON array, which may follow the output of hooks; Failed without one."""
@@ -40,6 +25,19 @@ def parse_borgmatic_json(stdout: str) -> Record:
         if isinstance(array, list) and len(array) == 1 and isinstance(array[0], dict):
             return array[0]
     raise Failed("borgmatic ended well but printed no result")
+
+
+def describe_archive(archive: Record) -> Record:
+    """Return what the answer tells of an archive that Borg's JSON has: its name and sizes (bytes, seconds)."""
+    sizes = ("original_size", "compressed_size", "deduplicated_size", "nfiles")
+    return {
+        "name": archive["name"],
+        "id": archive["id"],
+        "start": to_utc(archive["start"]),
+        "end": to_utc(archive["end"]),
+        "duration": archive["duration"],
+        **{size: archive["stats"][size] for size in sizes},
+    }
 
 
 def to_utc(moment: str) -> str:

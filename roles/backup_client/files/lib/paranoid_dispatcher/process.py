@@ -11,13 +11,17 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import FileIO
+from typing import Optional
 
 from paranoid_dispatcher.errors import Failed
 from paranoid_dispatcher.pump import Pump
 from paranoid_dispatcher.server_link import TICK_SECONDS, ServerLink
 
 GRACE_SECONDS = 10.0
+EVIDENCE = "PARANOID_BACKUP_EVIDENCE"  # strict_borgmatic.py reads it
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -32,9 +36,34 @@ class Done:
     stopped: str
 
 
-def run(argv: list[str], environment: dict[str, str], link: ServerLink) -> Done:
-    """Run ARGV in its own process group until it ends; end the whole group when LINK says so."""
-    process = subprocess.Popen(
+def run(
+    argv: list[str], environment: dict[str, str], link: ServerLink, told: Optional[Callable[[bytes], None]] = None
+) -> Done:
+    """Run ARGV in its own process group until it ends; end the whole group when LINK says so.
+
+    TOLD gets what it writes to the descriptor that its environment names in `EVIDENCE`.
+    """
+    with _pipe() as (reading, writing):
+        channel = {EVIDENCE: str(writing.fileno())} if told else {}
+        process = _start(argv, {**environment, **channel}, [int(number) for number in channel.values()])
+        writing.close()
+        if process.stdout is None or process.stderr is None:
+            raise Failed("no pipes for the work's output")
+        pump = Pump(link, process.stdout.fileno(), process.stderr.fileno(), {reading.fileno(): told} if told else {})
+        stopped = _follow(process.pid, pump, link)
+        pump.drain(GRACE_SECONDS)
+        return Done(process.wait(), pump.stdout, pump.log, stopped)
+
+
+@contextlib.contextmanager
+def _pipe() -> Iterator[tuple[FileIO, FileIO]]:
+    reading, writing = os.pipe()
+    with FileIO(reading) as reader, FileIO(writing, "w") as writer:
+        yield reader, writer
+
+
+def _start(argv: list[str], environment: dict[str, str], passed: list[int]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -43,13 +72,8 @@ def run(argv: list[str], environment: dict[str, str], link: ServerLink) -> Done:
         cwd="/",
         start_new_session=True,
         preexec_fn=_die_with_parent,
+        pass_fds=passed,
     )
-    if process.stdout is None or process.stderr is None:
-        raise Failed("no pipes for the work's output")
-    pump = Pump(link, process.stdout.fileno(), process.stderr.fileno())
-    stopped = _follow(process.pid, pump, link)
-    pump.drain(GRACE_SECONDS)
-    return Done(process.wait(), pump.stdout, pump.log, stopped)
 
 
 def _follow(leader: int, pump: Pump, link: ServerLink) -> str:

@@ -9,6 +9,7 @@ import os
 import select
 import time
 from collections.abc import Callable
+from typing import Optional
 
 from paranoid_dispatcher.server_link import ServerLink
 
@@ -17,13 +18,19 @@ LOG_KEPT = 64 * 1024
 LOG_PENDING = 256 * 1024
 
 
-class Pump:
-    """Keeps the end of a command's standard output; passes its standard error on and keeps the end of that, too."""
+Readers = dict[int, Callable[[bytes], None]]
 
-    def __init__(self, link: ServerLink, stdout: int, stderr: int) -> None:
+
+class Pump:
+    """Keeps the end of a command's standard output; passes its standard error on and keeps the end of that, too.
+
+    What comes on further descriptors goes to those who read these.
+    """
+
+    def __init__(self, link: ServerLink, stdout: int, stderr: int, more: Optional[Readers] = None) -> None:
         self._stdout, self._log = Tail(STDOUT_KEPT), Tail(LOG_KEPT)
         self._link, self._pending = link, bytearray()
-        self._readers: dict[int, Callable[[bytes], None]] = {stdout: self._stdout.add, stderr: self._pass_on}
+        self._readers: Readers = {stdout: self._stdout.add, stderr: self._pass_on, **(more or {})}
         self._stderr = stderr
         for descriptor in self._readers:
             os.set_blocking(descriptor, False)

@@ -8,14 +8,19 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed
+from paranoid_dispatcher.evidence import Evidence
 from paranoid_dispatcher.nonces import is_new, keep_apart
-from paranoid_dispatcher.output import failure_reason
+from paranoid_dispatcher.output import describe_archive
 from paranoid_dispatcher.process import Done, run
+from paranoid_dispatcher.reasons import describe_failure, failure_reason
 from paranoid_dispatcher.request import Request
 from paranoid_dispatcher.server_link import ServerLink
+
+Record = dict[str, Any]
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -25,6 +30,7 @@ class Toolbox:
 
     def __init__(self, config: Config, request: Request, link: ServerLink) -> None:
         self.config, self.request, self.link = config, request, link
+        self.evidence = Evidence(config.accept_unreadable if config else ())
 
     @property
     def socket(self) -> Path:
@@ -68,10 +74,22 @@ class Toolbox:
                 self.borg("--critical", "list", "--last", "1")
         keep_apart(base)
         done = self._run([self.config.borgmatic, "--config", self.config.config, *arguments], self.environment)
-        return require_success(done).stdout.decode("utf-8", "replace")
+        if done.returncode:
+            reason = describe_failure(self.evidence.failures, self.evidence.errors)
+            raise Failed(reason or failure_reason(done.log.decode("utf-8", "replace")))
+        return done.stdout.decode("utf-8", "replace")
+
+    @property
+    def told(self) -> Record:
+        """What the answer tells of a backup however it ended: Borg's archive, and the remarks."""
+        archive, remarks = self.evidence.archive, self.evidence.remarks
+        return {
+            **({"archive": describe_archive(archive)} if archive else {}),
+            **({"remarks": remarks} if remarks is not None else {}),
+        }
 
     def _run(self, argv: list[str], environment: dict[str, str]) -> Done:
-        done = run(argv, environment, self.link)
+        done = run(argv, environment, self.link, self.evidence.feed)
         if done.stopped:
             raise Failed(done.stopped)
         return done

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 from paranoid_dispatcher.errors import Failed
-from paranoid_dispatcher.output import parse_borgmatic_json, printable, to_utc
+from paranoid_dispatcher.output import describe_archive, parse_borgmatic_json, printable, to_utc
+from paranoid_dispatcher.reasons import describe_soft_failure
 from paranoid_dispatcher.server_link import TICK_SECONDS
 from paranoid_dispatcher.sources import Plan, plan_sources
 from paranoid_dispatcher.toolbox import Toolbox, require_success
@@ -42,19 +43,20 @@ def backup(tools: Toolbox) -> Record:
         raise Failed(before.problems[0], _sources(before))
     # borgmatic's own list, unless Borg needs another order or must not see one of them.
     roots = [] if list(before.roots) == configured else ["--source-directories", json.dumps(before.roots)]
-    archive = parse_borgmatic_json(tools.borgmatic("create", "--json", *roots))["archive"]
-    sizes = ("original_size", "compressed_size", "deduplicated_size", "nfiles")
-    return {
-        "archive": {
-            "name": archive["name"],
-            "id": archive["id"],
-            "start": to_utc(archive["start"]),
-            "end": to_utc(archive["end"]),
-            "duration": archive["duration"],
-            **{size: archive["stats"][size] for size in sizes},
-        },
-        **_sources(before, _plan(tools)[1]),
-    }
+    try:
+        archive = _make_archive(tools, *roots)
+    except Failed as exc:
+        raise Failed(str(exc), {**_sources(before), **tools.told}) from exc
+    return {**tools.told, "archive": archive, **_sources(before, _plan(tools)[1])}
+
+
+def _make_archive(tools: Toolbox, *options: str) -> Record:
+    """Return what borgmatic says of the archive that it made; Failed if it made none, or something failed after it."""
+    printed = tools.borgmatic("create", "--json", *options)
+    try:
+        return describe_archive(parse_borgmatic_json(printed)["archive"])
+    except Failed as exc:
+        raise Failed(describe_soft_failure(tools.evidence.failures) or str(exc)) from exc
 
 
 def _plan(tools: Toolbox) -> tuple[list[Any], Plan]:

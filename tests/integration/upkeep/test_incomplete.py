@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups in which something goes wrong on the client: what is in the archive, and what the server makes of it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from keeper import Keeper
+from session_world import OK, came_to
+
+# Files that root itself cannot read: an attribute that can only be written, and one that this device does not have.
+DENIED = "/sys/bus/cpu/drivers_probe"
+BROKEN = "/sys/devices/virtual/net/lo/speed"
+
+
+def configure(keeper: Keeper, *more: str, accept: tuple[str, ...] = (), **changes: Any) -> None:
+    """Add sources to the client's own, and change its configuration."""
+    own = keeper.world.own
+    config = json.loads((own / "borgmatic.yaml").read_text())
+    config.update(source_directories=[str(own / "source"), *more], **changes)
+    (own / "borgmatic.yaml").write_text(json.dumps(config))
+    record = json.loads((own / "client.json").read_text())
+    (own / "client.json").write_text(json.dumps({**record, "accept_unreadable": accept}))
+
+
+def test_warnings_of_two_kinds_do_not_hide_each_other(keeper: Keeper) -> None:
+    """Borg ends with a plain 1 then; each kind alone has an exit code of its own."""
+    configure(keeper, DENIED, BROKEN)
+    outcome = keeper.world.session("backup")
+    assert came_to(outcome)[:2] == ("failed", "incomplete"), outcome.log_tail
+    assert outcome.conclusion.reason == (f"web1's archive is incomplete: 2 could not be read: {DENIED}, {BROKEN}")
+    assert outcome.remarks == {"unreadable": {"count": 2, "accepted": 0, "paths": [DENIED, BROKEN]}}
+
+
+def test_one_unreadable_file_costs_no_archive(keeper: Keeper) -> None:
+    configure(keeper, DENIED)
+    outcome = keeper.world.session("backup")
+    assert came_to(outcome)[:2] == ("failed", "incomplete"), outcome.log_tail
+    assert len(keeper.listed()) == 4
+
+
+def test_what_is_accepted_is_told_and_green(keeper: Keeper) -> None:
+    configure(keeper, DENIED, BROKEN, accept=("/sys/bus", "/sys/*/lo/speed"))
+    outcome = keeper.world.session("backup")
+    assert came_to(outcome) == OK, outcome.log_tail
+    assert outcome.remarks == {"unreadable": {"count": 2, "accepted": 2, "paths": []}}
+
+
+def test_a_backup_without_warnings_says_so(keeper: Keeper) -> None:
+    outcome = keeper.world.session("backup")
+    assert came_to(outcome) == OK and outcome.remarks == {}
+
+
+def test_an_unreadable_file_beside_streamed_dumps_costs_no_archive(keeper: Keeper) -> None:
+    """borgmatic looks first, dry, and would give up."""
+    database = make_database(keeper.world.own / "app.db")
+    configure(keeper, DENIED, sqlite_databases=[{"name": "app", "path": str(database)}])
+    outcome = keeper.world.session("backup")
+    assert came_to(outcome)[:2] == ("failed", "incomplete"), outcome.log_tail
+    assert len(keeper.listed()) == 4
+    assert not [name for name in keeper.listed().values() if name.endswith(".checkpoint")]
+
+
+def test_a_database_that_is_not_there_is_neither_made_nor_dumped(keeper: Keeper) -> None:
+    typo = keeper.world.own / "typo.db"
+    configure(keeper, sqlite_databases=[{"name": "app", "path": str(typo)}])
+    outcome = keeper.world.session("backup")
+    assert came_to(outcome)[:2] == ("failed", "client_failed")
+    assert outcome.conclusion.reason == f"web1: there is no SQLite database at {typo}"
+    assert not typo.exists()
+
+
+def make_database(path: Path) -> Path:
+    """Make a small SQLite database."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    return path
