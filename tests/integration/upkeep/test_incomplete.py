@@ -33,8 +33,8 @@ def test_warnings_of_two_kinds_do_not_hide_each_other(keeper: Keeper) -> None:
     configure(keeper, DENIED, BROKEN)
     outcome = keeper.world.session("backup")
     assert came_to(outcome)[:2] == ("failed", "incomplete"), outcome.log_tail
-    assert outcome.conclusion.reason == (f"web1's archive is incomplete: 2 could not be read: {DENIED}, {BROKEN}")
-    assert outcome.remarks == {"unreadable": {"count": 2, "accepted": 0, "paths": [DENIED, BROKEN]}}
+    assert outcome.conclusion.reason == (f"web1's archive is incomplete: 2 could not be read: {BROKEN}, {DENIED}")
+    assert outcome.remarks == {"unreadable": {"count": 2, "accepted": 0, "paths": [BROKEN, DENIED]}}
 
 
 def test_one_unreadable_file_costs_no_archive(keeper: Keeper) -> None:
