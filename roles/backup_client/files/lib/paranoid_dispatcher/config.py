@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from paranoid_dispatcher.errors import Refused
 
@@ -46,9 +47,8 @@ class Config:
             record = json.loads(path.read_bytes())
             required = {name: kind(record[name]) for name, kind in _CONFIG_FIELDS.items()}
             mounts = {str(path): bool(wish) for path, wish in dict(record.get("mounts", {})).items()}
-            own = str(record.get("keyholder_dir", ""))
-            lists = {name: tuple(map(str, record.get(name, ()))) for name in _LISTS}
-            return cls(**required, keyholder_dir=own, mounts=mounts, **lists)
+            lists: dict[str, Any] = {name: tuple(map(str, record.get(name, ()))) for name in _LISTS}
+            return cls(**required, keyholder_dir=str(record.get("keyholder_dir", "")), mounts=mounts, **lists)
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise Refused(f"{path} cannot be read, run the role backup_client again: {exc!r}") from exc
 
