@@ -115,10 +115,9 @@ class ClientBorg:
             "unsafe_skip_path_validation_before_create": True,
         }
         (self.path / "private/borgmatic.yaml").write_text(json.dumps({**own, **config}))
-        argv = [str(BIN / "borgmatic"), "--config", str(self.path / "private/borgmatic.yaml"), "create", "--json"]
-        return subprocess.run(
-            argv, env=self._environment({}), capture_output=True, text=True, timeout=seconds, check=False
-        )
+        argv = ["timeout", "-s", "KILL", str(seconds), str(BIN / "borgmatic")]  # with Borg, which would outlive it
+        argv += ["--config", str(self.path / "private/borgmatic.yaml"), "create", "--json"]
+        return subprocess.run(argv, env=self._environment({}), capture_output=True, text=True, check=False)
 
     def listed(self) -> dict[str, str]:
         """Return the type, as `ls` has it, of what the archive holds, by name in the user's directory or by path."""

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import itertools
 import json
@@ -22,10 +21,9 @@ import borg.archiver
 import borg.helpers
 from borg.archive import BackupOSError, BackupPermissionError, FilesystemObjectProcessors, backup_io
 from borg.archiver import Archiver
-from borg.helpers import BackupWarning
+from borg.helpers import BackupWarning, flags_dir
 
 from paranoid_borg.mounts import Mounts
-from paranoid_borg.patience import Patience
 from paranoid_borg.reading import Reader
 from paranoid_borg.tags import Tags
 
@@ -36,8 +34,9 @@ FILES_MAX = 8192
 SPARE_DESCRIPTORS = 200  # beside one for each directory above what is read
 RECURSION_MAX = 20_000
 STACK_BYTES = 64 * 2**20
+FOREIGN = "a file system of user {} is not entered"
 
-_os_open, _init = borg.archive.OsOpen, FilesystemObjectProcessors.__init__
+_os_open, _init = borg.archive.os_open, FilesystemObjectProcessors.__init__
 _rec_walk, _process_any = Archiver._rec_walk, Archiver._process_any
 
 
@@ -53,7 +52,7 @@ class Guard:
     """What stands before Borg's own functions."""
 
     def __init__(self, tagged_paths: tuple[str, ...], runtime_dir: str) -> None:
-        self._tags, self._mounts, self._patience = Tags(tagged_paths, tell_tagged), Mounts(), Patience()
+        self._tags, self._mounts = Tags(tagged_paths, tell_tagged), Mounts()
         self._dump = dump_pattern(runtime_dir)
         self._depth = raise_limits() - SPARE_DESCRIPTORS
 
@@ -61,55 +60,55 @@ class Guard:
         """Put the guard before Borg's functions."""
         guard = self
 
-        def rec_walk(self: Archiver, *, path: str, matcher: Any, **others: Any) -> None:
+        # Called for each name: whatever is slow here is slow for everybody.
+        def rec_walk(self: Archiver, **arguments: Any) -> None:
+            path = arguments["path"]
             refusal = guard.refusal(path)
-            if refusal is None or not matcher.match(path):
-                _rec_walk(self, path=path, matcher=matcher, **others)
+            if refusal is None or not arguments["matcher"].match(path):
+                _rec_walk(self, **arguments)
             else:
                 self.print_warning_instance(BackupWarning(path, refusal))
 
-        def process_any(self: Archiver, *, path: str, read_special: bool, **others: Any) -> Any:
-            is_dump = bool(read_special and guard._dump.fullmatch(path))
-            with guard._patience.waiting() if is_dump else contextlib.nullcontext():
-                return _process_any(self, path=path, read_special=is_dump, **others)
+        def process_any(self: Archiver, **arguments: Any) -> Any:
+            if arguments["read_special"]:
+                arguments["read_special"] = guard._dump.fullmatch(arguments["path"]) is not None
+            return _process_any(self, **arguments)
 
         def init(self: FilesystemObjectProcessors, **others: Any) -> None:
             _init(self, **others)
             self.chunker = Reader(self.chunker)
 
         Archiver._rec_walk, Archiver._process_any = rec_walk, process_any
-        borg.archive.OsOpen = borg.archiver.OsOpen = self.open
+        borg.archive.os_open = self.open
         FilesystemObjectProcessors.__init__ = init
         borg.archiver.dir_is_tagged = self._tags.of
         borg.helpers.scandir_inorder = list_directory
-        self._patience.watch()
 
     def refusal(self, path: str) -> Any:
         """Return why PATH is not even looked at, or None."""
         user = self._mounts.refresh().points.get(path)
         if user is not None:
-            return foreign(user)
-        if len(path) > PATH_MAX // 4 and len(os.fsencode(path)) > PATH_MAX:
+            return BackupPermissionError("stat", OSError(errno.EACCES, FOREIGN.format(user)))
+        return None if len(path) < PATH_MAX // 8 else self._too_long(path)
+
+    def _too_long(self, path: str) -> Any:
+        if len(os.fsencode(path)) > PATH_MAX:
             return BackupOSError("stat", OSError(errno.ENAMETOOLONG, "its path is too long to be restored"))
         if path.count("/") > self._depth:
             return BackupOSError("stat", OSError(errno.EMFILE, "too deep for the open files that this host allows"))
         return None
 
-    @contextlib.contextmanager
-    def open(self, *, path: str, op: str = "open", **others: Any) -> Iterator[int]:
+    def open(self, *, flags: int, path: str, **others: Any) -> int:
         """Open as Borg does, but nothing of a file system that was mounted since `refusal` looked."""
-        with _os_open(path=path, op=op, **others) as descriptor:
-            devices = self._mounts.refresh().devices
-            if devices and (user := devices.get(os.fstat(descriptor).st_dev)) is not None:
-                raise foreign(user)
-            if op == "dir_open":
-                self._tags.remember(path, descriptor)
-            yield descriptor
-
-
-def foreign(user: int) -> Any:
-    """Return the error for what lies on a file system that USER serves."""
-    return BackupPermissionError("open", OSError(errno.EACCES, f"a file system of user {user} is not entered"))
+        descriptor = int(_os_open(flags=flags, path=path, **others))
+        if flags == flags_dir:
+            self._mounts.refresh()
+            self._tags.remember(path, descriptor)
+        devices = self._mounts.served.devices
+        if devices and (user := devices.get(os.fstat(descriptor).st_dev)) is not None:
+            os.close(descriptor)
+            raise PermissionError(errno.EACCES, FOREIGN.format(user))
+        return descriptor
 
 
 def dump_pattern(runtime_dir: str) -> re.Pattern[str]:

@@ -27,17 +27,17 @@ class Mounts:
     """This host's mounts, read again whenever they change; the kernel tells by poll(2)."""
 
     def __init__(self, source: str = MOUNTINFO) -> None:
-        self._poll, self._file, self._served = select.poll(), -1, Served({}, {})
+        self._poll, self._file, self.served = select.poll(), -1, Served({}, {})
         with contextlib.suppress(FileNotFoundError):
             self._file = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
             self._poll.register(self._file, select.POLLERR | select.POLLPRI)
-            self._served = parse(self._read())
+            self.served = parse(self._read())
 
     def refresh(self) -> Served:
         """Return what users serve now."""
         if self._file >= 0 and self._poll.poll(0):
-            self._served = parse(self._read())
-        return self._served
+            self.served = parse(self._read())
+        return self.served
 
     def _read(self) -> bytes:
         """Read the whole table, which must come from one position on: the kernel hands it out in pages."""

@@ -20,10 +20,8 @@ from borg.chunker import CH_HOLE, Chunk
 MIB = 2**20
 GROWTH_MAX = 64 * MIB  # what is read beyond the size that a file had
 HOLE_PIECES = (16 * MIB, MIB)  # of at most 20 MiB (MAX_DATA_SIZE), in few sizes: Borg remembers ten hashes of zeros
-HOLES_MAX = (
-    4 * 2**40
-)  # bytes of holes in all files of one user, a second and 100 MB of memory; root's own have no limit
-ALL_HOLES_MAX = 16 * HOLES_MAX  # of all users together, for one may have many numbers (subuid)
+PIECES_MAX = 2**18  # in all files of one user: 4 TiB, two seconds, 100 MB of memory; root's own files have no limit
+ALL_PIECES_MAX = 16 * PIECES_MAX  # of all users together, for one may have many numbers (subuid)
 
 
 class Reader:
@@ -31,7 +29,7 @@ class Reader:
 
     def __init__(self, chunker: Any) -> None:
         self._chunker = chunker
-        self._holes: dict[int, int] = {}
+        self._pieces: dict[int, int] = {}
 
     def chunkify(self, fd: Any, fh: int = -1) -> Iterator[Any]:
         """Yield the chunks of the open file FH; OSError (EFBIG) if it has no end."""
@@ -44,19 +42,21 @@ class Reader:
             yield from self._sparse(fh, found)
 
     def _sparse(self, fh: int, found: os.stat_result) -> Iterator[Any]:
+        found_pieces = (number for extent in extents(fh, found.st_size) for _size, number in extent.pieces)
+        self._count(found.st_uid, sum(found_pieces))
         for extent in extents(fh, found.st_size):
             if extent.is_data:
                 yield from self._chunker.chunkify(_Part(fh, extent.begin, extent.end))
-            else:
-                self._count(found.st_uid, extent.end - extent.begin)
-                yield from _zeros(extent.end - extent.begin)
+            for size, number in extent.pieces:
+                yield from (Chunk(None, size=size, allocation=CH_HOLE) for _ in range(number))
 
-    def _count(self, owner: int, size: int) -> None:
-        if owner == 0:
+    def _count(self, owner: int, pieces: int) -> None:
+        if owner == 0 or not pieces:
             return
-        self._holes[owner] = self._holes.get(owner, 0) + size
-        if self._holes[owner] > HOLES_MAX or sum(self._holes.values()) > ALL_HOLES_MAX:
-            raise OSError(errno.EFBIG, f"files of user {owner} have more than {HOLES_MAX} bytes of holes")
+        before = self._pieces.get(owner, 0)
+        if before + pieces > PIECES_MAX or sum(self._pieces.values()) + pieces > ALL_PIECES_MAX:
+            raise OSError(errno.EFBIG, f"the files of user {owner} have too many holes")
+        self._pieces[owner] = before + pieces
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,15 @@ class Extent:
     is_data: bool
     begin: int
     end: int
+
+    @property
+    def pieces(self) -> tuple[tuple[int, int], ...]:
+        """The sizes in which a hole is stored, and how many of each."""
+        if self.is_data:
+            return ()
+        large, small = HOLE_PIECES
+        size = self.end - self.begin
+        return (large, size // large), (small, size % large // small)
 
 
 def extents(fh: int, size: int) -> Iterator[Extent]:
@@ -103,12 +112,6 @@ class _Part:
         data = os.pread(self._fh, min(size, self._end - self._position), self._position)
         self._position += len(data)
         return data
-
-
-def _zeros(size: int) -> Iterator[Any]:
-    for piece in HOLE_PIECES:
-        yield from (Chunk(None, size=piece, allocation=CH_HOLE) for _ in range(size // piece))
-        size %= piece
 
 
 def _limited(chunks: Iterable[Any], fh: int, found: os.stat_result) -> Iterator[Any]:
