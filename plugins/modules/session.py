@@ -166,6 +166,14 @@ sources:
   returned: always
   type: dict
   sample: {"refused": [], "mounts": {"/srv/data": true}}
+content:
+  description: >-
+    What the server noticed of the archive, null where there is none. C(shrunk) says in what it is far smaller than the
+    client's archives before it, C(meant) whether a change of C(config), the fingerprint of what is saved, explains
+    that; C(unmounted) are paths that lay on a file system of their own before.
+  returned: always
+  type: dict
+  sample: {"config": "", "shrunk": "", "meant": false, "unmounted": []}
 began:
   description: When the session began, by the server's clock.
   returned: always

@@ -33,6 +33,8 @@ CODES = (
     "client_failed",
     "source_refused",
     "incomplete",
+    "source_unmounted",
+    "shrunk",
     "no_archive",
     "quota",
     "disk_full",

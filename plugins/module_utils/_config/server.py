@@ -58,6 +58,7 @@ class ClientConfig:
     ``keyholder`` is the client that performs ``maintain`` in this one's stead; ``retention`` are rules for
     `_retention.rules.parse_rules`; ``hold_days`` must pass between trim and compaction; ``check_seconds`` is what one
     maintenance may spend on checking, 0 for none; ``compression`` is what the client was told to use.
+    The ``shrink_…`` fields are those of `_retention.band.Band`; ``sources`` is a fingerprint of what the client saves.
     """
 
     client: str
@@ -78,6 +79,11 @@ class ClientConfig:
     trim_max_objects: int | None = None
     trim_max_bytes: int | None = None
     compression: str = ""
+    shrink_percent: int = 50
+    shrink_min_files: int = 20
+    shrink_min_bytes: int = 1024 * 1024
+    shrink_archives: int = 400
+    sources: str = ""
     connect_timeout: int | None = None
     idle_timeout: int | None = None
     total_timeout: int | None = None

@@ -44,7 +44,7 @@ class SessionEntry:
 
     The gate counted ``commits`` and ``manifests``; ``audit`` is the verdict, empty without an audit; the audit counted
     ``stored_objects`` and ``stored_bytes``, which the session added. ``remarks`` and ``sources`` are the client's
-    word, None where it gave none.
+    word, None where it gave none; ``content`` is what the server noticed of the archive (`_retention/content.py`).
     """
 
     client: str
@@ -69,16 +69,25 @@ class SessionEntry:
     stored_bytes: int = 0
     remarks: dict[str, Any] | None = None
     sources: dict[str, Any] | None = None
+    content: dict[str, Any] | None = None
+
+    @property
+    def brought(self) -> bool:
+        """Whether it brought an archive, whatever else the session came to: the gate saw a commit with a manifest.
+
+        Of a session that is not ok only an archive counts whose content the server looked at, and without an alarm.
+        """
+        seen = self.verb == "backup" and self.archive is not None and self.commits > 0 and self.manifests > 0
+        return seen and (self.status == "ok" or (self.content is not None and self.audit != "alarm"))
 
     @property
     def arrived(self) -> bool:
-        """Whether its archive arrived: the session was ok, and the gate saw a commit with a manifest.
+        """Whether its archive arrived and is a good one: the session was ok as well.
 
         The ledger's column ``arrived`` says the same in SQL. The verb is compared by name, here as there: the ledger
         keeps the names of verbs and stands below `_session`, which defines them.
         """
-        proven = self.status == "ok" and self.commits > 0 and self.manifests > 0
-        return self.verb == "backup" and proven and self.archive is not None
+        return self.status == "ok" and self.brought
 
 
 @dataclass(frozen=True)
@@ -171,10 +180,20 @@ class ListEntry:
     by: str = ""
 
 
+@dataclass(frozen=True)
+class AcceptEntry:
+    """A person, ``by``, says that the client's archives (ids) are as small, and lie where they lie, on purpose."""
+
+    client: str
+    reason: str
+    by: str = ""
+    archives: tuple[str, ...] = ()
+
+
 # Text, because ansible-test reads this as Python 3.9, which knows no | between classes.
 Entry: TypeAlias = (
     "SessionEntry | AuditEntry | TrimEntry | CompactionEntry | FreezeEntry | "
-    "UnfreezeEntry | RepositoryEntry | RollbackEntry | ListEntry"
+    "UnfreezeEntry | RepositoryEntry | RollbackEntry | ListEntry | AcceptEntry"
 )
 KINDS: dict[str, type[Entry]] = {
     "session": SessionEntry,
@@ -186,6 +205,7 @@ KINDS: dict[str, type[Entry]] = {
     "repository": RepositoryEntry,
     "rollback": RollbackEntry,
     "list": ListEntry,
+    "accept": AcceptEntry,
 }
 _NESTED: dict[str, Any] = {"archive": ReportedArchive, "alarm": Alarm}
 _KIND_OF = {entry_type: kind for kind, entry_type in KINDS.items()}
@@ -205,7 +225,9 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class KnownArchive:
-    """An archive whose arrival the server itself recorded. It is not ``good`` if its session's audit was an alarm.
+    """An archive whose arrival the server itself recorded.
+
+    It is not ``good`` if its session's audit was an alarm, or the session was red and nobody accepted the archive.
 
     ``transaction`` added it; ``stored_objects`` and ``stored_bytes`` were added with it.
     """

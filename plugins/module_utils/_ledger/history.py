@@ -7,13 +7,15 @@ Each entry moves the history on, in the order of the chain:
 
 =============  ======================================================================================
 repository     everything before it belongs to another repository and is left out
-session        an archive that arrived is known from now on; one that is reported again changes nothing
+session        an archive that came is known from now on, and good if the session was; one that is reported
+               again changes nothing
 audit          an alarm makes the archive of its session suspicious
 trim           what was deleted is gone
 unfreeze       what a person gave up is gone
 compaction     what was deleted cannot be brought back by the repository itself any more
 rollback       entries of later transactions never happened; archives are lost or restored as it says
 list           archives are lost or restored as it says
+accept         archives that were found too small are good from now on
 =============  ======================================================================================
 
 Transactions of a repository are numbered, and after a rollback the numbers come again. So a number says something
@@ -26,6 +28,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    AcceptEntry,
     AuditEntry,
     CompactionEntry,
     Entry,
@@ -46,7 +49,7 @@ class History:
     """The past of the present repository, without what rollbacks undid.
 
     ``archives`` are those that the repository holds, oldest arrival first; ``sessions``, ``trims``,
-    ``compactions`` and ``lists`` are the entries that made it so, oldest first.
+    ``compactions``, ``lists`` and ``accepts`` are the entries that made it so, oldest first.
     """
 
     archives: tuple[KnownArchive, ...] = ()
@@ -54,6 +57,7 @@ class History:
     trims: tuple[LedgerRow, ...] = ()
     compactions: tuple[LedgerRow, ...] = ()
     lists: tuple[LedgerRow, ...] = ()
+    accepts: tuple[LedgerRow, ...] = ()
 
     @property
     def transactions(self) -> tuple[int, ...]:
@@ -72,6 +76,11 @@ class History:
     def requested(self) -> frozenset[str]:
         """The ids of the archives that trims named: one of these that is gone went because the server said so."""
         return frozenset(one for row in self.trims if isinstance(row.entry, TrimEntry) for one in row.entry.requested)
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The ids of the archives that a person accepted as they are."""
+        return _accepted(self.accepts)
 
     def first_compaction_after(self, transaction: int) -> LedgerRow | None:
         """Return the compaction that freed what going back to ``transaction`` needs, None when there is none."""
@@ -131,21 +140,25 @@ def fold_history(rows: Iterable[LedgerRow]) -> History:
             gone.update(_gone_by(entry))
             gone.difference_update(entry.restored if isinstance(entry, ListEntry) else ())
     return History(
-        archives=_archives(current, gone, alarmed),
+        archives=_archives(current, gone, alarmed, _accepted(current)),
         sessions=tuple(row for row in current if isinstance(row.entry, SessionEntry)),
         trims=tuple(row for row in current if isinstance(row.entry, TrimEntry)),
         compactions=tuple(row for row in current if isinstance(row.entry, CompactionEntry)),
         lists=tuple(row for row in current if isinstance(row.entry, ListEntry)),
+        accepts=tuple(row for row in current if isinstance(row.entry, AcceptEntry)),
     )
 
 
-def _archives(current: Iterable[LedgerRow], gone: set[str], alarmed: set[str]) -> tuple[KnownArchive, ...]:
-    """Return the archives that arrived and are not gone; the first arrival of each counts."""
+def _archives(
+    current: Iterable[LedgerRow], gone: set[str], alarmed: set[str], accepted: frozenset[str]
+) -> tuple[KnownArchive, ...]:
+    """Return the archives that came and are not gone; the first arrival of each counts."""
     found: dict[str, KnownArchive] = {}
     for row in current:
         entry = row.entry
-        if isinstance(entry, SessionEntry) and entry.archive and entry.arrived and entry.archive.id not in gone:
-            good = entry.audit != "alarm" and entry.session not in alarmed
+        if isinstance(entry, SessionEntry) and entry.archive and entry.brought and entry.archive.id not in gone:
+            unharmed = entry.audit != "alarm" and entry.session not in alarmed
+            good = unharmed and (entry.arrived or entry.archive.id in accepted)
             found.setdefault(entry.archive.id, _known(row, entry, entry.archive, good))
     return tuple(found.values())
 
@@ -154,6 +167,10 @@ def _known(row: LedgerRow, session: SessionEntry, archive: ReportedArchive, good
     sizes = (archive.original_size, archive.deduplicated_size, archive.nfiles)
     seen = (session.transaction, session.stored_objects, session.stored_bytes)
     return KnownArchive(archive.id, archive.name, row.time, row.seq, good, *sizes, *seen)
+
+
+def _accepted(rows: Iterable[LedgerRow]) -> frozenset[str]:
+    return frozenset(one for row in rows if isinstance(row.entry, AcceptEntry) for one in row.entry.archives)
 
 
 def _gone_by(entry: Entry) -> tuple[str, ...]:

@@ -27,9 +27,11 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     make_session_entry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.conclusion import overrule
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.conclusion import overrule, overrule_content
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import clear_intent
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary, Outcome
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.band import Band
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import judge_content
 
 
 def record_session(site: Site, outcome: Outcome) -> Outcome:
@@ -54,7 +56,7 @@ def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseli
     if outcome.conclusion.code == "no_archive":
         outcome = replace(outcome, archive=None)
     try:
-        outcome = _append_all(site, outcome)
+        outcome = _append_all(site, _with_content(site, outcome))
     except LedgerError as error:
         outcome = _overruled(outcome, rejected=str(error))
         if found.verdict == ALARM or trim_entry(outcome) is not None:
@@ -85,6 +87,17 @@ def _with_deleted(maintain: dict[str, Any], found: AuditVerdict) -> dict[str, An
     """Return what came of a maintenance; of the archives that were to go the server itself sees which went."""
     before = set(maintain["deleted"]) - set(maintain["named"])
     return {**maintain, "deleted": sorted(before.union(found.presence.gone))}
+
+
+def _with_content(site: Site, outcome: Outcome) -> Outcome:
+    """Return the outcome after its archive was held against the client's own history."""
+    if outcome.archive is None:
+        return outcome
+    client, mounts = site.client, (outcome.sources or {}).get("mounts") or {}
+    band = Band(client.shrink_percent, client.shrink_min_files, client.shrink_min_bytes, client.shrink_archives)
+    content = judge_content(site.ledger.history(site.name), outcome.archive, mounts, client.sources, band)
+    conclusion = overrule_content(outcome.conclusion, site.name, content)
+    return replace(outcome, content=content.to_dict(), conclusion=conclusion)
 
 
 def _with_transaction(outcome: Outcome, found: AuditVerdict, baseline: Baseline | None) -> GateSummary:

@@ -8,10 +8,11 @@ A conclusion is decided in ranks, and what a higher one says cannot be taken bac
 1. the session (`_session.verdict.decide`): what gate, clock, ssh and client say of it;
 2. the audit: an alarm replaces whatever the session came to, for history was touched; and an archive that did not
    come in this session is none, whatever the client says of it;
-3. the ledger that rejects the session's entries: no success without a record; an alarm stays one;
-4. the ledger that was tampered with: an alarm, in front of what was said before.
+3. the content of the archive, held against those before it: far smaller, or of a disk that is not mounted;
+4. the ledger that rejects the session's entries: no success without a record; an alarm stays one;
+5. the ledger that was tampered with: an alarm, in front of what was said before.
 
-Ranks 1 and 2 are known before the entries are written and stand in them; 3 and 4 only afterwards, in the outcome.
+Ranks 1 to 3 are known before the entries are written and stand in them; 4 and 5 only afterwards, in the outcome.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import HISTORY, LEDGER, Alarm, alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import ContentVerdict
 
 
 def overrule(
@@ -43,6 +45,20 @@ def overrule(
         conclusion = Conclusion("failed", code, "; ".join(filter(None, reasons)), conclusion.alarm)
     if tampered:
         conclusion = _raise(Alarm(LEDGER, client, tuple(filter(None, (tampered, conclusion.reason)))))
+    return conclusion
+
+
+def overrule_content(conclusion: Conclusion, client: str, content: ContentVerdict) -> Conclusion:
+    """Return ``conclusion`` after what was noticed of the archive: a failure needs no second one."""
+    if conclusion.status != "ok":
+        return conclusion
+    until = "nothing is let go meanwhile; if that is meant, run accept.yml"
+    if content.unmounted:
+        paths = ", ".join(content.unmounted)
+        reason = f"{client}: {paths} lay on a file system of its own before, and is not mounted now: mount it; {until}"
+        return Conclusion("failed", "source_unmounted", reason)
+    if content.shrunk and not content.meant:
+        return Conclusion("failed", "shrunk", f"{client}'s archive has only {content.shrunk}: look why; {until}")
     return conclusion
 
 

@@ -48,7 +48,8 @@ class Conclusion:
 class Outcome:
     """The result of a session, as docs/architecture.md lists it; ``repository`` is the id of the one that it made.
 
-    ``remarks`` are as `_common/remarks.py` says, ``sources`` as the answer has them; None where nobody told of any.
+    ``remarks`` are as `_common/remarks.py` says, ``sources`` as the answer has them, ``content`` as
+    `_retention/content.py` says; None where nobody told of any.
     """
 
     client: str
@@ -65,6 +66,7 @@ class Outcome:
     maintain: dict[str, Any] | None = None
     remarks: dict[str, Any] | None = None
     sources: dict[str, Any] | None = None
+    content: dict[str, Any] | None = None
     gate: GateSummary = field(default_factory=GateSummary)
     log: str = ""
     log_tail: tuple[str, ...] = ()
@@ -91,6 +93,7 @@ class Outcome:
             "maintain": self.maintain,
             "remarks": self.remarks,
             "sources": self.sources,
+            "content": self.content,
             "began": self.started,
             "ended": self.finished,
             "duration": self.duration,

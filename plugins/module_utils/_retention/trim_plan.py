@@ -24,8 +24,9 @@ from ansible_collections.paranoid.backup.plugins.module_utils._config.site impor
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     KnownArchive,
     LedgerError,
-    LedgerRow,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.history import History
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import pending
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
     refuse_broken,
     refuse_frozen,
@@ -47,8 +48,8 @@ _LEAST_BYTES = 64 * 1024 * 1024
 class TrimPlan:
     """What one maintenance asks for. ``archives`` are all that the ledger knows, ``drop`` those of them that it names.
 
-    ``unknown_archives`` are ids that a person named and the ledger does not know. ``waiting`` says which earlier trim
-    still waits for its compaction; while one does, nothing is named.
+    ``unknown_archives`` are ids that a person named and the ledger does not know. ``waiting`` says what is
+    waited for, a compaction or a person; meanwhile nothing is named.
     """
 
     archives: tuple[KnownArchive, ...]
@@ -98,13 +99,13 @@ def plan_trim(site: Site, now: datetime, unknown: Sequence[str] = ()) -> TrimPla
         history = site.ledger.history(site.name)
     except (RetentionError, LedgerError) as error:
         raise SessionError("server_error", str(error)) from None
-    archives, waiting, asked = history.archives, history.waiting_trim, history.requested
+    archives, asked = history.archives, history.requested
     if len(archives) > _KNOWN_LIMIT:
         raise SessionError("server_error", f"{client.client} has more than {_KNOWN_LIMIT} archives: keep fewer")
     decided = plan(archives, rules, now, zone)
     extra = _require_unknown(unknown, archives)
-    if waiting:
-        why = _waiting(waiting, len(decided.drop) + len(extra))
+    why = waits_for(history, len(decided.drop) + len(extra))
+    if why:
         return TrimPlan(archives, decided.keep, (), asked, Budget(), client.check_seconds, why)
     drop = decided.drop[: NAMED_LIMIT - len(extra)]
     budget = trim_budget(client, last_baseline(site), drop, len(extra), len(archives) + len(extra))
@@ -160,6 +161,13 @@ def _require_unknown(unknown: Sequence[str], archives: Sequence[KnownArchive]) -
     return tuple(dict.fromkeys(unknown))
 
 
-def _waiting(trim: LedgerRow, going: int) -> str:
+def waits_for(history: History, going: int) -> str:
+    """Say why ``going`` archives stay that the rules let go, empty if they may go."""
+    noticed = pending(history)
+    if noticed:
+        return f"the last archive is not as it was ({noticed}), so {going} archives stay until it is, or accept.yml ran"
+    trim = history.waiting_trim
+    if trim is None:
+        return ""
     day = trim.time.date().isoformat()
     return f"the trim of {day} waits for its compaction, so {going} archives stay until then"

@@ -19,6 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_rec
     begin_compaction,
     conclude_compaction,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import pending
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
     hold_ends,
     is_confirmed,
@@ -55,9 +56,14 @@ def look_ahead(site: Site, limits: Limits, now: datetime, check: bool = False) -
         raise alarm_error(repository_alarm(site.name, found))
     baseline = last_baseline(site)
     size, freeable = baseline.size, baseline.freeable
-    trim = site.ledger.history(site.name).waiting_trim
+    history = site.ledger.history(site.name)
+    trim = history.waiting_trim
     if trim is None:
         return Prospect(size, freeable or 0, "no trim waits for it")
+    noticed = pending(history)
+    if noticed:
+        waiting = f"the last archive is not as it was ({noticed}): until it is, or accept.yml ran, nothing is freed"
+        return Prospect(size, freeable or 0, waiting)
     if not is_confirmed(site.ledger, trim):
         day = trim.time.date().isoformat()
         return Prospect(size, freeable or 0, f"no maintenance went well since the trim of {day}: run maintain.yml")

@@ -17,7 +17,11 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks im
     REMARK_WORDS,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import parse_head
-from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import UNKNOWN_LIMIT
+from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import (
+    REFUSED_LENGTH,
+    REFUSED_LIMIT,
+    UNKNOWN_LIMIT,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import (
     take_count,
     take_lines,
@@ -205,6 +209,22 @@ def _take_paths(raw: Any) -> list[str]:
     return [take_text(path, PATH_LENGTH) for path in listed]
 
 
+def _take_sources(raw: Any) -> dict[str, list[str]] | None:
+    """Return the lines about sources that were refused, None where nothing was said of sources; never raises."""
+    if not isinstance(raw, Mapping):
+        return None
+    refused = raw.get("refused")
+    lines = refused[:REFUSED_LIMIT] if isinstance(refused, (list, tuple)) else ()
+    return {"refused": [take_text(line, REFUSED_LENGTH) for line in lines]}
+
+
+def _take_content(raw: Any) -> dict[str, Any] | None:
+    """Return what the server noticed of an archive's content, None where it did not look; never raises."""
+    if not isinstance(raw, Mapping):
+        return None
+    return {"shrunk": take_text(raw.get("shrunk"), 200), "meant": raw.get("meant") is True}
+
+
 def _take_alarm(raw: Any) -> Alarm | None:
     """Return what can be used of an alarm, of which results of 0.1.0 have only the words; never raises."""
     if isinstance(raw, str) and raw:
@@ -239,6 +259,8 @@ class SessionResult:
     maintain: MaintainResult | None
     compaction: CompactResult | None
     remarks: dict[str, dict[str, Any]] | None
+    sources: dict[str, list[str]] | None
+    content: dict[str, Any] | None
     alarm: Alarm | None
     frozen: Alarm | None
     ledger: LedgerHead | None
@@ -270,6 +292,8 @@ class SessionResult:
             maintain=MaintainResult.from_dict(maintain) if isinstance(maintain, Mapping) else None,
             compaction=CompactResult.from_dict(compaction) if isinstance(compaction, Mapping) else None,
             remarks=_take_remarks(raw.get("remarks")),
+            sources=_take_sources(raw.get("sources")),
+            content=_take_content(raw.get("content")),
             alarm=_take_alarm(raw.get("alarm")),
             frozen=_take_alarm(raw.get("frozen")),
             ledger=LedgerHead.from_dict(take_mapping(raw.get("ledger"))),

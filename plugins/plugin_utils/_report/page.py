@@ -149,6 +149,11 @@ def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
             "What Borg and borgmatic warned of. What changed or vanished meanwhile makes no backup red.",
             _list_remarks(run),
         ),
+        Note(
+            "Smaller on purpose",
+            "What is to be saved was changed since the last backup. Later archives are compared with these alone.",
+            _cut([(client.name, (shrunk,)) for client in run.clients if (shrunk := _explain_shrinkage(client))]),
+        ),
         Note("Waiting", "", _group(run, run.clients, _explain_wait)),
         Note("Skipped", "", _group(run, run.clients, _explain_skip)),
     )
@@ -203,6 +208,11 @@ def _name_kind(client: Client) -> str:
 def _explain_wait(client: Client) -> str:
     told = (client.session.maintain or client.session.compaction) if client.session else None
     return format_times(told.waiting) if told else ""
+
+
+def _explain_shrinkage(client: Client) -> str:
+    content = (client.session.content if client.session else None) or {}
+    return str(content["shrunk"]) if content.get("meant") else ""
 
 
 def _explain_skip(client: Client) -> str:

@@ -113,3 +113,72 @@ def test_a_configuration_that_nobody_can_check_is_red(keeper: Keeper) -> None:
     (keeper.world.own / "borgmatic.yaml").write_text("source_directories:\n- /etc\n")
     outcome = keeper.world.session("backup")
     assert outcome.conclusion.code == "client_failed" and "run site.yml" in outcome.conclusion.reason
+
+
+def fill(keeper: Keeper, files: int) -> None:
+    """Have so many small files in the source, and no other ones."""
+    source = keeper.world.own / "source"
+    for path in source.iterdir():
+        path.unlink()
+    for number in range(files):
+        (source / str(number)).write_text("x")
+
+
+def test_a_source_that_lost_its_files_is_red_and_nothing_is_let_go_until_a_person_accepts_it(keeper: Keeper) -> None:
+    fill(keeper, 60)
+    for _ in range(2):  # Of three archives that were small before, so many at least are usual.
+        assert came_to(keeper.world.session("backup")) == OK
+    fill(keeper, 3)
+    outcome = keeper.world.session("backup")
+    assert (outcome.conclusion.status, outcome.conclusion.code) == ("failed", "shrunk")
+    assert "instead of 6" in outcome.conclusion.reason and "accept.yml" in outcome.conclusion.reason
+    held = keeper.maintain()
+    assert held.maintain is not None and held.maintain["named"] == []
+    assert "the last archive is not as it was" in held.maintain["waiting"]
+    assert held.maintain["unknown"] == []
+
+    reason = {"backup_reason": "old files went", "backup_by": "alice"}
+    refused = keeper.play("accept", **reason)
+    assert refused.returncode and "name the client by --limit" in refused.stdout
+    foretold = keeper.play("accept", "--limit", "web1", "--check", **reason)
+    assert foretold.returncode == 0 and "changed=1" in foretold.stdout and keeper.entries("accept") == []
+    accepted = keeper.play("accept", "--limit", "web1", **reason)
+    assert accepted.returncode == 0 and "instead of 6" in accepted.stdout, accepted.stdout + accepted.stderr
+    again = keeper.play("accept", "--limit", "web1", **reason)
+    assert again.returncode == 0 and "changed=0" in again.stdout
+    assert len(keeper.entries("accept")) == 1
+
+    assert came_to(keeper.world.session("backup")) == OK
+    done = keeper.maintain()
+    assert came_to(done) == OK and done.maintain is not None and done.maintain["deleted"]
+
+
+def test_a_trim_is_not_made_final_while_an_archive_is_not_as_it_was(keeper: Keeper) -> None:
+    fill(keeper, 60)
+    for _ in range(2):  # Of three archives that were small before, so many at least are usual.
+        assert came_to(keeper.world.session("backup")) == OK
+    assert came_to(keeper.maintain()) == OK
+    fill(keeper, 3)
+    assert keeper.world.session("backup").conclusion.code == "shrunk"
+    told = keeper.module("compact", hold_days=0)
+    assert not told["failed"] and not told["changed"]
+    assert "the last archive is not as it was" in told["waiting"]
+
+
+def test_a_disk_that_is_not_mounted_any_more_is_red(keeper: Keeper) -> None:
+    twist = (
+        "from paranoid_dispatcher import sources\n"
+        "flag = pathlib.Path(sys.argv[2]).with_name('mounted')\n"
+        "sources.is_apart = lambda path: flag.exists()\n"
+    )
+    keeper.serve(twist)
+    flag = keeper.world.own / "mounted"
+    flag.touch()
+    assert came_to(keeper.world.session("backup")) == OK
+    flag.unlink()
+    for _ in range(2):
+        outcome = keeper.world.session("backup")
+        assert outcome.conclusion.code == "source_unmounted"
+        assert str(keeper.world.own / "source") in outcome.conclusion.reason
+    flag.touch()
+    assert came_to(keeper.world.session("backup")) == OK

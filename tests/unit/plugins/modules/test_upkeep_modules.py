@@ -19,10 +19,18 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict imp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import module as _upkeep_module
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.compaction import Prospect
-from ansible_collections.paranoid.backup.plugins.modules import audit, compact, restore_list, rollback, unfreeze
+from ansible_collections.paranoid.backup.plugins.modules import (
+    accept,
+    audit,
+    compact,
+    restore_list,
+    rollback,
+    unfreeze,
+)
 from module_call import call
 
 NEEDED: dict[ModuleType, dict[str, Any]] = {
+    accept: {"reason": "old data went", "by": "alice"},
     audit: {},
     compact: {},
     restore_list: {"transaction": 3, "reason": "it omits archives", "by": "alice"},

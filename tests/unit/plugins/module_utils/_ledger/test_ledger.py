@@ -18,6 +18,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm impo
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, ChainHead, parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     KINDS,
+    AcceptEntry,
     AuditEntry,
     CompactionEntry,
     Entry,
@@ -92,6 +93,7 @@ EVERY_KIND: list[Entry] = [
     FreezeEntry("web1", session="1" * 32, alarm=Alarm("history", "web1", ("12 objects gone", "nonce went back"))),
     UnfreezeEntry("web1", "a test", "anna"),
     RollbackEntry("web1", "back to Friday", (archive_id(3),), 13),
+    AcceptEntry("web1", "old data went", "alice", ("a" * 64,)),
     ListEntry("web1", "its list omits archives", 13, (archive_id(3),), 21, (archive_id(4),), "anna"),
 ]
 
