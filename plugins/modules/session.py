@@ -68,6 +68,10 @@ options:
     type: list
     elements: str
     default: []
+  provisioning:
+    description: It is C(site.yml) that asks. What a failure says to do is then something else than to run it.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -131,7 +135,7 @@ reason:
   description: One line for a person, empty when ok.
   returned: always
   type: str
-  sample: 192.0.2.7 refused the server's key, run site.yml for it
+  sample: "192.0.2.7 refused the server's key (Permission denied (publickey).): run site.yml for it"
 archive:
   description: The archive that was made, in the client's words; sizes in bytes, duration in seconds.
   returned: always

@@ -20,4 +20,5 @@ SESSION_SPEC: dict[str, dict[str, Any]] = {
     "total_timeout": {"type": "int"},
     "open_for": {"type": "int", "default": 3600},
     "delete_unknown": {"type": "list", "elements": "str", "default": []},
+    "provisioning": {"type": "bool", "default": False},
 }

@@ -43,6 +43,7 @@ class Order:
     total_timeout: int | None = None
     open_for: int = 3600
     delete_unknown: list[str] = field(default_factory=list)
+    provisioning: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Session:
         """Who performs it, as sentences name it."""
         peer, client = self.peer.client, self.site.name
         name = f"{peer.client} (keyholder of {client})" if self.by_keyholder else client
-        return Performer(name, client, peer.host, peer.port)
+        return Performer(name, client, peer.host, peer.port, self.order.provisioning)
 
     @property
     def note(self) -> str:

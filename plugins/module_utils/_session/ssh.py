@@ -35,17 +35,17 @@ _SAYINGS = (
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed|host key is known",
         "host_key_changed",
-        "{host} showed a host key that is not the pinned one: if the host was reinstalled, run site.yml for it",
+        "{host} port {port} showed a host key that is not the pinned one",
     ),
     (
         r"Permission denied|Too many authentication failures",
         "key_refused",
-        "{host} refused the server's key: run site.yml for it",
+        "{host} refused the server's key",
     ),
     (
         r"remote port forwarding failed|remote forward(ing)? failure|open failed: administratively prohibited",
         "tunnel_refused",
-        "{host} refused the reverse tunnel: run site.yml for it",
+        "{host} refused the reverse tunnel",
     ),
     (
         r"Connection (refused|timed out|reset|closed)|No route to host|is unreachable|kex_exchange_identification"

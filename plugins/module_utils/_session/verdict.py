@@ -37,6 +37,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks im
     describe_incomplete,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion
+from ansible_collections.paranoid.backup.plugins.module_utils._session.cures import with_cure
 from ansible_collections.paranoid.backup.plugins.module_utils._session.evidence import Evidence
 from ansible_collections.paranoid.backup.plugins.module_utils._session.ssh import explain, last_line
 from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import TrimResult
@@ -66,6 +67,7 @@ class Performer:
     client: str
     host: str
     port: int
+    provisioning: bool = False  # started by site.yml, which cannot be the cure then
 
 
 def decide(verb: Verb, host: Performer, seen: Evidence, trim: TrimResult | None = None) -> Conclusion:
@@ -112,7 +114,7 @@ def _protocol_violation(host: Performer, seen: Evidence) -> Conclusion | None:
     if not seen.protocol:
         return None
     if not seen.hello:
-        return _failed("no_dispatcher", f"{host.name} answered, but not as the dispatcher: {seen.protocol}")
+        return _not_reached(host, "no_dispatcher", f"{host.name} answered, but not as the dispatcher: {seen.protocol}")
     return _failed("bad_result", f"{host.name} gave no usable result: {seen.protocol}")
 
 
@@ -120,9 +122,13 @@ def _never_started(host: Performer, seen: Evidence) -> Conclusion | None:
     if seen.hello:
         return None
     if seen.ssh_code == 255 and seen.ssh_log.strip():
-        return _failed(*explain(seen.ssh_log, host.host, host.port))
+        return _not_reached(host, *explain(seen.ssh_log, host.host, host.port))
     said = seen.last_words or f"exit code {seen.ssh_code}"
-    return _failed("no_dispatcher", f"the dispatcher of {host.name} did not start ({said}): run site.yml for it")
+    return _not_reached(host, "no_dispatcher", f"the dispatcher of {host.name} did not start ({said})")
+
+
+def _not_reached(host: Performer, code: str, reason: str) -> Conclusion:
+    return _failed(code, with_cure(code, reason, host.provisioning))
 
 
 def _no_result(host: Performer, seen: Evidence) -> Conclusion | None:

@@ -1,0 +1,200 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at a client: asks sshd, sudo and PAM, reads what they read, and has the pure parts judge it."""
+
+from __future__ import annotations
+
+import grp
+import ipaddress
+import os
+import pwd
+import re
+import shutil
+import stat
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
+from ansible_collections.paranoid.backup.plugins.module_utils._provision import login_trial, sshd_config, sudoers
+from ansible_collections.paranoid.backup.plugins.module_utils._provision.pam import pam_refusal
+from ansible_collections.paranoid.backup.plugins.module_utils._provision.sshd_check import (
+    Login,
+    effective_settings,
+    obstacles,
+    wanted_settings,
+)
+
+_PROGRAMS = "/usr/sbin:/usr/local/sbin:/sbin:/usr/bin:/usr/local/bin:/bin"
+_SHADOW = "/etc/shadow"
+_SOMEWHERE = "192.0.2.1"  # RFC 5737: of no network
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, as the options of the module client_info say."""
+
+    login: str
+    command: str
+    drop_in: str
+    wanted: str
+    sudoers: str
+    host: str
+    port: int
+    address: str
+    config_dir: str
+
+
+def look(asked: Question) -> dict[str, Any]:
+    """Return what is there, and in ``obstacles`` one line for each thing that would keep the server out."""
+    sshd, sudo = _program("sshd"), _program("sudo")
+    general, complaint = _ask_sshd(sshd, []) if sshd else ({}, "")
+    found = [complaint] if complaint else []
+    if general:
+        found += _sshd_obstacles(asked, sshd, general)
+    if asked.sudoers and sudo:
+        found += _sudo_obstacles(asked)
+    if asked.command and _exists(asked.login):
+        found += _login_obstacles(asked, general)
+    return {
+        "obstacles": [line for line in found if line],
+        "sshd_keywords": sorted(general),
+        "sudo_version": _version(sudo),
+        "host_keys": _host_keys(general),
+        "own_key": "".join(sshd_config.read_lines(f"{asked.config_dir}/ssh/id_ed25519.pub")[:1]),
+        "has_passphrase": os.path.exists(f"{asked.config_dir}/passphrase"),
+        "is_ageing": is_ageing(asked.login, sshd_config.read_lines(_SHADOW)),
+    }
+
+
+def _program(name: str) -> str:
+    return shutil.which(name, path=_PROGRAMS) or ""
+
+
+def _exists(login: str) -> bool:
+    try:
+        return bool(pwd.getpwnam(login))
+    except KeyError:
+        return False
+
+
+def _ask_sshd(sshd: str, connection: Sequence[str]) -> tuple[dict[str, list[str]], str]:
+    """Return what sshd would do, or nothing of it and its complaint, which names file and line."""
+    done = subprocess.run([sshd, "-T", *connection], capture_output=True, text=True, check=False, errors="replace")
+    if done.returncode == 0:
+        return effective_settings(done.stdout), ""
+    said = one_line(" ".join(done.stderr.split()), 300)
+    return {}, f"sshd does not take its own configuration ({said}): mend that file"
+
+
+def _sshd_obstacles(asked: Question, sshd: str, general: dict[str, list[str]]) -> list[str]:
+    address = asked.address or _SOMEWHERE
+    connection = f"user={asked.login},host={address},addr={address},{_own_end(asked, general)}"
+    effective, complaint = _ask_sshd(sshd, ["-C", connection])
+    if complaint:
+        return [complaint]
+    login = Login(asked.login, _groups(asked.login), address, asked.drop_in)
+    written = sshd_config.settings(sshd_config.main_file())
+    return obstacles(login, wanted_settings(asked.wanted), effective, written)
+
+
+def _own_end(asked: Question, general: dict[str, list[str]]) -> str:
+    """Return the local half of the connection, which blocks such as Match LocalPort ask for.
+
+    Behind a translation of ports sshd has another one than the server knows: then it is the first that it listens to.
+    """
+    ports = general.get("port", ["22"])
+    port = str(asked.port) if str(asked.port) in ports else ports[0]
+    return f"laddr={asked.host if _is_address(asked.host) else '127.0.0.1'},lport={port}"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
+
+def _groups(login: str) -> tuple[str, ...]:
+    """Return the names of the login's groups, its own first; an account that is to be made has one of its name."""
+    try:
+        account = pwd.getpwnam(login)
+        numbers = [account.pw_gid, *os.getgrouplist(login, account.pw_gid)]
+        return tuple(dict.fromkeys(grp.getgrgid(number).gr_name for number in numbers))
+    except KeyError:
+        return (login,)
+
+
+def _sudo_obstacles(asked: Question) -> list[str]:
+    main = sudoers.main_file()
+    return [sudoers.unread(main, sshd_config.read_lines(main), asked.sudoers)]
+
+
+def _login_obstacles(asked: Question, general: dict[str, list[str]]) -> list[str]:
+    written = list(sudoers.rules(sudoers.main_file()))
+    trial = login_trial.try_command(asked.login, asked.command)
+    found = [login_trial.trial_obstacle(trial, asked.login, asked.sudoers, written)]
+    if general.get("usepam") == ["yes"]:
+        refusal = pam_refusal(asked.login, asked.address or _SOMEWHERE)
+        if refusal:
+            found.append(
+                f"PAM refuses {asked.login} ({refusal}): see the account lines of /etc/pam.d/sshd and what they read "
+                "(/etc/nologin, /etc/security/access.conf, chage -l)"
+            )
+    elif os.path.exists("/etc/nologin"):
+        found.append("/etc/nologin is there, so sshd lets nobody in but root: remove it")
+    keys = f"{asked.config_dir}/authorized_keys/{asked.login}"
+    return [*found, open_directory(keys) if general.get("strictmodes") == ["yes"] else ""]
+
+
+def open_directory(path: str) -> str:
+    """Return the complaint of sshd's StrictModes about the way to a file (misc.c, safe_path), empty without one."""
+    while path != "/":
+        mode = os.stat(path).st_mode if os.path.exists(path) else 0
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return f"{path} can be written to by others than root, so sshd reads no key there: chmod go-w {path}"
+        path = os.path.dirname(path)
+    return ""
+
+
+def _version(sudo: str) -> list[int]:
+    if not sudo:
+        return []
+    done = subprocess.run([sudo, "-V"], capture_output=True, text=True, check=False)
+    found = re.search(r"version (\d+)\.(\d+)\.(\d+)", done.stdout)
+    return [int(number) for number in found.groups()] if found else []
+
+
+def _host_keys(general: dict[str, list[str]]) -> list[str]:
+    """Return type and key of what sshd shows; what it cannot load, it does not show."""
+    keys = (_public_key(path) for path in general.get("hostkey", []))
+    return sorted({" ".join(key.split()[:2]) for key in keys if key})
+
+
+def _public_key(path: str) -> Optional[str]:
+    if not os.path.exists(path):
+        return None
+    keygen = _program("ssh-keygen")
+    if keygen:
+        done = subprocess.run(
+            [keygen, "-y", "-P", "", "-f", path], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
+        if done.returncode == 0:
+            return done.stdout
+    return "".join(sshd_config.read_lines(path + ".pub")[:1])
+
+
+def is_ageing(login: str, shadow: Sequence[str]) -> bool:
+    """Tell whether shadow(5) has a day on which the account or its password expires, or wants a new password now."""
+    for line in shadow:
+        name, _, fields = line.partition(":")
+        if name == login:
+            changed, _, longest, _, inactive, expires = (fields.split(":") + [""] * 8)[1:7]
+            return changed == "0" or expires not in ("", "-1") or inactive not in ("", "-1") or _ends(longest)
+    return False
+
+
+def _ends(longest: str) -> bool:
+    return longest.isdigit() and int(longest) < 99999
