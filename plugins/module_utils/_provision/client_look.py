@@ -50,19 +50,20 @@ class Question:
 def look(asked: Question) -> dict[str, Any]:
     """Return what is there, and in ``obstacles`` one line for each thing that would keep the server out."""
     sshd, sudo = _program("sshd"), _program("sudo")
-    general, complaint = _ask_sshd(sshd, []) if sshd else ({}, "")
-    found = [complaint] if complaint else []
-    if general:
-        found += _sshd_obstacles(asked, sshd, general)
+    effective, complaint = _ask_sshd(asked, sshd) if sshd else ({}, "")
+    found = [complaint]
+    if effective:
+        found += _sshd_obstacles(asked, effective)
     if asked.sudoers and sudo:
-        found += _sudo_obstacles(asked)
+        main = sudoers.main_file()
+        found.append(sudoers.unread(main, sshd_config.read_lines(main), asked.sudoers))
     if asked.command and _exists(asked.login):
-        found += _login_obstacles(asked, general)
+        found += _login_obstacles(asked, effective)
     return {
         "obstacles": [line for line in found if line],
-        "sshd_keywords": sorted(general),
+        "sshd_keywords": sorted(effective),
         "sudo_version": _version(sudo),
-        "host_keys": _host_keys(general),
+        "host_keys": _host_keys(effective),
         "own_key": "".join(sshd_config.read_lines(f"{asked.config_dir}/ssh/id_ed25519.pub")[:1]),
         "has_passphrase": os.path.exists(f"{asked.config_dir}/passphrase"),
         "is_ageing": is_ageing(asked.login, sshd_config.read_lines(_SHADOW)),
@@ -80,34 +81,34 @@ def _exists(login: str) -> bool:
         return False
 
 
-def _ask_sshd(sshd: str, connection: Sequence[str]) -> tuple[dict[str, list[str]], str]:
-    """Return what sshd would do, or nothing of it and its complaint, which names file and line."""
-    done = subprocess.run([sshd, "-T", *connection], capture_output=True, text=True, check=False, errors="replace")
+def _ask_sshd(asked: Question, sshd: str) -> tuple[dict[str, list[str]], str]:
+    """Return what sshd would do with the login, or nothing of it and its complaint, which names file and line.
+
+    A block such as Match LocalPort asks for both ends of the connection. Behind a translation of ports sshd has another
+    one than the server knows: then it is the first that it listens to.
+    """
+    effective, complaint = _print_settings(asked, sshd, str(asked.port))
+    ports = effective.get("port", [])
+    if ports and str(asked.port) not in ports:
+        return _print_settings(asked, sshd, ports[0])
+    return effective, complaint
+
+
+def _print_settings(asked: Question, sshd: str, port: str) -> tuple[dict[str, list[str]], str]:
+    server, own = asked.address or _SOMEWHERE, asked.host if _is_address(asked.host) else "127.0.0.1"
+    connection = f"user={asked.login},host={server},addr={server},laddr={own},lport={port}"
+    argv = [sshd, "-T", "-C", connection]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, errors="replace")
     if done.returncode == 0:
         return effective_settings(done.stdout), ""
     said = one_line(" ".join(done.stderr.split()), 300)
     return {}, f"sshd does not take its own configuration ({said}): mend that file"
 
 
-def _sshd_obstacles(asked: Question, sshd: str, general: dict[str, list[str]]) -> list[str]:
-    address = asked.address or _SOMEWHERE
-    connection = f"user={asked.login},host={address},addr={address},{_own_end(asked, general)}"
-    effective, complaint = _ask_sshd(sshd, ["-C", connection])
-    if complaint:
-        return [complaint]
-    login = Login(asked.login, _groups(asked.login), address, asked.drop_in)
+def _sshd_obstacles(asked: Question, effective: dict[str, list[str]]) -> list[str]:
+    login = Login(asked.login, _groups(asked.login), asked.address or _SOMEWHERE, asked.drop_in)
     written = sshd_config.settings(sshd_config.main_file())
     return obstacles(login, wanted_settings(asked.wanted), effective, written)
-
-
-def _own_end(asked: Question, general: dict[str, list[str]]) -> str:
-    """Return the local half of the connection, which blocks such as Match LocalPort ask for.
-
-    Behind a translation of ports sshd has another one than the server knows: then it is the first that it listens to.
-    """
-    ports = general.get("port", ["22"])
-    port = str(asked.port) if str(asked.port) in ports else ports[0]
-    return f"laddr={asked.host if _is_address(asked.host) else '127.0.0.1'},lport={port}"
 
 
 def _is_address(text: str) -> bool:
@@ -127,26 +128,40 @@ def _groups(login: str) -> tuple[str, ...]:
         return (login,)
 
 
-def _sudo_obstacles(asked: Question) -> list[str]:
-    main = sudoers.main_file()
-    return [sudoers.unread(main, sshd_config.read_lines(main), asked.sudoers)]
-
-
-def _login_obstacles(asked: Question, general: dict[str, list[str]]) -> list[str]:
-    written = list(sudoers.rules(sudoers.main_file()))
-    trial = login_trial.try_command(asked.login, asked.command)
-    found = [login_trial.trial_obstacle(trial, asked.login, asked.sudoers, written)]
-    if general.get("usepam") == ["yes"]:
+def _login_obstacles(asked: Question, effective: dict[str, list[str]]) -> list[str]:
+    found = [_command_obstacle(asked)]
+    if effective.get("usepam") == ["yes"]:
         refusal = pam_refusal(asked.login, asked.address or _SOMEWHERE)
         if refusal:
             found.append(
                 f"PAM refuses {asked.login} ({refusal}): see the account lines of /etc/pam.d/sshd and what they read "
                 "(/etc/nologin, /etc/security/access.conf, chage -l)"
             )
-    elif os.path.exists("/etc/nologin"):
-        found.append("/etc/nologin is there, so sshd lets nobody in but root: remove it")
+    else:
+        found += _without_pam(asked.login)
     keys = f"{asked.config_dir}/authorized_keys/{asked.login}"
-    return [*found, open_directory(keys) if general.get("strictmodes") == ["yes"] else ""]
+    return [*found, open_directory(keys) if effective.get("strictmodes") == ["yes"] else ""]
+
+
+def _command_obstacle(asked: Question) -> str:
+    """Return why the login does not come to the dispatcher, empty if it does."""
+    shell = pwd.getpwnam(asked.login).pw_shell
+    if os.path.basename(shell) in ("nologin", "false"):
+        return f"{asked.login} has the shell {shell}, which starts nothing: usermod -s /bin/sh {asked.login}"
+    if asked.sudoers and not _program("sudo"):
+        return "sudo is not installed: install it, or set backup_client_login to root"
+    trial = login_trial.try_command(asked.login, asked.command)
+    written = list(sudoers.rules(sudoers.main_file()))
+    return login_trial.trial_obstacle(trial, asked.login, asked.sudoers, written)
+
+
+def _without_pam(login: str) -> list[str]:
+    """Return what sshd itself refuses when it does not ask PAM (auth.c, allowed_user; session.c, do_nologin)."""
+    found = (
+        ["/etc/nologin is there, so sshd lets nobody in but root: remove it"] if os.path.exists("/etc/nologin") else []
+    )
+    locked = [line for line in sshd_config.read_lines(_SHADOW) if line.startswith(f"{login}:!")]
+    return found + [f"{login} is locked, which sshd minds without PAM: usermod -p '*' {login}" for _ in locked]
 
 
 def open_directory(path: str) -> str:

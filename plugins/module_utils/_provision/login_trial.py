@@ -59,7 +59,7 @@ def trial_obstacle(trial: Trial, login: str, own: str, written: Sequence[Rule]) 
 
     ``own`` is the login's file of sudo's rules, ``written`` are all of them.
     """
-    last = next((line for line in reversed(trial.err.splitlines()) if line.strip()), "")
+    lines = [line.strip() for line in trial.err.splitlines() if line.strip()]
     if trial.code is None:
         return f"the dispatcher does not answer {login} within {_SECONDS} s: see what its shell or sudo waits for"
     if trial.out:
@@ -68,12 +68,10 @@ def trial_obstacle(trial: Trial, login: str, own: str, written: Sequence[Rule]) 
             f"something prints '{said}' before the dispatcher when {login} logs in, which the server takes for an "
             f"answer: silence it ({_SYSTEM_RC}, the shell's rc files)"
         )
-    if trial.code == 2 and last.startswith("dispatch: "):
+    if trial.code == 2 and lines and lines[-1].startswith("dispatch: "):
         return ""
-    said = one_line(last, 200) or f"exit code {trial.code}"
+    said = one_line(" / ".join(lines), 300) or f"exit code {trial.code}"
     named = blame(trial.err, own, login, written)
     if named:
         return f"{named} keeps {login} from starting the dispatcher (sudo says: {said}): except {login} there"
-    if "sudo" in said and "not found" in said:
-        return "sudo is not installed: install it, or set backup_client_login to root"
     return f"{login} cannot start the dispatcher ({said}): mend that on this host"

@@ -25,6 +25,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._provision.sshd_co
 
 # Whatever these say, a session works and the login can do nothing more.
 _HARMLESS = {"allowgroups", "allowusers", "banner", "maxauthtries", "match", "streamlocalbindunlink"}
+_CHANNELS = ("session:command", "session:shell", "forwarded-streamlocal@openssh.com", "forwarded-tcpip", "global")
 _LOGIN_SECONDS = 5  # a login takes one, on a busy host more
 
 
@@ -185,7 +186,19 @@ def _global(effective: dict[str, list[str]], written: Sequence[Setting]) -> list
         found.append(f"{_outside('logingracetime', written)}: a login takes longer, give it {_LOGIN_SECONDS} s or more")
     if effective.get("persourcemaxstartups") == ["0"]:
         found.append(f"{_outside('persourcemaxstartups', written)}: nobody can log in, give it at least 1")
+    # sshd of OpenSSH 9.2 takes only those outside of Match blocks, whatever it prints (seen there).
+    found += [
+        f"{one.place} ends a session that is quiet for so long: take {' and '.join(_CHANNELS)} out of it"
+        for one in written
+        if one.keyword == "channeltimeout" and not one.match and any(map(_ends_quiet, one.value.split()))
+    ]
     return found
+
+
+def _ends_quiet(timeout: str) -> bool:
+    """Tell whether TYPE=INTERVAL is for a channel that a session has; an interval of nothing but zeros is none."""
+    kind, _, interval = timeout.partition("=")
+    return any(matches(kind, channel) for channel in _CHANNELS) and re.search("[1-9]", interval) is not None
 
 
 def _outside(keyword: str, written: Sequence[Setting]) -> str:

@@ -96,8 +96,13 @@ def lines(path: Path) -> list[str]:
 
 def test_sudo_starts_the_dispatcher_and_takes_no_argument(rendered: Path) -> None:
     """Without the two quotes sudo would take any."""
+    dispatch = "Defaults!/usr/local/libexec/paranoid-backup/dispatch"
+    for_long_sessions = [
+        f"{dispatch} !requiretty, !noexec, command_timeout=0",
+        f"{dispatch} !intercept, !log_subcmds",
+    ]
     only = 'paranoid-backup ALL=(root) NOPASSWD: /usr/local/libexec/paranoid-backup/dispatch ""'
-    assert lines(rendered / "plain/sudoers") == [only]
+    assert lines(rendered / "plain/sudoers") == [*for_long_sessions, only]
 
 
 DISPATCH = "sudo -n /usr/local/libexec/paranoid-backup/dispatch"
@@ -116,6 +121,14 @@ def test_the_servers_key_is_bound_by_every_word(rendered: Path, client: str) -> 
 
 
 FORBIDDEN = ("AllowAgentForwarding", "GatewayPorts", "PermitTTY", "PermitTunnel", "PermitUserRC", "X11Forwarding")
+NOBODY_ELSE = (
+    "AuthorizedKeysCommand",
+    "AuthorizedPrincipalsCommand",
+    "AuthorizedPrincipalsFile",
+    "Banner",
+    "ChrootDirectory",
+    "TrustedUserCAKeys",
+)
 METHODS = ("GSSAPIAuthentication", "HostbasedAuthentication", "KbdInteractiveAuthentication", "PasswordAuthentication")
 
 
@@ -126,16 +139,22 @@ def test_sshd_says_the_same_again(rendered: Path, client: str) -> None:
     assert said == {
         **dict.fromkeys((*FORBIDDEN, *METHODS), "no"),
         **({"PermitRootLogin": "forced-commands-only"} if client == "rooted" else {}),
+        **dict.fromkeys(NOBODY_ELSE, "none"),
+        "AllowGroups": "*",
         "AllowStreamLocalForwarding": "remote" if socket else "no",
         "AllowTcpForwarding": "remote",
+        "AllowUsers": "root" if client == "rooted" else "paranoid-backup",
         "AuthenticationMethods": "publickey",
         "AuthorizedKeysFile": "/etc/paranoid-backup/authorized_keys/%u",
         "ForceCommand": DISPATCH.removeprefix("sudo -n ") if client == "rooted" else DISPATCH,
         "Match": "all",
+        "DisableForwarding": "no",
+        "MaxAuthTries": "6",
         "MaxSessions": "1",
         "PermitListen": "127.0.0.1:1" if socket else "127.0.0.1:64064",
         "PermitOpen": "none",
         "PubkeyAuthentication": "yes",
+        "StreamLocalBindMask": "0177",
     }
     match = "User root Address 192.0.2.7" if client == "rooted" else "User paranoid-backup"
     assert lines(rendered / client / "sshd")[0] == f"Match {match}"
