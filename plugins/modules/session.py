@@ -30,10 +30,11 @@ options:
       - What the client is to do.
       - V(create) makes the repository, and is for provisioning. V(info) proves that tunnel, key and gate work.
       - V(open) keeps a read-only tunnel open for O(open_for) seconds, so that the owner of the client can restore.
+      - V(escrow) makes the client encrypt its passphrase and key for its recipients, and send the ciphertext.
       - V(maintain) makes the client, or its keyholder, delete the archives that the client's retention drops, and check
         a portion of the repository. It is refused while the client is frozen.
     type: str
-    choices: [create, backup, info, open, maintain]
+    choices: [create, backup, escrow, info, open, maintain]
     required: true
   run_id:
     description: Names the run that this session belongs to.
@@ -178,6 +179,13 @@ content:
   returned: always
   type: dict
   sample: {"config": "", "shrunk": "", "meant": false, "unmounted": []}
+escrow:
+  description: >-
+    The state of the client's escrow: C(state) is V(none), V(outdated) (not for whom it should be), V(unreadable) or
+    V(kept), C(holders) are those who can open the newest one. Null when no session was held.
+  returned: always
+  type: dict
+  sample: {"state": "kept", "holders": ["ana"], "digest": "5fec", "kept": "2026-11-21T06:30:00Z", "problem": ""}
 began:
   description: When the session began, by the server's clock.
   returned: always

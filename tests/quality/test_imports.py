@@ -24,7 +24,18 @@ OURS = {"ansible_collections", "paranoid_borg", "paranoid_dispatcher", "paranoid
 MODULES, CONTROLLER = "plugins/module_utils", "plugins/plugin_utils"
 
 # The packages, lowest first: each may import those above its line, and nothing else of ours.
-ENGINE = ("_common", "_ledger", "_config", "_borg", "_audit", "_retention", "_outcome", "_session", "_upkeep")
+ENGINE = (
+    "_common",
+    "_ledger",
+    "_config",
+    "_borg",
+    "_audit",
+    "_retention",
+    "_outcome",
+    "_session",
+    "_upkeep",
+    "_escrow",
+)
 REPORT = ("_settings", "_record", "_report", "_mail", "_run")
 OF_OTHERS = {"_report": {"jinja2"}, "_run": {"ansible"}}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
@@ -59,6 +59,7 @@ class ClientConfig:
     `_retention.rules.parse_rules`; ``hold_days`` must pass between trim and compaction; ``check_seconds`` is what one
     maintenance may spend on checking, 0 for none; ``compression`` is what the client was told to use.
     The ``shrink_…`` fields are those of `_retention.band.Band`; ``sources`` is a fingerprint of what the client saves.
+    ``escrow_recipients`` are those for whom its escrow should be, each with ``holder`` and ``recipient``.
     """
 
     client: str
@@ -88,6 +89,7 @@ class ClientConfig:
     idle_timeout: int | None = None
     total_timeout: int | None = None
     keyholder: str | None = None
+    escrow_recipients: list[dict[str, str]] = field(default_factory=list)
 
 
 def load_server(config_dir: str) -> ServerConfig:

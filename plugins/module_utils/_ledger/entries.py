@@ -44,7 +44,8 @@ class SessionEntry:
 
     The gate counted ``commits`` and ``manifests``; ``audit`` is the verdict, empty without an audit; the audit counted
     ``stored_objects`` and ``stored_bytes``, which the session added. ``remarks`` and ``sources`` are the client's
-    word, None where it gave none; ``content`` is what the server noticed of the archive (`_retention/content.py`).
+    word, None where it gave none; ``content`` is what the server noticed of the archive (`_retention/content.py`);
+    ``escrow`` is the digest of the ciphertext that the verb escrow brought.
     """
 
     client: str
@@ -70,6 +71,7 @@ class SessionEntry:
     remarks: dict[str, Any] | None = None
     sources: dict[str, Any] | None = None
     content: dict[str, Any] | None = None
+    escrow: str = ""
 
     @property
     def brought(self) -> bool:
@@ -284,6 +286,7 @@ def make_session_entry(result: Mapping[str, Any]) -> SessionEntry:
         "audit": audit["verdict"] if audit else "",
         "stored_objects": stored["objects"],
         "stored_bytes": stored["bytes"],
+        "escrow": (result.get("escrow") or {}).get("digest", "") if result["verb"] == "escrow" else "",
     }
     session: SessionEntry = _build(SessionEntry, content)
     return session

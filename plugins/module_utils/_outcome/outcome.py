@@ -67,6 +67,7 @@ class Outcome:
     remarks: dict[str, Any] | None = None
     sources: dict[str, Any] | None = None
     content: dict[str, Any] | None = None
+    escrow: dict[str, Any] | None = None
     gate: GateSummary = field(default_factory=GateSummary)
     log: str = ""
     log_tail: tuple[str, ...] = ()
@@ -94,6 +95,7 @@ class Outcome:
             "remarks": self.remarks,
             "sources": self.sources,
             "content": self.content,
+            "escrow": self.escrow,
             "began": self.started,
             "ended": self.finished,
             "duration": self.duration,

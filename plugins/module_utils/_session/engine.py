@@ -30,6 +30,11 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeepi
     record_session,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import recover
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import (
+    describe_state,
+    keep_escrow,
+    take_recipients,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import Intent, write_intent
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import TrimPlan, plan_trim
@@ -57,7 +62,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session.order imp
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import request_line
 from ansible_collections.paranoid.backup.plugins.module_utils._session.sshd import answering
 from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import TrimResult
-from ansible_collections.paranoid.backup.plugins.module_utils._session.verbs import CheckMode
+from ansible_collections.paranoid.backup.plugins.module_utils._session.verbs import CheckMode, Proof
 from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import decide
 
 _CALLED_OFF = "not started: an earlier client of this run failed, and the run stops at the first failure"
@@ -97,9 +102,10 @@ def run(session: Session) -> Outcome:
             note_intent(session, repository_id, plan)
             seen = asyncio.run(converse(session, repository_id, plan, log))
             result = TrimResult.of(plan, seen) if plan else None
-            conclusion = decide(session.performed, session.performer, seen, result)
+            conclusion, came = take_escrow(session, decide(session.performed, session.performer, seen, result), seen)
             log.say(f"server: {conclusion.status} {conclusion.reason}")
-        return record(session, conclusion, seen, result, log)
+        outcome = record(session, conclusion, seen, result, log)
+        return replace(outcome, changed=True) if came else outcome
 
 
 @contextmanager
@@ -198,7 +204,7 @@ def record(
 ) -> Outcome:
     """Audit what was done, put both into the ledger, and let the next audit begin from here."""
     ok, told = conclusion.status == "ok", seen.result
-    made = session.verb.makes_repository and ok
+    made, escrow = session.verb.makes_repository and ok, describe_state(session.site)
     outcome = session.end(
         conclusion,
         changed=_is_changed(session, ok, seen),
@@ -207,6 +213,7 @@ def record(
         info=told.info if told else None,
         remarks=told.remarks if told else None,
         sources=told.sources if told else None,
+        escrow=escrow,
         maintain=result.to_dict() if result else None,
         gate=seen.gate,
         log=log.path,
@@ -231,6 +238,21 @@ def _is_changed(session: Session, ok: bool, seen: Evidence) -> bool:
     if session.verb.trims:
         return seen.gate.delete > 0
     return session.verb.changes and not session.order.check and ok
+
+
+def take_escrow(session: Session, conclusion: Conclusion, seen: Evidence) -> tuple[Conclusion, bool]:
+    """Keep what the verb escrow brought; return what the session then came to, and whether something new came."""
+    told = seen.result.escrow if seen.result and conclusion.status == "ok" else None
+    if not told or session.performed.proof is not Proof.ESCROW:
+        return conclusion, False
+    try:
+        came = keep_escrow(session.site, told["ciphertext"], take_recipients(told["recipients"]), stamp())
+    except SessionError as error:
+        return Conclusion("failed", error.code, error.reason), False
+    except OSError as error:
+        reason = f"the escrow of {session.site.name} cannot be kept: {error}"
+        return Conclusion("failed", "server_error", reason), False
+    return conclusion, came
 
 
 def _details(session: Session, plan: TrimPlan | None) -> dict[str, Any] | None:

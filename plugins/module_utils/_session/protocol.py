@@ -19,6 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks im
     REMARK_WORDS,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import decode, one_line
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import CIPHERTEXT_LIMIT
 
 SCHEMA = 1
 ANSWER_LIMIT = 256 * 1024  # bytes of hello and result together
@@ -26,6 +27,8 @@ UNKNOWN_LIMIT = 100  # archives that a client may tell of and the ledger does no
 REFUSED_LIMIT, REFUSED_LENGTH = 20, 400  # lines about sources, and their characters
 MOUNTS_LIMIT, MOUNT_LENGTH = 200, 200  # mount points, and the characters of a path
 _KINDS_LIMIT = 20  # kinds of remarks; those that this release does not know count as other
+_RECIPIENTS_LIMIT = 100
+_RECIPIENT_LENGTH = 4000  # characters; those that are safe from quantum computers have 1,960
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?\Z")
 
 
@@ -49,6 +52,7 @@ class Result:
     versions: dict[str, str]
     remarks: dict[str, Any] | None = None
     sources: dict[str, Any] | None = None
+    escrow: dict[str, Any] | None = None
 
 
 def request_line(verb: str, session: str, extra: Mapping[str, Any] | None = None) -> bytes:
@@ -81,6 +85,7 @@ def parse_result(line: bytes, verb: str, session: str) -> Result:
         versions=_versions(content.get("versions")),
         remarks=_remarks(content.get("remarks"), "remarks"),
         sources=_shape(content.get("sources"), "sources", _SOURCES),
+        escrow=_shape(content.get("escrow"), "escrow", _ESCROW),
     )
 
 
@@ -191,6 +196,25 @@ def _mounts(value: object, name: str) -> dict[str, bool]:
     return {one_line(path, MOUNT_LENGTH): apart for path, apart in value.items()}
 
 
+def _ciphertext(value: object, name: str) -> str:
+    if not isinstance(value, str) or not value.isascii() or len(value) > CIPHERTEXT_LIMIT:
+        raise ProtocolError(f"{name} is not a text of at most {CIPHERTEXT_LIMIT} letters")
+    return value
+
+
+def _recipients(value: object, name: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or len(value) > _RECIPIENTS_LIMIT:
+        raise ProtocolError(f"{name} is not a list of at most {_RECIPIENTS_LIMIT} recipients")
+    found = [_shape(item, name, {"holder": _text, "recipient": _recipient}) for item in value]
+    if None in found:
+        raise ProtocolError(f"{name} holds no recipient")
+    return [item for item in found if item]
+
+
+def _recipient(value: object, name: str) -> str:
+    return _text(value, name, _RECIPIENT_LENGTH)
+
+
 def _last_archive(value: object, name: str) -> dict[str, Any] | None:
     return _shape(value, name, {"name": _text, "id": _identifier, "start": _time})
 
@@ -210,6 +234,7 @@ _ARCHIVE: dict[str, _Checker] = {
 _REMARK: dict[str, _Checker] = {"count": _count, "accepted": _count, "paths": _paths}
 _SOURCES: dict[str, _Checker] = {"refused": _refused, "mounts": _mounts}
 _INFO: dict[str, _Checker] = {"repository_id": _identifier, "encryption": _text, "last_archive": _last_archive}
+_ESCROW: dict[str, _Checker] = {"ciphertext": _ciphertext, "recipients": _recipients}
 _MAINTAIN: dict[str, _Checker] = {
     "deleted": _identifiers,
     "missing": _identifiers,

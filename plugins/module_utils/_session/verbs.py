@@ -28,6 +28,7 @@ class Proof(Enum):
     NOTHING = auto()
     CONNECTION = auto()  # something came through the tunnel
     REPOSITORY = auto()  # there is a repository now
+    ESCROW = auto()  # what it sends is encrypted, and came of this repository
     ARCHIVE = auto()  # an archive is named, and a list of archives was committed
     TRIM = auto()  # what it says about the archives that were named agrees with what the gates saw
 
@@ -76,6 +77,7 @@ class Verb:
 _ROWS = (
     Verb("create", Policy.CREATE, Proof.REPOSITORY, CheckMode.FORETELL),
     Verb("backup", Policy.APPEND, Proof.ARCHIVE),
+    Verb("escrow", Policy.READ, Proof.ESCROW),
     Verb("info", Policy.READ, Proof.CONNECTION, at_once=4, at_all=1000),
     Verb("open", Policy.READ, at_once=4, at_all=1000, stays_open=True),
     Verb("maintain", Policy.TRIM, Proof.TRIM, CheckMode.FORETELL, keyholder_may=True),

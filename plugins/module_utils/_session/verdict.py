@@ -36,6 +36,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks im
     count_incomplete,
     describe_incomplete,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import is_age
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion
 from ansible_collections.paranoid.backup.plugins.module_utils._session.cures import with_cure
 from ansible_collections.paranoid.backup.plugins.module_utils._session.evidence import Evidence
@@ -160,8 +161,10 @@ def _missing_proof(verb: Verb, host: Performer, seen: Evidence) -> Conclusion | 
             return _failed("no_archive", f"{host.name} said ok, but named no archive")
         case Proof.ARCHIVE if not (gate.commits and gate.manifests):
             return _failed("no_archive", f"{host.name} said ok, but the server saw no archive being written")
-        case Proof.CONNECTION if not gate.connections:
+        case Proof.CONNECTION | Proof.ESCROW if not gate.connections:
             return _failed("tunnel_refused", f"{host.name} said ok, but nothing came through the tunnel")
+        case Proof.ESCROW if not _has_escrow(seen):
+            return _failed("bad_result", f"{host.name} said ok, but sent nothing that age encrypted for its recipients")
     if verb.changes and gate.refused:
         return _failed("refused", f"the gate refused {host.name}: {gate.refused[0]}")
     return None
@@ -174,6 +177,11 @@ def _refused_source(host: Performer, seen: Evidence) -> Conclusion | None:
     lines = sources["refused"]
     more = f"; and {len(lines) - _LINES_SHOWN} more" if len(lines) > _LINES_SHOWN else ""
     return _failed("source_refused", f"{host.name}: {'; '.join(lines[:_LINES_SHOWN])}{more}")
+
+
+def _has_escrow(seen: Evidence) -> bool:
+    told = seen.result.escrow if seen.result else None
+    return told is not None and is_age(told["ciphertext"], len(told["recipients"]))
 
 
 def _incomplete(host: Performer, seen: Evidence) -> Conclusion | None:

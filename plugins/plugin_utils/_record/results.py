@@ -17,6 +17,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks im
     REMARK_WORDS,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import parse_head
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import ESCROW_STATES
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import (
     REFUSED_LENGTH,
     REFUSED_LIMIT,
@@ -264,6 +265,7 @@ class SessionResult:
     alarm: Alarm | None
     frozen: Alarm | None
     ledger: LedgerHead | None
+    escrow: str
     log: str
     log_tail: tuple[str, ...]
 
@@ -297,6 +299,7 @@ class SessionResult:
             alarm=_take_alarm(raw.get("alarm")),
             frozen=_take_alarm(raw.get("frozen")),
             ledger=LedgerHead.from_dict(take_mapping(raw.get("ledger"))),
+            escrow=take_word(take_mapping(raw.get("escrow")).get("state"), ESCROW_STATES, ""),
             log=take_text(raw.get("log"), 300),
             log_tail=take_lines(raw.get("log_tail"), 20, 300),
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks import describe_remarks
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import printable
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import NONE, OUTDATED, UNREADABLE
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import (
     ArchiveName,
@@ -43,6 +44,12 @@ _UNTIL_LIFTED = (
     "Backups of a frozen client go on; it is neither maintained nor compacted until a person has looked, "
     "and goes back (rollback.yml) or lifts the freeze (unfreeze.yml)."
 )
+
+_ESCROW = {
+    NONE: "no escrow: set backup_client_escrow_recipients, run site.yml, then escrow.yml",
+    OUTDATED: "escrowed for others than it should be: run site.yml, then escrow.yml",
+    UNREADABLE: "what is escrowed cannot be read on the server: bring it back from a copy",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +161,11 @@ def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
             "What is to be saved was changed since the last backup. Later archives are compared with these alone.",
             _cut([(client.name, (shrunk,)) for client in run.clients if (shrunk := _explain_shrinkage(client))]),
         ),
+        Note(
+            "Escrow",
+            "If such a host is lost with its passphrase, its backups cannot be opened by those who should.",
+            _group(run, run.clients, _explain_escrow),
+        ),
         Note("Waiting", "", _group(run, run.clients, _explain_wait)),
         Note("Skipped", "", _group(run, run.clients, _explain_skip)),
     )
@@ -213,6 +225,10 @@ def _explain_wait(client: Client) -> str:
 def _explain_shrinkage(client: Client) -> str:
     content = (client.session.content if client.session else None) or {}
     return str(content["shrunk"]) if content.get("meant") else ""
+
+
+def _explain_escrow(client: Client) -> str:
+    return _ESCROW.get(client.session.escrow, "") if client.session else ""
 
 
 def _explain_skip(client: Client) -> str:

@@ -39,6 +39,7 @@ class Config:
     mounts: Mapping[str, bool] = field(default_factory=dict)
     tagged_paths: tuple[str, ...] = ()
     accept_unreadable: tuple[str, ...] = ()
+    escrow_recipients: tuple[tuple[str, str], ...] = ()  # holder, and what age encrypts for
 
     @classmethod
     def load(cls, path: Path) -> Config:
@@ -48,6 +49,9 @@ class Config:
             required = {name: kind(record[name]) for name, kind in _CONFIG_FIELDS.items()}
             mounts = {str(path): bool(wish) for path, wish in dict(record.get("mounts", {})).items()}
             lists: dict[str, Any] = {name: tuple(map(str, record.get(name, ()))) for name in _LISTS}
+            lists["escrow_recipients"] = tuple(
+                (str(one["holder"]), str(one["recipient"])) for one in record.get("escrow_recipients", ())
+            )
             return cls(**required, keyholder_dir=str(record.get("keyholder_dir", "")), mounts=mounts, **lists)
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise Refused(f"{path} cannot be read, run the role backup_client again: {exc!r}") from exc

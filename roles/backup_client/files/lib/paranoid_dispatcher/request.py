@@ -17,7 +17,7 @@ from paranoid_dispatcher.errors import Refused
 
 REQUEST_MAX = 1024 * 1024
 REQUEST_SECONDS = 30
-VERBS = ("backup", "create", "info", "maintain", "open")
+VERBS = ("backup", "create", "escrow", "info", "maintain", "open")
 _BASIC_KEYS = ("schema", "verb", "session")
 _MAINTAIN_KEYS = ("delete", "known", "check_seconds")
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)

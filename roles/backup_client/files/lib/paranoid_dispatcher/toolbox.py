@@ -106,6 +106,11 @@ class Toolbox:
             raise Failed(f"a keyholder needs Borg as a Python program, and {self.config.borg} is none")
         return [python, "-I", str(Path(__file__).with_name("keyholder_borg.py"))]
 
+    def read_passphrase(self) -> str:
+        """Return the passphrase as Borg gets it: without the line's end; Failed if it is missing."""
+        self._require_passphrase()
+        return Path(self.config.passphrase_file).read_text(encoding="utf-8").rstrip("\n")
+
     def _require_passphrase(self) -> None:
         if not Path(self.config.passphrase_file).is_file():
             missing = f"{self.config.passphrase_file} is missing"

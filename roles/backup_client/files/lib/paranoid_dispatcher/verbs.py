@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from paranoid_dispatcher.errors import Failed
+from paranoid_dispatcher.escrow import make_escrow
 from paranoid_dispatcher.output import describe_archive, parse_borgmatic_json, printable, to_utc
 from paranoid_dispatcher.reasons import describe_soft_failure
 from paranoid_dispatcher.server_link import TICK_SECONDS
@@ -155,6 +156,7 @@ def _check(tools: Toolbox) -> str:
 
 VERBS: dict[str, Callable[[Toolbox], Record]] = {
     "create": create,
+    "escrow": make_escrow,
     "backup": backup,
     "info": info,
     "open": open_,

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The escrow directory on the controller: ``<directory>/<client>/<name>.age`` and ``.json``, fit to be kept in git.
+
+Only ciphertext lies here. What is there stays: a server that sends another text under an old name is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write
+
+REHEARSALS = "rehearsals.json"
+_NAME = re.compile(r"[0-9]{4}-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}", re.ASCII)
+_LIMIT = 1024 * 1024
+
+
+class EscrowError(Exception):
+    """The message is one line: what is wrong with an escrow, and what to do."""
+
+
+def collect(directory: str, client: str, escrows: Iterable[Mapping[str, Any]], check: bool = False) -> list[str]:
+    """Write the escrows that are not there yet, and return their names; EscrowError for what is not as it should be."""
+    place = os.path.join(directory, client)
+    came = []
+    for escrow in escrows:
+        name, text = str(escrow["name"]), str(escrow["ciphertext"])
+        if not _NAME.fullmatch(name) or hashlib.sha256(text.encode()).hexdigest() != escrow["digest"]:
+            raise EscrowError(
+                f"the server sent an escrow of {client} that is not the one it names: look at that server"
+            )
+        path = os.path.join(place, name + ".age")
+        if _holds(path, text, client):
+            continue
+        came.append(name)
+        if not check:
+            os.makedirs(place, exist_ok=True)
+            told = {"client": client, **{key: escrow[key] for key in ("name", "digest", "kept", "recipients")}}
+            atomic_write(os.path.join(place, name + ".json"), json.dumps(told, indent=1).encode() + b"\n", 0o644)
+            atomic_write(path, text.encode(), 0o644)
+    return came
+
+
+def describe(client: str, wanted: Iterable[Mapping[str, str]], escrows: list[Mapping[str, Any]]) -> str:
+    """Return one line: who can open the client's newest escrow, and who should and cannot."""
+    should = {one["recipient"]: one["holder"] for one in wanted}
+    if not escrows:
+        cure = "run escrow.yml" if should else "set backup_client_escrow_recipients, run site.yml"
+        return f"{client}: no escrow; {cure}"
+    newest = escrows[-1]
+    can = {one["recipient"]: one["holder"] for one in newest["recipients"]}
+    parts = [f"{client}: opened by {', '.join(dict.fromkeys(can.values()))} (kept {newest['kept']})"]
+    missing = list(dict.fromkeys(holder for recipient, holder in should.items() if recipient not in can))
+    former = list(dict.fromkeys(holder for recipient, holder in can.items() if recipient not in should))
+    if missing:
+        parts.append(f"not by {', '.join(missing)}, though they should: run site.yml and escrow.yml for it")
+    if former:
+        parts.append(f"still by {', '.join(former)}, who should not any more: run site.yml and escrow.yml for it")
+    older = {one["recipient"]: one["holder"] for escrow in escrows[:-1] for one in escrow["recipients"]}
+    known = list(dict.fromkeys(holder for recipient, holder in older.items() if recipient not in {*can, *should}))
+    if known:
+        parts.append(f"{', '.join(known)} had an earlier one and must be assumed to know this key")
+    return "; ".join(parts)
+
+
+def note_rehearsal(directory: str, holder: str, client: str, now: str) -> None:
+    """Note that a holder has opened a client's escrow."""
+    path = os.path.join(directory, REHEARSALS)
+    try:
+        with open(path, encoding="utf-8") as handle:
+            noted = json.loads(handle.read(_LIMIT))
+    except FileNotFoundError:
+        noted = {}
+    except (OSError, ValueError) as error:
+        raise EscrowError(f"{path} cannot be read: {error}; move it aside") from None
+    noted.setdefault(holder, {})[client] = now
+    atomic_write(path, json.dumps(noted, indent=1, sort_keys=True).encode() + b"\n", 0o644)
+
+
+def _holds(path: str, text: str, client: str) -> bool:
+    try:
+        with open(path, encoding="ascii") as handle:
+            same = handle.read(_LIMIT) == text
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        raise EscrowError(f"{path} cannot be read: {error}") from None
+    if not same:
+        raise EscrowError(
+            f"{path} is not what the server has of {client}: compare both with an older copy, trust neither"
+        )
+    return True

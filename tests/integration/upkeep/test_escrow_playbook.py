@@ -1,0 +1,116 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/escrow.yml: what is escrowed comes to the controller, and a person proves that it opens the backups."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._escrow.collection import EscrowError
+from ansible_collections.paranoid.backup.plugins.module_utils._escrow.proof import open_escrow, prove
+from escrow_world import SECRET, ciphertexts, decrypt, entrust, make_identity
+from keeper import BIN, Keeper
+from session_world import CLIENT, World
+
+
+@pytest.fixture
+def keeper(world: World) -> Keeper:
+    made = Keeper(world)
+    made.provision()
+    return made
+
+
+def play(keeper: Keeper, directory: Path, *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+    return keeper.play("escrow", *options, backup_escrow_dir=str(directory), backup_borg=str(BIN / "borg"), **variables)
+
+
+def test_ana_proves_that_she_can_open_it(keeper: Keeper, tmp_path: Path) -> None:
+    identity, recipient = make_identity(tmp_path / "ana")
+    entrust(keeper, ("ana", recipient))
+    kept = tmp_path / "escrow"
+    done = play(keeper, kept)
+    assert done.returncode == 0, done.stdout
+    assert "web1: opened by ana" in done.stdout
+    again = play(keeper, kept)
+    assert "changed=0" in again.stdout and len(list((kept / CLIENT).glob("*.age"))) == 1
+    proved = play(keeper, kept, "--tags", "prove", "-vvv", backup_identity=str(identity))
+    assert proved.returncode == 0, proved.stdout
+    assert "ana's identity opens the escrow, and Borg reads the list" in proved.stdout
+    assert list(json.loads((kept / "rehearsals.json").read_text())["ana"]) == [CLIENT]
+    key = next(line for line in (keeper.repository / "config").read_text().splitlines() if line.startswith("key = "))[
+        6:
+    ]
+    for text in (done.stdout, again.stdout, proved.stdout, *(path.read_text() for path in kept.rglob("*.*"))):
+        assert SECRET not in text and key not in text
+
+
+def test_what_opens_nothing_is_told_in_a_line(keeper: Keeper, tmp_path: Path) -> None:
+    _, recipient = make_identity(tmp_path / "ana")
+    stranger, _ = make_identity(tmp_path / "mallory")
+    entrust(keeper, ("ana", recipient))
+    assert play(keeper, tmp_path / "escrow").returncode == 0
+    told = play(keeper, tmp_path / "escrow", "--tags", "prove", backup_identity=str(stranger))
+    assert told.returncode == 2 and "does not open it" in told.stdout and "Traceback" not in told.stdout
+    assert not (tmp_path / "escrow/rehearsals.json").exists()
+
+
+def encrypted(recipient: str, content: str) -> str:
+    """Return an escrow such as a client could send, with something else in it."""
+    argv = ["age", "-a", "-r", recipient]
+    return subprocess.run(argv, input=content, capture_output=True, check=True, text=True).stdout
+
+
+def test_rubbish_from_a_client_is_found_out_by_the_proof(keeper: Keeper, tmp_path: Path) -> None:
+    """The client says ok and for whom it is; what is in there only a holder can know."""
+    identity, recipient = make_identity(tmp_path / "ana")
+    entrust(keeper, ("ana", recipient))
+    keeper.world.session("escrow")
+    sample = keeper.module("escrow_info")["sample"]
+    (kept,) = ciphertexts(keeper)
+    true = decrypt(kept, identity)
+    assert true
+    takes_not = "Borg does not take the escrow"
+    cases = {
+        "another passphrase": (json.dumps({**true, "passphrase": "wrong"}), takes_not),
+        "another repository": (json.dumps({**true, "key": f"BORG_KEY {'0' * 64}\nabc"}), "of another repository"),
+        "a damaged key": (json.dumps({**true, "key": true["key"][:-40]}), takes_not),
+        "another client": (json.dumps({**true, "client": "db1"}), "it is of db1, not of web1"),
+        "no escrow": ("x", "holds no passphrase"),
+    }
+    for name, (content, said) in cases.items():
+        with pytest.raises(EscrowError) as told:
+            prove(open_escrow(encrypted(recipient, content), str(identity)), CLIENT, sample, str(BIN / "borg"))
+        assert said in str(told.value), (name, told.value)
+        assert SECRET not in str(told.value) and true["key"].split()[2] not in str(told.value)
+    prove(open_escrow(kept.read_text(), str(identity)), CLIENT, sample, str(BIN / "borg"))
+
+
+def test_a_server_that_changes_what_is_kept_is_refused(keeper: Keeper, tmp_path: Path) -> None:
+    entrust(keeper, ("ana", make_identity(tmp_path / "ana")[1]))
+    assert play(keeper, tmp_path / "escrow").returncode == 0
+    (ciphertext,) = ciphertexts(keeper)
+    ciphertext.write_text(ciphertext.read_text().replace("A", "B"))
+    told = play(keeper, tmp_path / "escrow")
+    assert told.returncode == 2 and "is not the escrow that was kept" in told.stdout
+    note_file = next(ciphertext.parent.glob("*.json"))
+    note = json.loads(note_file.read_text()) | {"digest": hashlib.sha256(ciphertext.read_bytes()).hexdigest()}
+    note_file.write_text(json.dumps(note))
+    told = play(keeper, tmp_path / "escrow")
+    assert told.returncode == 2 and "trust neither" in told.stdout
+
+
+def test_who_left_must_be_assumed_to_know_the_key(keeper: Keeper, tmp_path: Path) -> None:
+    ana, bo = (make_identity(tmp_path / name)[1] for name in ("ana", "bo"))
+    entrust(keeper, ("ana", ana), ("bo", bo))
+    play(keeper, tmp_path / "escrow")
+    entrust(keeper, ("bo", bo))
+    done = play(keeper, tmp_path / "escrow")
+    assert (
+        "opened by bo" in done.stdout and "ana had an earlier one and must be assumed to know this key" in done.stdout
+    )
