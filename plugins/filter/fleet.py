@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters paranoid.backup.shared_client_names and paranoid.backup.keyholders: questions about all clients together."""
+"""Filters that ask about all clients together: names that clients share, who holds keys, who backs up whom."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -27,9 +28,42 @@ def _keyholders(hosts: Sequence[str], hostvars: HostVars, client: str) -> list[d
     ]
 
 
+def _servers_of_clients(hosts: Sequence[str], hostvars: HostVars, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the servers of HOSTS and those of the inventory's group, each once."""
+    own = groups.get("backup_servers", ())
+    named = [str(hostvars[host]["backup_client_server"]) for host in hosts if "backup_client_server" in hostvars[host]]
+    return list(dict.fromkeys([*own, *named]))
+
+
+def _clients_of_server(
+    hosts: Sequence[str], hostvars: HostVars, groups: Mapping[str, Sequence[str]], server: str
+) -> dict[str, dict[str, str]]:
+    """Return those of HOSTS that SERVER backs up, each with its name as a client and its address."""
+    first = next(iter(groups.get("backup_servers", ())), "")
+    return {
+        host: {
+            "client": str(hostvars[host].get("backup_client_name", host)),
+            "address": _find_address(hostvars[host], host),
+        }
+        for host in hosts
+        if hostvars[host].get("backup_client_server", first) == server
+    }
+
+
+def _find_address(variables: Mapping[str, Any], host: str) -> str:
+    """Return the address at which the server would reach a host; the role backup_client has the same order."""
+    names = ("backup_client_host", "ansible_ssh_host", "ansible_host")
+    return re.sub(r"^\[(.*)\]$", r"\1", str(next((variables[name] for name in names if name in variables), host)))
+
+
 class FilterModule:
     """Ansible's entry point."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Map filter names to functions."""
-        return {"shared_client_names": _shared_client_names, "keyholders": _keyholders}
+        return {
+            "shared_client_names": _shared_client_names,
+            "keyholders": _keyholders,
+            "servers_of_clients": _servers_of_clients,
+            "clients_of_server": _clients_of_server,
+        }

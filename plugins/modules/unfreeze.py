@@ -15,6 +15,8 @@ author:
 description:
   - Use it after a person has looked at what an audit found. The client is maintained and compacted again.
   - It accepts the repository as it is. To bring back what was deleted, use M(paranoid.backup.rollback) first.
+  - It is refused for a repository that went back without a rollback, as when an older copy of the disk was put in its
+    place; the reason names the rollback that comes first.
 extends_documentation_fragment: [paranoid.backup.upkeep]
 options:
   reason:
@@ -67,6 +69,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import UnfreezeEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, require_words, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.rollback import refuse_older_state
 
 
 def main() -> None:
@@ -83,6 +86,8 @@ def main() -> None:
         alarm = site.ledger.frozen_by(site.name)
         known = {archive.id for archive in site.ledger.history(site.name).archives}
         strange = [one for one in wanted["lost"] if one not in known]
+        if alarm:
+            refuse_older_state(site)
         if strange:
             module.fail_json(msg=f"the ledger knows no archive {strange[0][:80]!r} of {site.name}", code="refused")
         if alarm and not module.check_mode:

@@ -55,7 +55,7 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         f"{MODULES}/_provision": ({f"{MODULES}/_provision", f"{MODULES}/_common"}, set()),  # it also runs on clients
         "plugins/modules": (engine | {f"{MODULES}/_provision"}, {"ansible"}),
         "plugins/action": (engine | {f"{CONTROLLER}/_run"}, {"ansible"}),
-        "plugins/filter": (engine, {"ansible"}),
+        "plugins/filter": (below, {"ansible"}),
         "plugins/callback": (below - engine, {"ansible", "yaml"}),
         "plugins/doc_fragments": (set(), set()),
         DISPATCHER: ({DISPATCHER}, set()),

@@ -32,9 +32,9 @@ class Mailbox:
     recipients: list[list[str]] = field(default_factory=list)
     greetings: list[str] = field(default_factory=list)
 
-    def text(self) -> str:
-        """Return the first mail as plain text; aiosmtpd would read a property."""
-        plain = self.mails[0].get_body(("plain",))
+    def text(self, place: int = 0) -> str:
+        """Return a mail, the first, as plain text; aiosmtpd would read a property."""
+        plain = self.mails[place].get_body(("plain",))
         assert plain
         return str(plain.get_content())
 

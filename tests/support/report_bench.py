@@ -88,6 +88,7 @@ class Bench:
     root: Path
     settings: dict[str, str] = field(default_factory=dict)
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    servers: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def make(cls, root: Path) -> Bench:
@@ -95,12 +96,14 @@ class Bench:
         collection = root / "ansible_collections" / "paranoid" / "backup"
         for kind in ("action", "modules"):
             (collection / "plugins" / kind).mkdir(parents=True)
-        for kind in ("callback", "plugin_utils", "module_utils"):
+        for kind in ("callback", "filter", "plugin_utils", "module_utils"):
             (collection / "plugins" / kind).symlink_to(PLUGINS / kind)
         (collection / "plugins" / "action" / "session.py").write_text(SESSION)
         (collection / "plugins" / "action" / "compact.py").write_text(UPKEEP)
         for name in ("session", "compact", "audit"):
             (collection / "plugins" / "modules" / f"{name}.py").write_text("")
+        for kind in ("action", "modules"):
+            (collection / "plugins" / kind / "roll_call.py").symlink_to(PLUGINS / kind / "roll_call.py")
         (collection / "meta").mkdir()
         (collection / "meta" / "runtime.yml").write_text('requires_ansible: ">=2.19.0"\n')
         return cls(root, {"method": "none"}, {"web01": {}, "db01": {}})
@@ -110,19 +113,25 @@ class Bench:
         """Where the records are."""
         return self.root / "reports"
 
-    def use_real_actions(self) -> None:
+    def use_real_tasks(self) -> None:
         """Have the tasks do what they really do, and not what the inventory tells them."""
         plugins = self.root / "ansible_collections" / "paranoid" / "backup" / "plugins"
         for kind in ("action", "modules"):
             shutil.rmtree(plugins / kind)
             (plugins / kind).symlink_to(PLUGINS / kind)
+        (plugins.parent / "roles").symlink_to(ROOT / "roles")
 
-    def run(self, *arguments: str, playbook: str = PLAYBOOK, enabled: bool = True, **env: str) -> Outcome:
-        """Run ansible-playbook to its end, with the callback or without it."""
+    def run(
+        self, *arguments: str, playbook: str = PLAYBOOK, enabled: bool = True, inventory: bool = True, **env: str
+    ) -> Outcome:
+        """Run ansible-playbook to its end, with the callback or without it, with the bench's inventory or another."""
         (self.root / "playbook.yml").write_text(playbook)
         local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-        inventory = {"backup_clients": {"hosts": {name: {**local, **told} for name, told in self.hosts.items()}}}
-        (self.root / "inventory.json").write_text(json.dumps({"all": {"children": inventory}}))
+        hosts = {
+            "backup_clients": {"hosts": {name: {**local, **told} for name, told in self.hosts.items()}},
+            "backup_servers": {"hosts": {name: {**local, **told} for name, told in self.servers.items()}},
+        }
+        (self.root / "inventory.json").write_text(json.dumps({"all": {"children": hosts}}))
         section = "".join(f"{key} = {value}\n" for key, value in self.settings.items())
         (self.root / "ansible.cfg").write_text(
             f"[defaults]\ncollections_path = {self.root}\nnocolor = true\nlocalhost_warning = false\n"
@@ -132,8 +141,7 @@ class Bench:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PARANOID_", "ANSIBLE_"))}
         command = [
             Path(sys.executable).parent / "ansible-playbook",
-            "-i",
-            "inventory.json",
+            *(["-i", "inventory.json"] if inventory else []),
             *(arguments or ["playbook.yml"]),
         ]
         done = subprocess.run(

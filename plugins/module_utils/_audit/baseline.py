@@ -33,7 +33,8 @@ class Baseline:
     ``transaction`` is the last committed segment, -1 in an empty repository; ``objects`` counts the index's entries;
     ``manifest`` is the stored size of the list of archives; below ``manifest_floor``, the next backup's list has
     certainly lost some; ``config`` is a digest; ``nonce`` is the first that is not reserved; ``freeable`` is what the
-    next compaction could free; ``compression`` is what the last backup was told to use, empty if unknown.
+    next compaction could free; ``compression`` is what the last backup was told to use, empty if unknown;
+    ``highest_nonce`` is the highest that any audit saw, also when the repository went back since.
     """
 
     transaction: int
@@ -45,6 +46,7 @@ class Baseline:
     nonce: int | None
     freeable: int | None
     compression: str = ""
+    highest_nonce: int | None = None
 
     @property
     def size(self) -> int:

@@ -90,7 +90,12 @@ def rebase(repository: str, baseline: Baseline) -> tuple[AuditVerdict, Baseline]
         for name in ("objects", "manifest", "config", "nonce")
         if getattr(baseline, name) is not None and getattr(baseline, name) != getattr(now, name)
     ]
-    now = replace(now, manifest_floor=baseline.manifest_floor, compression=baseline.compression)
+    now = replace(
+        now,
+        manifest_floor=baseline.manifest_floor,
+        compression=baseline.compression,
+        highest_nonce=_highest_nonce(baseline, now.nonce),
+    )
     return AuditVerdict(ALARM if findings else CLEAN, tuple(findings)), now
 
 
@@ -120,6 +125,7 @@ def _snapshot(repository: str) -> Baseline:
         place = index.find(MANIFEST_ID) if index is not None else None
         objects = _objects(index, transaction)
     manifest = _stored_size(committed, *place) if place is not None else 0
+    nonce = free_nonce(repository)
     return Baseline(
         transaction=transaction,
         directories=listing.directories(transaction),
@@ -127,9 +133,14 @@ def _snapshot(repository: str) -> Baseline:
         manifest=manifest,
         manifest_floor=manifest,
         config=config_digest(repository),
-        nonce=free_nonce(repository),
+        nonce=nonce,
         freeable=freeable_bytes(repository, transaction),
+        highest_nonce=nonce,
     )
+
+
+def _highest_nonce(old: Baseline, now: int | None) -> int | None:
+    return max((one for one in (old.highest_nonce, old.nonce, now) if one is not None), default=None)
 
 
 def _objects(index: Index | None, transaction: int) -> int | None:
@@ -161,6 +172,7 @@ def _compare(repository: str, old: Baseline, terms: Terms) -> tuple[AuditVerdict
     foreign = terms.kept.count_lost(terms.before, changes.lost) if terms.before is not None else 0
     used = terms.compression if changes.manifests and policy != "trim" else ""  # by a client that backed up
     recompressed = "" not in (old.compression, used) and used != old.compression
+    nonce = free_nonce(repository)
     now = Baseline(
         transaction=transaction,
         directories=listing.directories(transaction),
@@ -168,9 +180,10 @@ def _compare(repository: str, old: Baseline, terms: Terms) -> tuple[AuditVerdict
         manifest=changes.manifests[-1] if changes.manifests else old.manifest,
         manifest_floor=changes.manifests[-1] if recompressed else _next_floor(old, changes, policy, budget),
         config=config_digest(repository),
-        nonce=free_nonce(repository),
+        nonce=nonce,
         freeable=freeable,
         compression=used or old.compression,
+        highest_nonce=_highest_nonce(old, nonce),
     )
     replaced = tuple(listing.changed)
     seen = Comparison(old, now, changes, policy, budget, replaced, expected, recompressed, presence, foreign)

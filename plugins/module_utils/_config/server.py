@@ -98,6 +98,16 @@ def load_server(config_dir: str) -> ServerConfig:
     return _load(ServerConfig, path, "this machine is not a provisioned server")
 
 
+def list_clients(config_dir: str) -> list[str]:
+    """Return the names of the clients that are provisioned on this server; ConfigError if they cannot be listed."""
+    path = os.path.join(_found(config_dir), "clients")
+    try:
+        names = [name.removesuffix(".json") for name in os.listdir(path) if name.endswith(".json")]
+    except OSError as error:
+        raise ConfigError(f"cannot list {path}: {error.strerror}") from None
+    return sorted(filter(valid_client_name, names))
+
+
 def load_client(config_dir: str, client: str) -> ClientConfig:
     """Read ``<config_dir>/clients/<client>.json``; the caller has validated the name."""
     path = os.path.join(_found(config_dir), "clients", client + ".json")

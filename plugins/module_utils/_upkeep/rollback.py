@@ -50,8 +50,27 @@ class Target:
     copy: str | None
 
 
+def refuse_older_state(site: Site) -> None:
+    """Raise SessionError if the repository went back without a rollback, as when an older copy of the disk came back.
+
+    Borg on the client would take it for an attack, and nonces be used twice: a rollback to where it is mends both.
+    """
+    newest = _newest_transaction(site)
+    later = [one for one in site.ledger.history(site.name).transactions if newest is None or one > newest]
+    if newest is None or not later:
+        return
+    how = f"rollback.yml --limit {site.name} -e backup_rollback_transaction={newest} -e backup_reason=..."
+    why = f"{site.name}'s repository is an older one: it ends with transaction {newest}, and there was {later[-1]}"
+    raise SessionError("refused", f"{why}. First have server and client agree on it: {how}")
+
+
 def target_transaction(site: Site, transaction: int) -> Target:
-    """Return the target for a transaction of the repository itself; SessionError if it cannot be reached."""
+    """Return the target for a transaction of the repository itself; SessionError if it cannot be reached.
+
+    Its newest one can always be reached, for nothing goes: an older copy does not know of later compactions.
+    """
+    if transaction == _newest_transaction(site):
+        return Target(transaction, None)
     compaction = site.ledger.history(site.name).first_compaction_after(transaction)
     if compaction is not None:
         day = compaction.time.date().isoformat()
@@ -62,6 +81,11 @@ def target_transaction(site: Site, transaction: int) -> Target:
     if transaction not in own or not ends_with_commit(own[transaction]):
         raise SessionError("refused", f"{site.name} has no transaction {transaction}: ledger_info lists them")
     return Target(transaction, None)
+
+
+def _newest_transaction(site: Site) -> int | None:
+    segments = reversed(segment_files(site.client.repository))
+    return next((file.number for file in segments if ends_with_commit(file)), None)
 
 
 def target_snapshot(site: Site, snapshot: str) -> Target:
@@ -118,7 +142,7 @@ def _highest_nonce(site: Site, target: Target) -> int | None:
             known.append(free_nonce(repository) if repository else None)
     with suppress(OSError, ValueError):
         baseline = load_baseline(baseline_path(site))
-        known.append(baseline.nonce if baseline else None)
+        known += [baseline.nonce, baseline.highest_nonce] if baseline else []
     return max((nonce for nonce in known if nonce is not None), default=None)
 
 

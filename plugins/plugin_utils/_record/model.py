@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import Roll
 
 SCHEMA = 2
 
@@ -100,7 +101,8 @@ class Tally:
 class Run:
     """One playbook run. Times are ISO 8601 UTC of the controller's clock; ``finished`` is empty until the end.
 
-    ``unheard`` are sentences about earlier runs that nobody has heard of.
+    ``unheard`` are sentences about earlier runs that nobody has heard of; ``roll`` is who is not there, None when no
+    server was asked.
     """
 
     run_id: str
@@ -115,6 +117,7 @@ class Run:
     clients: tuple[Client, ...] = ()
     problems: tuple[str, ...] = ()
     unheard: tuple[str, ...] = ()
+    roll: Roll | None = None
 
     @property
     def tally(self) -> Tally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import CompactResult, MaintainResult
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.absence import summarize
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import (
     format_number,
     format_size,
@@ -41,6 +42,7 @@ def format_headline(run: Run) -> str:
     if tally.total and not failed and not tally.not_run:
         sentences += [_describe_success(work, run) for work in run.works]
     sentences += _describe_archives(run)
+    sentences += summarize(run.roll.absent) if run.roll else []
     if run.unheard:
         sentences.append(f"{_format_count(len(run.unheard), 'earlier run')} of which nobody has heard.")
     if run.problems:

@@ -17,6 +17,8 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results im
     LedgerHead,
     SessionResult,
 )
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import Roll
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.absence import SUMMARIES, describe_absent
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.alerts import (
     Alert,
     is_told_by_alerts,
@@ -140,6 +142,7 @@ def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
             "Runs of this controller that never ended, or whose mail did not reach everybody.",
             _cut([_split_unheard(sentence) for sentence in run.unheard]),
         ),
+        *_make_absence_notes(run.roll or Roll()),
         Note("Failed, too", "", _group(run, failed, _name_kind)),
         Note(
             "Missing archives",
@@ -170,6 +173,16 @@ def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
         Note("Skipped", "", _group(run, run.clients, _explain_skip)),
     )
     return tuple(note for note in notes if note.entries)
+
+
+def _make_absence_notes(roll: Roll) -> tuple[Note, ...]:
+    absent = {why: [one for one in roll.absent if one.why is why] for why in SUMMARIES}
+    named = {why: _cut([(one.client, (describe_absent(one),)) for one in found]) for why, found in absent.items()}
+    unknown = [(server, (why,)) for server, _colon, why in (problem.partition(": ") for problem in roll.problems)]
+    return (
+        *(Note(SUMMARIES[why].capitalize(), "", entries) for why, entries in named.items()),
+        Note("Could not say who is missing", "", _cut(unknown)),
+    )
 
 
 def _split_unheard(sentence: str) -> tuple[str, tuple[str, ...]]:

@@ -14,7 +14,13 @@ from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import take_mapping, take_text, take_word
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import MODULE
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import (
+    take_mapping,
+    take_mappings,
+    take_text,
+    take_word,
+)
 
 _SESSION = "paranoid.backup.session"
 _VERBS = {"backup": Work.BACKUP, "maintain": Work.MAINTAIN}
@@ -28,6 +34,17 @@ def find_work(task: Any) -> Work | None:
         verb = take_mapping(task.args).get("verb")
         return _VERBS.get(verb) if isinstance(verb, str) else None
     return next(filter(None, map(_TASKS.get, names)), None)
+
+
+def is_roll_call(task: Any) -> bool:
+    """Whether a task asks servers for their clients."""
+    return MODULE in (task.action, getattr(task, "resolved_action", None))
+
+
+def read_roll_call(result: Any) -> list[Mapping[str, Any]]:
+    """Return what each server said, from the result of a loop over them, or of one server alone."""
+    raw = take_mapping(result.result)
+    return take_mappings(raw.get("results")) or [{"item": take_text(result.task.delegate_to, 200), **raw}]
 
 
 def find_works(play: Any) -> tuple[Work, ...]:

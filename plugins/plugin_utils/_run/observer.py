@@ -10,7 +10,7 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -27,12 +27,14 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model impo
     Work,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.pruning import prune
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import read_roll
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import take_text
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.unheard import find_unheard, hold, mark_told
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_events import (
     find_work,
     format_host,
     read_result,
+    read_roll_call,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.following import end_following, follow
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.publishing import Published, publish
@@ -56,6 +58,7 @@ class Observer:
             raise CannotBeginError(f"{RUN_ID} in the environment is not a run id: it {form}")
         self._settings = settings
         self._elsewhere: dict[str, str] = {}
+        self._servers: list[Mapping[str, Any]] = []
         try:
             self._unheard = find_unheard(settings.report_dir)
             self._directory = RunDir.create(settings.report_dir, run_id)
@@ -98,6 +101,10 @@ class Observer:
         else:
             self._elsewhere[client.name] = f"{client.name}: {client.session.reason if client.session else client.state}"
 
+    def note_roll_call(self, result: Any) -> None:
+        """Note which clients the servers have; who is absent is found out at the end."""
+        self._servers += read_roll_call(result)
+
     def note_problem(self, line: str) -> None:
         """Note a problem of the run itself."""
         self._recorder.note_problem(line)
@@ -111,7 +118,9 @@ class Observer:
         for name in map(format_host, lost):
             if name in self._elsewhere:
                 self._recorder.note_problem(self._elsewhere[name])
-        published = publish(replace(self._recorder.run, finished=stamp()), self._directory, self._settings)
+        run = self._recorder.run
+        roll = read_roll(self._servers, (client.name for client in run.clients)) if self._servers else None
+        published = publish(replace(run, finished=stamp(), roll=roll), self._directory, self._settings)
         self._note_told(published.run)
         return published
 

@@ -14,6 +14,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize i
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_events import (
     find_work,
     find_works,
+    is_roll_call,
     read_failure,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.early_exit import EarlyExit
@@ -68,7 +69,10 @@ class Reporter:
 
     def note_result(self, state: State, result: Any, ignored: bool = False) -> None:
         """Note how a task ended on a host; a failure before the work is kept until the work is planned."""
-        if find_work(result.task):
+        if is_roll_call(result.task):
+            if self._observer:
+                self._observer.note_roll_call(result)
+        elif find_work(result.task):
             if self._observer:
                 self._observer.note_result(state, result)
         elif state in (State.FAILED, State.UNREACHABLE) and not ignored:

@@ -45,7 +45,7 @@ def test_without_the_callback_no_option_starts_the_work(
     bench: Bench, name: str, task: str, arguments: tuple[str, ...], env: dict[str, str]
 ) -> None:
     """Each of these gets round the first play, which would refuse; the task itself does not let it pass."""
-    bench.use_real_actions()
+    bench.use_real_tasks()
     playbook, where = str(PLAYBOOKS / f"{name}.yml"), ("-e", "backup_client_server=localhost")
     done = bench.run(playbook, *where, *arguments, enabled=False, **env)
     said = " ".join(done.output.split())
@@ -58,7 +58,7 @@ def test_without_the_callback_no_option_starts_the_work(
 
 def test_work_that_the_callback_cannot_see_is_refused(bench: Bench) -> None:
     """A verb that only a variable knows makes no run, so it gets no report either."""
-    bench.use_real_actions()
+    bench.use_real_tasks()
     hidden = PLAYBOOK.replace("verb: backup", "verb: \"{{ 'backup' }}\"")
     done = bench.run(playbook=hidden)
     assert (done.code, done.record) == (2, {}), done.output
@@ -69,7 +69,7 @@ def test_work_that_the_callback_cannot_see_is_refused(bench: Bench) -> None:
 
 
 def test_with_the_callback_the_work_is_let_through(bench: Bench) -> None:
-    bench.use_real_actions()
+    bench.use_real_tasks()
     done = bench.run(f"{PLAYBOOKS}/backup.yml", "-e", "backup_client_server=localhost", "--skip-tags", "always")
     assert {client["session"]["code"] for client in done.record["clients"]} == {"not_provisioned"}, done.output
 
@@ -89,6 +89,26 @@ def test_a_list_is_no_run(bench: Bench, option: str) -> None:
 def test_options_that_leave_nothing_to_do_are_a_failure(bench: Bench, arguments: tuple[str, ...]) -> None:
     done = bench.run("playbook.yml", *arguments)
     assert done.code != 0 and (done.record["status"], done.record["tally"]["not_run"]) == ("FAILURE", 2), done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("site", ()),
+        ("site", ("--limit", "other")),
+        ("wheelhouse", ()),
+        ("info", ()),
+        ("unfreeze", ("--limit", "other")),
+        ("rollback", ("--limit", "other")),
+        ("restore_list", ("--limit", "other")),
+    ],
+)
+def test_a_play_without_hosts_is_an_error(bench: Bench, name: str, arguments: tuple[str, ...]) -> None:
+    """To Ansible it is none; here it means that nothing was done, as with a misspelt group."""
+    bench.use_real_tasks()
+    (bench.root / "hosts.yml").write_text("backup_cleints: {hosts: {web1: }}\nothers: {hosts: {other: }}\n")
+    done = bench.run(f"{PLAYBOOKS}/{name}.yml", "-i", "hosts.yml", *arguments, inventory=False)
+    assert done.code == 2 and "nothing would be done; look at inventory and --limit" in " ".join(done.output.split())
 
 
 def test_every_playbook_of_the_report_begins_with_that_refusal() -> None:

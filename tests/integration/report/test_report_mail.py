@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import ReportedArchive, SessionEntry
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from mail_server import PASSWORD, Mailbox
 from report_bench import Bench, sendmail, smtp
 from report_samples import COMPACT, MAINTAINED, PLAYBOOK
@@ -62,6 +66,43 @@ def test_no_client_matched(bench: Bench, mailbox: Mailbox) -> None:
     assert done.code == 2, done.output
     assert mailbox.mails[0]["Subject"].startswith("[backup] FAILURE: 0 ok, 0 failed, 0 skipped of 0")
     assert "no client matched" in mailbox.text()
+
+
+def test_the_mail_says_who_is_not_there(bench: Bench, mailbox: Mailbox) -> None:
+    """Who left the inventory, who was left out, who moved; and a server that cannot say it."""
+    bench.settings = smtp(mailbox)
+    server = json.loads((ROOT / "tests/fixtures/formats/0.1.0/server/server.json").read_text())
+    client = json.loads((ROOT / "tests/fixtures/formats/0.1.0/server/clients/web1.json").read_text())
+    (bench.root / "clients").mkdir()
+    (bench.root / "server.json").write_text(json.dumps(server | {"state_dir": str(bench.root)}))
+    for name, host in (("web01", "web01"), ("db01", "192.0.2.9"), ("old01", "old01")):
+        (bench.root / f"clients/{name}.json").write_text(json.dumps({**client, "client": name, "host": host}))
+    with Ledger.open(str(bench.root / "ledger.sqlite"), lambda: datetime.now(UTC) - timedelta(days=40)) as ledger:
+        archive = ReportedArchive("a" * 64, "old01-1")
+        ledger.append(SessionEntry("old01", "backup", "1" * 32, "r1", "ok", commits=1, manifests=1, archive=archive))
+    where = ("-e", f"backup_client_server=localhost backup_config_dir={bench.root}")
+    done = bench.run(f"{PLAYBOOKS}/backup.yml", *where, "--limit", "db01")
+    assert (done.code, done.record["status"]) == (0, "SUCCESS"), done.output
+    text = " ".join(mailbox.text().split())
+    assert "1 client backed up. 1 client not in the inventory: old01." in text
+    assert "NOT IN THE INVENTORY old01: last success 40 d 00 h ago, on localhost" in text
+    assert "LEFT OUT OF THIS RUN web01: never backed up" in text
+    assert "db01: the server goes to 192.0.2.9, the inventory says db01: run site.yml for it" in text
+    (bench.root / "server.json").unlink()
+    bench.run(f"{PLAYBOOKS}/backup.yml", *where)
+    assert "COULD NOT SAY WHO IS MISSING localhost: this machine is not a provisioned server" in " ".join(
+        mailbox.text(-1).split()
+    )
+
+
+def test_a_server_that_is_away_costs_no_backup_and_is_named(bench: Bench, closed_port: int) -> None:
+    """The clients of another server are backed up all the same."""
+    bench.hosts["db01"]["backup_client_server"] = "away"
+    away = {"ansible_connection": "ssh", "ansible_host": "localhost", "ansible_port": closed_port}
+    bench.servers = {"localhost": {}, "away": away}
+    done = bench.run(f"{PLAYBOOKS}/backup.yml")
+    assert done.client("web01")["state"] == "ok", done.output
+    assert [line.partition(":")[0] for line in done.record["roll"]["problems"]] == ["localhost", "away"]
 
 
 def test_check_mode_is_recorded_and_not_mailed(bench: Bench, mailbox: Mailbox) -> None:

@@ -157,6 +157,35 @@ def test_a_rollback_to_a_copy_carries_the_nonce_forward(keeper: Keeper, tmp_path
     assert late not in keeper.listed()
 
 
+def test_an_older_copy_of_the_disk_has_one_way_back(keeper: Keeper, tmp_path: Path) -> None:
+    """Unfreezing alone would leave a client whose every backup fails; so it names what comes first."""
+    copy = tmp_path / "copy"
+    shutil.copytree(keeper.repository, copy)
+    early = dict(keeper.contents)
+    at = keeper.transaction(list(early)[-1])
+    late = [keeper.backup(5), keeper.backup(6)]
+    nonce = keeper.nonce()
+    owner, group = keeper.repository.owner(), keeper.repository.group()
+    shutil.rmtree(keeper.repository)
+    shutil.copytree(copy, keeper.repository)
+    shutil.chown(keeper.repository, owner, group)
+    keeper.give_back()
+    assert keeper.world.session("backup").conclusion.code == "alarm"
+    why = {"backup_reason": "disk restored", "backup_by": "alice"}
+    refused = keeper.play("unfreeze", "--limit", CLIENT, **why)
+    said = " ".join(refused.stdout.split())
+    assert refused.returncode == 2 and f"-e backup_rollback_transaction={at}" in said, said
+    done = keeper.play("rollback", "--limit", CLIENT, backup_rollback_transaction=at, **why)
+    assert done.returncode == 0, done.stdout
+    assert [entry.lost for entry in keeper.entries("rollback") if isinstance(entry, RollbackEntry)] == [tuple(late)]
+    assert keeper.nonce() >= nonce, "what was encrypted with the late nonces may still be somewhere"
+    assert keeper.play("unfreeze", "--limit", CLIENT, **why).returncode == 0
+    keeper.contents = early
+    keeper.backup(7)
+    assert_all_restore(keeper)
+    assert keeper.module("audit", full=True)["verdict"] == "clean"
+
+
 def test_what_a_trim_deleted_comes_back_with_a_rollback(keeper: Keeper) -> None:
     dropped = sorted(list(keeper.contents)[:2])
     kept = keeper.transaction(list(keeper.contents)[-1])

@@ -50,3 +50,23 @@ def test_who_holds_the_key_of_a_client(client: str, keyholders: list[dict[str, s
 def test_only_hosts_that_were_named_are_looked_at() -> None:
     """Hosts outside the group may have the variable, too."""
     assert FILTERS["keyholders"](["web1.example.org"], HOSTVARS, "web1") == []
+
+
+SERVED: dict[str, dict[str, Any]] = {
+    "a": {"ansible_host": "192.0.2.1"},
+    "b": {"ansible_host": "192.0.2.2", "ansible_ssh_host": "[2001:db8::2]"},
+    "c": {"ansible_host": "192.0.2.3", "backup_client_host": "c.example.org", "backup_client_name": "see"},
+    "d": {"backup_client_server": "other"},
+}
+
+
+def test_who_is_backed_up_by_whom_and_where() -> None:
+    groups = {"backup_servers": ["vault", "spare"]}
+    assert FILTERS["servers_of_clients"](list(SERVED), SERVED, groups) == ["vault", "spare", "other"]
+    assert FILTERS["clients_of_server"](list(SERVED), SERVED, groups, "vault") == {
+        "a": {"client": "a", "address": "192.0.2.1"},
+        "b": {"client": "b", "address": "2001:db8::2"},
+        "c": {"client": "see", "address": "c.example.org"},
+    }
+    assert list(FILTERS["clients_of_server"](list(SERVED), SERVED, groups, "other")) == ["d"]
+    assert FILTERS["clients_of_server"](list(SERVED), SERVED, groups, "spare") == {}

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is not there: the clients that a server has, compared with the inventory and with one run. No I/O.
+
+What the servers say is taken as hostile as any result. Who is absent, and how old the newest backup is, does not make a
+run a failure: a limit may be meant. It is told in every report, so that a forgotten one does not stay green for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import (
+    take_mapping,
+    take_mappings,
+    take_seconds,
+    take_text,
+    take_time,
+)
+
+MODULE = "paranoid.backup.roll_call"
+
+
+class Absence(StrEnum):
+    """Why a client is absent: no host of the inventory has it, the run left it out, or it is at another address."""
+
+    UNLISTED = "unlisted"
+    LEFT_OUT = "left_out"
+    MOVED = "moved"
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A client that is not there. ``age`` is seconds since its newest good archive, None when there is none.
+
+    ``address`` and ``wanted`` are where the server goes and where the inventory says it is, if it has moved.
+    """
+
+    client: str
+    server: str
+    why: Absence
+    last_success: str = ""
+    age: float | None = None
+    address: str = ""
+    wanted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """What the servers said: who is absent, and a line for each server that could not say it."""
+
+    absent: tuple[Absent, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def read_roll(results: Iterable[Mapping[str, Any]], present: Iterable[str]) -> Roll:
+    """Compare results of `paranoid.backup.roll_call`, one for each server, with the hosts that are in a run."""
+    there = set(present)
+    absent: list[Absent] = []
+    problems: list[str] = []
+    for result in results:
+        server = take_text(result.get("item"), 200)
+        problem = take_text(result.get("problem"), 300)
+        if problem or not isinstance(result.get("clients"), list):
+            problems.append(f"{server}: {problem or 'it gave no answer'}")
+        absent += _compare(server, result, there)
+    return Roll(tuple(sorted(absent, key=_staleness)), tuple(problems))
+
+
+def _compare(server: str, result: Mapping[str, Any], there: set[str]) -> list[Absent]:
+    hosts = {name: take_mapping(host) for name, host in take_mapping(result.get("hosts")).items()}
+    by_client = {take_text(host.get("client"), 200): (name, host) for name, host in hosts.items()}
+    known = {take_text(one.get("client"), 200): one for one in take_mappings(result.get("clients"))}
+    found = []
+    for client, one in known.items():
+        name, host = by_client.get(client, ("", {}))
+        address, wanted = take_text(one.get("host"), 200), take_text(host.get("address"), 200)
+        why = _explain(client in by_client, name in there, not address or address == wanted)
+        if why:
+            last, age = take_time(one.get("last_success")), take_seconds(one.get("age"))
+            found.append(Absent(client, server, why, last, age, address, wanted))
+    new = [client for client, (name, _host) in by_client.items() if client not in known and name not in there]
+    return found + [Absent(client, server, Absence.LEFT_OUT) for client in new]
+
+
+def _explain(is_listed: bool, is_there: bool, is_in_place: bool) -> Absence | None:
+    if not is_listed:
+        return Absence.UNLISTED
+    if not is_there:
+        return Absence.LEFT_OUT
+    return None if is_in_place else Absence.MOVED
+
+
+def _staleness(absent: Absent) -> tuple[int, float, str]:
+    """Sort those without any backup first, then the oldest."""
+    return (0, 0.0, absent.client) if absent.age is None else (1, -absent.age, absent.client)
