@@ -20,7 +20,7 @@ class ActionModule(ActionBase):
         """Return the module's documented result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
-            said = self._execute_module("paranoid.backup.roll_call", task_vars=task_vars)
+            said: dict[str, Any] = self._execute_module("paranoid.backup.roll_call", task_vars=task_vars)
         except AnsibleError as error:
             said = {"failed": True, "msg": str(error)}
         if said.get("failed") or said.get("unreachable"):
