@@ -89,6 +89,7 @@ class Bench:
     settings: dict[str, str] = field(default_factory=dict)
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     servers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    inventory: str = "inventory.json"
 
     @classmethod
     def make(cls, root: Path) -> Bench:
@@ -121,10 +122,8 @@ class Bench:
             (plugins / kind).symlink_to(PLUGINS / kind)
         (plugins.parent / "roles").symlink_to(ROOT / "roles")
 
-    def run(
-        self, *arguments: str, playbook: str = PLAYBOOK, enabled: bool = True, inventory: bool = True, **env: str
-    ) -> Outcome:
-        """Run ansible-playbook to its end, with the callback or without it, with the bench's inventory or another."""
+    def run(self, *arguments: str, playbook: str = PLAYBOOK, enabled: bool = True, **env: str) -> Outcome:
+        """Run ansible-playbook to its end, with the callback or without it."""
         (self.root / "playbook.yml").write_text(playbook)
         local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         hosts = {
@@ -141,7 +140,8 @@ class Bench:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PARANOID_", "ANSIBLE_"))}
         command = [
             Path(sys.executable).parent / "ansible-playbook",
-            *(["-i", "inventory.json"] if inventory else []),
+            "-i",
+            self.inventory,
             *(arguments or ["playbook.yml"]),
         ]
         done = subprocess.run(

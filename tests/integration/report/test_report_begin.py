@@ -106,8 +106,9 @@ def test_options_that_leave_nothing_to_do_are_a_failure(bench: Bench, arguments:
 def test_a_play_without_hosts_is_an_error(bench: Bench, name: str, arguments: tuple[str, ...]) -> None:
     """To Ansible it is none; here it means that nothing was done, as with a misspelt group."""
     bench.use_real_tasks()
+    bench.inventory = "hosts.yml"
     (bench.root / "hosts.yml").write_text("backup_cleints: {hosts: {web1: }}\nothers: {hosts: {other: }}\n")
-    done = bench.run(f"{PLAYBOOKS}/{name}.yml", "-i", "hosts.yml", *arguments, inventory=False)
+    done = bench.run(f"{PLAYBOOKS}/{name}.yml", *arguments)
     assert done.code == 2 and "nothing would be done; look at inventory and --limit" in " ".join(done.output.split())
 
 
