@@ -30,6 +30,7 @@ def ansible_playbook(play: Path) -> subprocess.CompletedProcess[str]:
     """Run a play without this checkout's settings, at home in its folder."""
     collections = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
     argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", play]
+    argv += ["-e", f"ansible_python_interpreter={sys.executable}"]
     environment = {**os.environ, **collections, "HOME": str(play.parent)}
     return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
 
