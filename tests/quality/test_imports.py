@@ -66,6 +66,8 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         "roles/backup_runner/files/lib": ({RUNNER}, set()),
         "roles/backup_client/files": (set(), {"borgmatic"}),
         "roles/backup_server/files/lib": ({GATE}, set()),
+        "roles/backup_borg/files": (set(), set()),
+        "roles/backup_wheelhouse/files": (set(), set()),
     }
 
 

@@ -6,29 +6,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import platform
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
+from standalone import GOOD, archive
 from tool import ROOT
 
 SCRIPT = ROOT / "roles/backup_borg/files/install_binary.py"
 WANTED = ("borgbackup==1.4.5", "borgmatic==2.1.10", "ruamel_yaml_clib==0.2.15")
-GOOD = {"bin/borg": "#!/bin/sh\necho borg 1.4.5\n", "bin/borgmatic": "#!/bin/sh\necho 2.1.10\n", "lib/loader": "new"}
-
-
-def archive(path: Path, files: dict[str, str], mode: int = 0o755) -> Path:
-    with tarfile.open(path, "w:gz") as opened:
-        for name, text in files.items():
-            member = tarfile.TarInfo(name)
-            member.size, member.mode, member.uid, member.gid = len(text.encode()), mode, 12345, 12345
-            opened.addfile(member, io.BytesIO(text.encode()))
-    return path
 
 
 def install(file: Path, target: Path, *wanted: str, sha256: str = "") -> tuple[int, str]:
