@@ -68,8 +68,7 @@ class ClientBorg:
         self.home.mkdir()
         os.chown(self.home, USER, USER)
         self.borg("init", "-e", "none")
-        self.program.write_text(f"#!{sys.executable} -I\nimport sys; sys.argv.insert(1, {str(LIBRARY)!r}); {_START}\n")
-        self.program.chmod(0o755)
+        install_guard(self.program)
 
     def as_user(self, script: str) -> None:
         """Run a shell script in the user's directory as the user."""
@@ -148,6 +147,13 @@ class ClientBorg:
             **coverage_environment(),
             **more,
         }
+
+
+def install_guard(program: Path) -> str:
+    """Install Borg behind its guard, as the role does."""
+    program.write_text(f"#!{sys.executable} -I\nimport sys; sys.argv.insert(1, {str(LIBRARY)!r}); {_START}\n")
+    program.chmod(0o755)
+    return str(program)
 
 
 @contextlib.contextmanager

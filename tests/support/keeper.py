@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import Entry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Outcome
+from client_borg import install_guard
 from launcher import install_launcher
 from measured import coverage_prefix
 from session_world import CLIENT, OK, World, came_to
@@ -93,7 +94,7 @@ class Keeper:
         (own / "client.json").write_text(json.dumps(record))
         config = {
             "repositories": [{"path": REPOSITORY, "label": "server", "encryption": "repokey-blake2"}],
-            "local_path": str(BIN / "borg"),
+            "local_path": install_guard(own / "guarded-borg"),
             "ssh_command": str(own / "relay"),
             "encryption_passcommand": f"cat {own}/passphrase",
             "source_directories": [str(own / "source")],
