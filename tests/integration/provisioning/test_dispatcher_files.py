@@ -24,7 +24,7 @@ def install(path: Path, *options: str) -> str:
     """Run the role's tasks on this machine, in a directory of their own; return Ansible's recap."""
     task = {
         "ansible.builtin.include_role": {"name": "paranoid.backup.backup_client", "tasks_from": "dispatcher_files"},
-        "vars": {"__backup_client_libexec": str(path)},
+        "vars": {"__backup_client_libexec": str(path), "__backup_client_venv": sys.prefix},
     }
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
     play["vars"] = {"ansible_python_interpreter": sys.executable}
@@ -63,6 +63,8 @@ def test_only_whole_versions_lie_there(tmp_path: Path) -> None:
     assert "changed=0" in install(path) and "changed=0" in install(path, "--check")
     done = subprocess.run([path / "dispatch"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.startswith("dispatch: "), done
+    done = subprocess.run([path / "borg", "--version"], capture_output=True, text=True, check=False)
+    assert done.stdout == "borg 1.4.5\n", done
     assert installed(path) == wanted, "it left something behind"
 
 
