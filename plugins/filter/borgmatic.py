@@ -137,6 +137,9 @@ _ALLOWED = frozenset(
     )
 )
 
+# What borgmatic takes for a variable of its environment (borgmatic/config/environment.py), within one text of JSON. A
+# backslash before it says that it is none.
+_VARIABLE = re.compile(r"\$\{[A-Za-z0-9_]+(:?-(?:[^}\"\\]|\\.)+)?\}")
 # An escaped pair that stands for one character, any other escape, and a character that YAML 1.2 does not take as it is.
 _ESCAPES = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|\\.|\x7f", re.IGNORECASE)
 
@@ -167,6 +170,11 @@ def _json_in_yaml(text: str) -> str:
     return _ESCAPES.sub(_readable, text)
 
 
+def _keep_variables(text: str) -> str:
+    """Return JSON text in which borgmatic replaces no ``${NAME}``: a shell or a database gets what was written."""
+    return _VARIABLE.sub(r"\\\\\g<0>", text)
+
+
 def _readable(match: re.Match[str]) -> str:
     if match[1]:
         return bytes.fromhex(match[1] + match[2]).decode("utf-16-be")
@@ -178,4 +186,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Map filter names to functions."""
-        return {"refused_options": _refused_options, "json_in_yaml": _json_in_yaml}
+        return {"refused_options": _refused_options, "json_in_yaml": _json_in_yaml, "keep_variables": _keep_variables}

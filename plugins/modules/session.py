@@ -159,8 +159,8 @@ maintain:
 remarks:
   description: >-
     What Borg and borgmatic warned of, in the client's words, null where it told of nothing. C(count) by kind
-    (V(changed), V(vanished), V(unreadable), V(io_error), V(not_supported), V(excluded_by_tag), V(other)), how many of
-    them are C(accepted), and C(paths), the first of the others.
+    (V(changed), V(vanished), V(unreadable), V(io_error), V(not_supported), V(excluded_by_tag), V(hooks), V(other)), how
+    many of them are C(accepted), and C(paths), the first of the others.
   returned: always
   type: dict
   sample: {"changed": {"count": 1, "accepted": 0, "paths": ["/var/log/syslog"]}}

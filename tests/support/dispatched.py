@@ -27,6 +27,12 @@ START = (
     "import sys, pathlib; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv[1]);"
     "from paranoid_dispatcher.main import main; sys.exit(main(pathlib.Path(sys.argv[2])))"
 )
+# The same, without patience: it waits a second for another session, and gives work a second to end.
+IMPATIENT = START.replace(
+    "from paranoid_dispatcher.main",
+    "from paranoid_dispatcher import host, hooks, process;"
+    "host.LOCK_SECONDS = hooks.END_SECONDS = process.GRACE_SECONDS = 1; from paranoid_dispatcher.main",
+)
 # The same, and at last the most memory that it ever had, in KiB.
 MEASURED = START.replace("sys.exit(main(pathlib.Path(sys.argv[2])))", "main(pathlib.Path(sys.argv[2]));") + (
     "status = pathlib.Path('/proc/self/status').read_text().split();"
@@ -107,6 +113,7 @@ class Client:
     def tunnel(self) -> Iterator[Path]:
         """Serve the repository behind the session's socket as long as it is needed."""
         path = self.path / "remote" / f"{SESSION}.sock"
+        path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
         listener.listen()
@@ -152,7 +159,7 @@ def answers(process: subprocess.Popen[bytes], seconds: float = 30) -> tuple[dict
     with ThreadPoolExecutor() as pool:
         log_read = pool.submit(process.stderr.read) if process.stderr else None
         lines = process.stdout.read().splitlines() if process.stdout else []
-    log = log_read.result().decode() if log_read else ""
+    log = log_read.result().decode("utf-8", "backslashreplace") if log_read else ""
     process.wait()
     timer.cancel()
     stdin(process).close()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,4 +19,5 @@ def install_launcher(directory: Path) -> str:
     path = directory / "borgmatic"
     path.write_text(f"#!{sys.executable} -I\n{SOURCE.read_text()}")
     path.chmod(0o755)
+    shutil.copy(SOURCE.with_name("borgmatic_hooks.py"), directory)
     return str(path)

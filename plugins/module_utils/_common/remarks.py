@@ -21,6 +21,7 @@ UNREADABLE = "unreadable"
 IO_ERROR = "io_error"
 NOT_SUPPORTED = "not_supported"
 EXCLUDED_BY_TAG = "excluded_by_tag"
+HOOKS = "hooks"
 OTHER = "other"
 REMARK_WORDS = {
     CHANGED: "changed while they were read",
@@ -29,6 +30,7 @@ REMARK_WORDS = {
     IO_ERROR: "could not be read for an I/O error",
     NOT_SUPPORTED: "are of a kind that Borg does not save",
     EXCLUDED_BY_TAG: "are left out by a tag",
+    HOOKS: "hooks did not run, or failed, after an earlier session was cut off",
     OTHER: "other warnings",
 }
 # What nobody knows is not green.

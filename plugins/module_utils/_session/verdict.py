@@ -51,6 +51,10 @@ _TOO_LATE = {
     "total_timeout": "{client} was not done after {seconds} s",
     "close_timeout": "{client} was done, but did not end the session within {seconds} s",
 }
+_AT_WORK = (
+    "idle_timeout",
+    "total_timeout",
+)  # the deadlines after which a client says what was at work, a hook or a dump
 _GATE_TROUBLE = {
     "quota": "{client} is at its quota on the server: raise it or run maintain ({detail})",
     "disk_full": "the server's disk is full: free space on it ({detail})",
@@ -108,7 +112,9 @@ def _too_late(host: Performer, seen: Evidence) -> Conclusion | None:
     if not seen.deadline:
         return None
     sentence = _TOO_LATE[seen.deadline].format(client=host.name, seconds=round(seen.seconds))
-    return _failed(seen.deadline, sentence)
+    at_work = seen.result.reason if seen.result and not seen.result.ok else seen.last_words
+    told = at_work if seen.deadline in _AT_WORK else ""
+    return _failed(seen.deadline, f"{sentence} ({told})" if told else sentence)
 
 
 def _protocol_violation(host: Performer, seen: Evidence) -> Conclusion | None:

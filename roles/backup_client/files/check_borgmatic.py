@@ -51,7 +51,7 @@ def complaints(path: str) -> list[str]:
 
     validate.format_json_error = note
     try:
-        validate.parse_configuration(path, validate.schema_filename(), {}, resolve_env=False)
+        validate.parse_configuration(path, validate.schema_filename(), {}, resolve_env=True)
     except (ValueError, TypeError, AttributeError, LookupError) as error:
         found = found or [f"borgmatic cannot read borgmatic.yaml ({type(error).__name__})"]
     return list(dict.fromkeys(found))

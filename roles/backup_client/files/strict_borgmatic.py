@@ -12,6 +12,10 @@
 - After streamed dumps borgmatic takes the newest archive, by the client's clock, for the one it made. Here it is taken
   by its name.
 - borgmatic makes a SQLite database that is not there, and dumps it. Here that is an error.
+- borgmatic fails at a byte that is not UTF-8, and remembers a line without an end. Here any output is read.
+- borgmatic writes a password of MongoDB into a YAML file as it is. Here it is quoted.
+
+Hooks are in borgmatic_hooks.py, beside it.
 """
 
 from __future__ import annotations
@@ -21,7 +25,9 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Optional
 
 import borgmatic.actions.create
@@ -31,9 +37,10 @@ import borgmatic.borg.repo_list
 from borgmatic import execute
 from borgmatic.commands.borgmatic import main
 from borgmatic.config.paths import get_working_directory
-from borgmatic.hooks.data_source import sqlite
+from borgmatic.hooks.data_source import mongodb, sqlite
 
 CHANNEL = "PARANOID_BACKUP_EVIDENCE"
+LINE_MAX = 1024 * 1024  # bytes of a line that commands print; Borg's own are shorter
 SUFFIX = ".checkpoint"  # of an archive whose dumps are not judged yet (borgmatic/actions/create.py)
 _ARCHIVE = ("name", "id", "start", "end", "duration", "stats")
 # Their warnings are about notifications, retries, the words of a hook, and exit codes: none is about what is saved.
@@ -197,18 +204,47 @@ def dump_sqlite(databases: Any, config: Any, *arguments: Any, **options: Any) ->
     return _dump_sqlite(databases, config, *arguments, **options)
 
 
+def read_lines(buffer: Any, process: Any, line_separator: str = "\n") -> Iterator[tuple[str, ...]]:
+    """Yield tuples of lines, as borgmatic's own does; no byte is an error, and no line fills the memory."""
+    data, separator = b"", line_separator.encode()
+    while True:
+        chunk = os.read(buffer.fileno(), 64 * 1024)
+        if not chunk and process.poll() is not None:
+            break
+        if not chunk:  # It closed this pipe and works on: its other pipe must be read meanwhile.
+            time.sleep(0.05)
+        *lines, data = (data + chunk).split(separator)
+        if len(data) > LINE_MAX:
+            lines, data = [*lines, data], b""
+        yield tuple(line.decode("utf-8", "backslashreplace") for line in lines)
+    if data:
+        yield (data.decode("utf-8", "backslashreplace").rstrip(),)
+
+
+def quote_password(make_file: Callable[..., Any]) -> Callable[..., Any]:
+    """Return MAKE_FILE for a password that is put in quotes."""
+    return lambda password, *rest: make_file(json.dumps(password), *rest)
+
+
 def install() -> None:
     """Put all of it before borgmatic's own."""
-    execute.log_outputs = log_outputs
+    execute.log_outputs, execute.read_lines = log_outputs, read_lines
     execute.interpret_exit_code = interpret_exit_code
     execute.parse_log_line = parse_log_line
     borgmatic.borg.create.create_archive = create_archive
     borgmatic.borg.repo_list.get_latest_archive = get_latest_archive
     sqlite.dump_data_sources = dump_sqlite
+    for name in ("make_password_config_file_pipe", "make_password_temporary_config_file"):
+        setattr(mongodb, name, quote_password(getattr(mongodb, name)))
     logging.getLogger("borgmatic").addHandler(Warnings(logging.WARNING))
 
 
 if __name__ == "__main__":
     channel = Channel(os.environ.pop(CHANNEL, ""))
     install()
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    import borgmatic_hooks
+
+    borgmatic_hooks.install()
     sys.exit(main())

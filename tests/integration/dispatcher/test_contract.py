@@ -27,9 +27,11 @@ from hypothesis import strategies as st
 from paranoid_dispatcher import request as request_module
 from paranoid_dispatcher import verbs
 from paranoid_dispatcher.errors import Failed, Refused
+from paranoid_dispatcher.journal import Journal
 from paranoid_dispatcher.main import REASON_MAX, encode, perform
 from paranoid_dispatcher.output import printable
 from paranoid_dispatcher.request import Request, parse_request
+from paranoid_dispatcher.server_link import ServerLink
 from paranoid_dispatcher.toolbox import Toolbox
 from paranoid_dispatcher.verbs import MISSING_MAX, NAME_MAX, UNKNOWN_MAX
 from tool import ROOT
@@ -104,6 +106,8 @@ def test_a_valid_answer_is_what_the_dispatcher_writes(
             base_dir=str(path), remote_dir=str(path), config=str(path / "borgmatic.yaml"), mounts={}
         ),
         request=SimpleNamespace(verb=vector["verb"], session=SESSION),
+        link=ServerLink(60),
+        journal=Journal(path),
         socket=path / "socket",
         borgmatic=borgmatic,
         told={},

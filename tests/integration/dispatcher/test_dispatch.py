@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from paranoid_dispatcher import request as request_module
 from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed, Refused
+from paranoid_dispatcher.hooks import Hooks
 from paranoid_dispatcher.host import host_lock, remove_stale_sockets
 from paranoid_dispatcher.main import write_answer
 from paranoid_dispatcher.output import parse_borgmatic_json
@@ -297,7 +298,7 @@ class Recorded(Toolbox):
         super().__init__(config, Request("maintain", SESSION), cast(ServerLink, None))
         self.ran: list[tuple[list[str], dict[str, str]]] = []
 
-    def _run(self, argv: list[str], environment: dict[str, str]) -> Done:
+    def _run(self, argv: list[str], environment: dict[str, str], hooks: Hooks | None = None) -> Done:
         self.ran.append((argv, environment))
         return Done(0, b"", b"", "")
 
@@ -424,6 +425,6 @@ def test_maintain_deletes_nothing_while_an_archive_is_absent_that_should_stay() 
 
 def test_the_lock_is_no_link_that_somebody_made(tmp_path: Path) -> None:
     (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic links"), host_lock(tmp_path):
+    with pytest.raises(OSError, match="symbolic links"), host_lock(tmp_path, ServerLink(60), "backup"):
         pass
     assert not (tmp_path / "elsewhere").exists()

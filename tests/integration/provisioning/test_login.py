@@ -145,6 +145,8 @@ def test_sshd_says_the_same_again(rendered: Path, client: str) -> None:
         "AllowTcpForwarding": "remote",
         "AllowUsers": "root" if client == "rooted" else "paranoid-backup",
         "AuthenticationMethods": "publickey",
+        "ClientAliveCountMax": "4",
+        "ClientAliveInterval": "10",
         "AuthorizedKeysFile": "/etc/paranoid-backup/authorized_keys/%u",
         "ForceCommand": DISPATCH.removeprefix("sudo -n ") if client == "rooted" else DISPATCH,
         "Match": "all",

@@ -22,6 +22,7 @@ FAULTS = [
     ("hang_after_hello", "idle_timeout", "moved no byte and wrote no log line for 2 s", {"idle_timeout": 2}),
     ("hang_in_transfer", "idle_timeout", "moved no byte and wrote no log line for 2 s", {"idle_timeout": 2}),
     ("chatter_forever", "total_timeout", "was not done after 3 s", {"idle_timeout": 2, "total_timeout": 3}),
+    ("heartbeats_forever", "total_timeout", "was not done after 5 s", {"idle_timeout": 2, "total_timeout": 5}),
     ("hang_after_result", "close_timeout", "did not end the session within 1 s", {"close_timeout": 1}),
     ("closes_its_output", "idle_timeout", "it hangs", {"idle_timeout": 2}),
     ("gigabyte_instead_of_result", "bad_result", "more than 256 KiB", {}),

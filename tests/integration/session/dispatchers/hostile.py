@@ -104,6 +104,14 @@ def chatter_forever() -> None:
         time.sleep(0.2)
 
 
+def heartbeats_forever() -> None:
+    """Keep the idle deadline away as an honest dispatcher does: with empty lines."""
+    hello()
+    while True:
+        print(file=sys.stderr, flush=True)
+        time.sleep(0.2)
+
+
 def gigabyte_instead_of_hello() -> None:
     """Flood before the first line."""
     flood(1, b"x" * 65536)

@@ -13,7 +13,10 @@ import borgmatic.config
 import pytest
 import yaml
 from ansible_collections.paranoid.backup.plugins.filter import borgmatic as filters
+from borgmatic.config.environment import resolve_env_variables
 from borgmatic.config.load import load_configuration
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 REFUSED = filters.FilterModule().filters()["refused_options"]
 JSON_IN_YAML = filters.FilterModule().filters()["json_in_yaml"]
@@ -80,3 +83,27 @@ def test_any_text_is_read_as_it_was_written(tmp_path: Path) -> None:
     (tmp_path / "borgmatic.yaml").write_text(text)
     assert json.loads(text) == value == yaml.safe_load(text)
     assert load_configuration(str(tmp_path / "borgmatic.yaml"), set()) == value
+
+
+VARIABLES = filters.FilterModule().filters()["keep_variables"]
+WRITTEN = [
+    "for d in a b; do echo ${d} $d; done",
+    "${HOME:-a\\${b}}",
+    "pa$$${x}s{w}\\",
+    "\\${quoted}",
+    "${a:-",
+    '"}${b-"c"}',
+    "é${ü}",
+]
+
+
+@given(st.lists(st.text(alphabet='${}ab:-\\"\n', max_size=12)))
+@example(WRITTEN)
+def test_borgmatic_replaces_no_variable(written: list[str]) -> None:
+    loaded = json.loads(VARIABLES(json.dumps({"run": written})))
+    assert resolve_env_variables(loaded) == {"run": written}
+
+
+def test_borgmatic_would_replace_variables() -> None:
+    with pytest.raises(ValueError, match="Cannot find variable d"):
+        resolve_env_variables(json.loads(json.dumps(WRITTEN)))

@@ -40,6 +40,7 @@ class Config:
     tagged_paths: tuple[str, ...] = ()
     accept_unreadable: tuple[str, ...] = ()
     escrow_recipients: tuple[tuple[str, str], ...] = ()  # holder, and what age encrypts for
+    hook_seconds: int = 3600
 
     @classmethod
     def load(cls, path: Path) -> Config:
@@ -52,7 +53,13 @@ class Config:
             lists["escrow_recipients"] = tuple(
                 (str(one["holder"]), str(one["recipient"])) for one in record.get("escrow_recipients", ())
             )
-            return cls(**required, keyholder_dir=str(record.get("keyholder_dir", "")), mounts=mounts, **lists)
+            return cls(
+                **required,
+                keyholder_dir=str(record.get("keyholder_dir", "")),
+                mounts=mounts,
+                hook_seconds=int(record.get("hook_seconds", cls.hook_seconds)),
+                **lists,
+            )
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise Refused(f"{path} cannot be read, run the role backup_client again: {exc!r}") from exc
 

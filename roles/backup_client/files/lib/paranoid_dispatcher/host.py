@@ -7,26 +7,76 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Optional
 
+from paranoid_dispatcher.activity import LOOK_SECONDS
 from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed
+from paranoid_dispatcher.output import printable
+from paranoid_dispatcher.server_link import TICK_SECONDS, ServerLink
+
+# Sshd notices within 50 s that the server is gone (ClientAliveInterval in its drop-in); what runs then has 10 s to end.
+LOCK_SECONDS = 75.0
+
+Note = Callable[[str, float], None]
 
 
 @contextlib.contextmanager
-def host_lock(base_dir: Path) -> Iterator[None]:
-    """Hold this host's lock, so that only one session works at a time; the kernel releases it with the process."""
+def host_lock(base_dir: Path, link: ServerLink, what: str) -> Iterator[Note]:
+    """Hold this host's lock, so that only one session works at a time; the kernel releases it with the process.
+
+    Wait for LOCK_SECONDS for a session that is about to end, and say so; Failed if it has not ended then. What is
+    yielded notes, for who waits, what is going on and how many seconds it may take (0: nobody knows); first, WHAT.
+    """
     descriptor = os.open(base_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    began = datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+    def note(doing: str, seconds: float) -> None:
+        until = time.time() + seconds if seconds else 0
+        content = json.dumps({"what": doing or f"{what} since {began}", "until": until}).encode()
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, os.pwrite(descriptor, content, 0))
+
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise Failed("another session is at work on this host") from exc
-        yield
+        _acquire(descriptor, link)
+        note("", 0)
+        yield note
     finally:
         os.close(descriptor)
+
+
+def _acquire(descriptor: int, link: ServerLink) -> None:
+    began = beaten = time.monotonic()
+    said: Optional[str] = None
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        what, seconds = _holder(descriptor)
+        told = f"another session is at work on this host{what}"
+        until = f"; it ends within {seconds} s" if seconds else ""
+        if link.stop_reason or time.monotonic() - began > LOCK_SECONDS:
+            raise Failed(f"{told}{until}" + (f"; {link.stop_reason}" if link.stop_reason else ""))
+        if what != said or time.monotonic() - beaten >= LOOK_SECONDS:
+            line = f"dispatch: {told}{until}: waiting for it, at most {LOCK_SECONDS:.0f} s\n" if what != said else "\n"
+            said, beaten = what, time.monotonic()
+            with contextlib.suppress(OSError):
+                os.write(2, line.encode("utf-8", "replace"))
+        link.wait(TICK_SECONDS)
+
+
+def _holder(descriptor: int) -> tuple[str, int]:
+    """Return what the lock's holder noted, as the end of a sentence, and how many seconds that may still take."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        noted = json.loads(os.pread(descriptor, 4096, 0))
+        return f" ({printable(noted['what'], 300)})", max(0, round(noted["until"] - time.time()))
+    return "", 0
 
 
 def remove_stale_sockets(directory: Path) -> None:

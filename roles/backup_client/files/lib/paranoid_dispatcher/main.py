@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from paranoid_dispatcher.verbs import VERBS
 CONFIG = Path("/etc/paranoid-backup/client.json")
 REASON_MAX = 500
 _TOLD = ("archive", "info", "maintain", "remarks", "sources")  # null where a verb has nothing to tell
+TELLING = ("backup", "maintain")  # the verbs whose results people read
+LINES_MAX, LINE_MAX = 10, 200  # of one kind of remarks
 
 Record = dict[str, Any]
 
@@ -54,19 +57,41 @@ def main(path: Path = CONFIG) -> int:
 def perform(tools: Toolbox) -> Record:
     """Do the verb's work and return the result; a failure is a result, too."""
     result: Record = {"status": "ok", "reason": "", **dict.fromkeys(_TOLD)}
-    try:
-        with host_lock(Path(tools.config.base_dir)):
-            remove_stale_sockets(Path(tools.config.remote_dir))
-            try:
+    with (
+        reporting_failures(result),
+        host_lock(Path(tools.config.base_dir), tools.link, tools.request.verb) as tools.note,
+    ):
+        remove_stale_sockets(Path(tools.config.remote_dir))
+        try:
+            with reporting_failures(result):
                 result.update(VERBS[tools.request.verb](tools))
-            finally:
-                tools.socket.unlink(missing_ok=True)
+        finally:
+            tools.socket.unlink(missing_ok=True)
+        tell_of_hooks(tools, result)
+    return {"schema": 1, "session": tools.request.session, "verb": tools.request.verb, **result}
+
+
+@contextlib.contextmanager
+def reporting_failures(result: Record) -> Iterator[None]:
+    """Make a failure the result."""
+    try:
+        yield
     except Failed as exc:
         result.update(exc.told, status="failed", reason=printable(str(exc), REASON_MAX))
     except (OSError, KeyError, TypeError, ValueError) as exc:
         reason = f"the dispatcher could not do its work: {exc!r}"
         result.update(status="failed", reason=printable(reason, REASON_MAX))
-    return {"schema": 1, "session": tools.request.session, "verb": tools.request.verb, **result}
+
+
+def tell_of_hooks(tools: Toolbox, result: Record) -> None:
+    """Put into RESULT what no server has heard of hooks; forget it if the server is still there, and shows it."""
+    untold = tools.journal.untold
+    if not untold or tools.request.verb not in TELLING:
+        return
+    told = {"count": len(untold), "accepted": 0, "paths": [printable(line, LINE_MAX) for line in untold[-LINES_MAX:]]}
+    result["remarks"] = {**(result["remarks"] or {}), "hooks": told}
+    if not tools.link.stop_reason:
+        tools.journal.forget()
 
 
 def write_answer(record: Record, descriptor: int = 1) -> None:

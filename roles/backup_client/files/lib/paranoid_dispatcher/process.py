@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from io import FileIO
 from typing import Optional
 
+from paranoid_dispatcher.activity import LOOK_SECONDS, Activity
 from paranoid_dispatcher.errors import Failed
+from paranoid_dispatcher.hooks import CHANNEL, Hooks
 from paranoid_dispatcher.pump import Pump
 from paranoid_dispatcher.server_link import TICK_SECONDS, ServerLink
 
@@ -37,20 +39,27 @@ class Done:
 
 
 def run(
-    argv: list[str], environment: dict[str, str], link: ServerLink, told: Optional[Callable[[bytes], None]] = None
+    argv: list[str],
+    environment: dict[str, str],
+    link: ServerLink,
+    told: Optional[Callable[[bytes], None]] = None,
+    hooks: Optional[Hooks] = None,
 ) -> Done:
-    """Run ARGV in its own process group until it ends; end the whole group when LINK says so.
+    """Run ARGV in its own process group until it ends, with its HOOKS; end the whole group when LINK says so.
 
     TOLD gets what it writes to the descriptor that its environment names in `EVIDENCE`.
     """
     with _pipe() as (reading, writing):
-        channel = {EVIDENCE: str(writing.fileno())} if told else {}
-        process = _start(argv, {**environment, **channel}, [int(number) for number in channel.values()])
+        channels = {EVIDENCE: str(writing.fileno())} if told else {}
+        if hooks:
+            channels[CHANNEL] = str(hooks.theirs.fileno())
+        process = _start(argv, {**environment, **channels}, [int(number) for number in channels.values()])
         writing.close()
         if process.stdout is None or process.stderr is None:
             raise Failed("no pipes for the work's output")
-        pump = Pump(link, process.stdout.fileno(), process.stderr.fileno(), {reading.fileno(): told} if told else {})
-        stopped = _follow(process.pid, pump, link)
+        more = {reading.fileno(): told} if told else {}
+        pump = Pump(link, process.stdout.fileno(), process.stderr.fileno(), more, hooks)
+        stopped = _Work(process.pid, pump, link, hooks).follow()
         pump.drain(GRACE_SECONDS)
         return Done(process.wait(), pump.stdout, pump.log, stopped)
 
@@ -76,21 +85,46 @@ def _start(argv: list[str], environment: dict[str, str], passed: list[int]) -> s
     )
 
 
-def _follow(leader: int, pump: Pump, link: ServerLink) -> str:
-    """Pump until LEADER ends; return why it was stopped. It is not reaped here, so its group keeps its number."""
-    stopped, kill_at = "", 0.0
-    while (status := os.waitid(os.P_PID, leader, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:
-        pump.turn(TICK_SECONDS)
-        if not stopped:
-            stopped, kill_at = link.stop_reason, time.monotonic() + GRACE_SECONDS
-            if stopped:
-                _signal_group(leader, signal.SIGTERM)
-        elif time.monotonic() > kill_at:
-            _signal_group(leader, signal.SIGKILL)
-    if stopped or status.si_status:
-        # Borg outlives a borgmatic that was killed.
-        _signal_group(leader, signal.SIGKILL)
-    return stopped
+class _Work:
+    """A command at work. It is not reaped here, so that its group keeps its number."""
+
+    def __init__(self, leader: int, pump: Pump, link: ServerLink, hooks: Optional[Hooks]) -> None:
+        self._leader, self._pump, self._link, self._hooks = leader, pump, link, hooks
+        self._activity, self._stopped, self._kill_at = Activity(), "", 0.0
+
+    def follow(self) -> str:
+        """Pump until the leader and all hooks that are still owed have ended; return why it was stopped."""
+        while (status := os.waitid(os.P_PID, self._leader, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:
+            self._turn("the session ended" if self._stopped else "")
+            self._end()
+        if self._stopped or status.si_status:
+            # Borg outlives a borgmatic that was killed.
+            _signal_group(self._leader, signal.SIGKILL)
+        if self._hooks:
+            while self._hooks.running or self._hooks.has_more(not (self._stopped or status.si_status)):
+                self._turn("the session ended" if self._stopped else "borgmatic ended")
+        return self._stopped
+
+    def _turn(self, stop: str) -> None:
+        self._pump.turn(TICK_SECONDS)
+        at_work = [self._leader]
+        if self._hooks:
+            self._hooks.look(stop)
+            at_work += [self._hooks.running.pid] if self._hooks.running else []
+        if self._activity.has_moved(at_work) and self._pump.silent_for() >= LOOK_SECONDS:
+            self._pump.beat()
+
+    def _end(self) -> None:
+        """Ask the group to end when it must; kill it when it has had its time, in which no hook is counted."""
+        now = time.monotonic()
+        if not self._stopped:
+            self._stopped, self._kill_at = self._link.stop_reason, now + GRACE_SECONDS
+            if self._stopped:
+                _signal_group(self._leader, signal.SIGTERM)
+        elif self._hooks and self._hooks.running:
+            self._kill_at = now + GRACE_SECONDS
+        elif now > self._kill_at:
+            _signal_group(self._leader, signal.SIGKILL)
 
 
 def _die_with_parent() -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Optional
 
+from paranoid_dispatcher.hooks import Hooks
 from paranoid_dispatcher.server_link import ServerLink
 
 STDOUT_KEPT = 4 * 1024 * 1024
@@ -27,13 +28,23 @@ class Pump:
     What comes on further descriptors goes to those who read these.
     """
 
-    def __init__(self, link: ServerLink, stdout: int, stderr: int, more: Optional[Readers] = None) -> None:
+    def __init__(
+        self,
+        link: ServerLink,
+        stdout: int,
+        stderr: int,
+        more: Optional[Readers] = None,
+        hooks: Optional[Hooks] = None,
+    ) -> None:
+        self._hooks, self._spoke = hooks, time.monotonic()
         self._stdout, self._log = Tail(STDOUT_KEPT), Tail(LOG_KEPT)
         self._link, self._pending = link, bytearray()
         self._readers: Readers = {stdout: self._stdout.add, stderr: self._pass_on, **(more or {})}
         self._stderr = stderr
         for descriptor in self._readers:
             os.set_blocking(descriptor, False)
+        if hooks:
+            hooks.log = self._pass_on
 
     @property
     def stdout(self) -> bytes:
@@ -52,14 +63,29 @@ class Pump:
             # A server that does not read its log slows the work down; it does not fill this host's memory.
             if descriptor != self._stderr or len(self._pending) < LOG_PENDING:
                 poll.register(descriptor, select.POLLIN)
+        of_hooks = self._hooks.descriptors if self._hooks else []
+        for descriptor in of_hooks:
+            poll.register(descriptor, select.POLLIN)
         if self._pending:
             poll.register(2, select.POLLOUT)
         if not self._link.closed:
             poll.register(0, select.POLLIN)
         ready = [descriptor for descriptor, _event in poll.poll(seconds * 1000)]
         for descriptor in ready:
-            self._move(descriptor)
+            if self._hooks and descriptor in of_hooks:
+                self._hooks.read(descriptor)
+            else:
+                self._move(descriptor)
         return any(descriptor != 0 for descriptor in ready)
+
+    def silent_for(self) -> float:
+        """Return the seconds since something was logged."""
+        return time.monotonic() - self._spoke
+
+    def beat(self) -> None:
+        """Send the heartbeat, an empty line, unless there is a log to send."""
+        if not self._pending:
+            self._pending += b"\n"
 
     def drain(self, seconds: float) -> None:
         """Move what is left, for at most SECONDS: a pipe may stay open, or the server may not read."""
@@ -79,6 +105,7 @@ class Pump:
                 del self._readers[descriptor]
 
     def _pass_on(self, data: bytes) -> None:
+        self._spoke = time.monotonic()
         self._log.add(data)
         self._pending += data
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 from types import FrameType
 from typing import Optional
@@ -29,6 +30,13 @@ class ServerLink:
     def read(self) -> None:
         """Read and drop what follows the request: nothing may follow, so only the end matters."""
         self._closed = self._closed or not os.read(0, 4096)
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until the server says something or ends the session."""
+        if self._closed:
+            time.sleep(seconds)
+        elif select.select([0], [], [], seconds)[0]:
+            self.read()
 
     @property
     def closed(self) -> bool:

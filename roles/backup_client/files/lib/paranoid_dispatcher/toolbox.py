@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed
 from paranoid_dispatcher.evidence import Evidence
+from paranoid_dispatcher.hooks import Hooks
+from paranoid_dispatcher.host import Note
+from paranoid_dispatcher.journal import Journal
 from paranoid_dispatcher.nonces import is_new, keep_apart
 from paranoid_dispatcher.output import describe_archive
 from paranoid_dispatcher.process import Done, run
@@ -31,6 +35,12 @@ class Toolbox:
     def __init__(self, config: Config, request: Request, link: ServerLink) -> None:
         self.config, self.request, self.link = config, request, link
         self.evidence = Evidence(config.accept_unreadable if config else ())
+        self.note: Note = lambda doing, seconds: None
+
+    @cached_property
+    def journal(self) -> Journal:
+        """What becomes of after hooks; it is read when this host's lock is held, not before."""
+        return Journal(Path(self.config.base_dir))
 
     @property
     def socket(self) -> Path:
@@ -65,7 +75,7 @@ class Toolbox:
         return self._run([*self._program(arguments[0]), *arguments], {**self.environment, **own})
 
     def borgmatic(self, *arguments: str) -> str:
-        """Run borgmatic and return its standard output; Failed with its reason if it fails or was stopped."""
+        """Run borgmatic with its hooks and return its standard output; Failed if one of them fails or was stopped."""
         self._require_tunnel()
         base = Path(self.config.base_dir)
         if arguments[0] == "create" and is_new(base):
@@ -73,10 +83,16 @@ class Toolbox:
             with contextlib.suppress(OSError):
                 self.borg("--critical", "list", "--last", "1")
         keep_apart(base)
-        done = self._run([self.config.borgmatic, "--config", self.config.config, *arguments], self.environment)
-        if done.returncode:
-            reason = describe_failure(self.evidence.failures, self.evidence.errors)
-            raise Failed(reason or failure_reason(done.log.decode("utf-8", "replace")))
+        hooks = Hooks(self.config.hook_seconds, self.environment, self.journal, self.note)
+        try:
+            done = self._run(
+                [self.config.borgmatic, "--config", self.config.config, *arguments], self.environment, hooks
+            )
+        finally:
+            hooks.close()
+        reason = self._failure(done, hooks)
+        if reason:
+            raise Failed(reason)
         return done.stdout.decode("utf-8", "replace")
 
     @property
@@ -88,10 +104,20 @@ class Toolbox:
             **({"remarks": remarks} if remarks is not None else {}),
         }
 
-    def _run(self, argv: list[str], environment: dict[str, str]) -> Done:
-        done = run(argv, environment, self.link, self.evidence.feed)
+    def _failure(self, done: Done, hooks: Hooks) -> str:
+        """Return why borgmatic or a hook failed, or an empty string; a before hook that failed is all the reason."""
+        if hooks.skipped and not hooks.failures:
+            return hooks.skipped
+        own = ""
+        if done.returncode and not hooks.before_failed:
+            reason = describe_failure(self.evidence.failures, self.evidence.errors)
+            own = reason or failure_reason(done.log.decode("utf-8", "replace"))
+        return "; ".join([*([own] if own else []), *(failure for failure in hooks.failures if failure not in own)])
+
+    def _run(self, argv: list[str], environment: dict[str, str], hooks: Optional[Hooks] = None) -> Done:
+        done = run(argv, environment, self.link, self.evidence.feed, hooks)
         if done.stopped:
-            raise Failed(done.stopped)
+            raise Failed("; ".join([done.stopped, *(hooks.failures if hooks else [])]))
         return done
 
     def _program(self, command: str) -> list[str]:
@@ -132,6 +158,14 @@ def python_of(program: Path) -> str:
     if Path(named).name.startswith("python"):
         return named
     return str(beside) if beside.exists() else ""  # pip starts a Python with a long path by way of a shell
+
+
+def _failure(done: Done, hooks: Hooks) -> str:
+    """Return why borgmatic or a hook failed, or an empty string; a before hook's failure is all the reason there is."""
+    if hooks.skipped and not hooks.failures:
+        return hooks.skipped
+    own = failure_reason(done.log.decode("utf-8", "replace")) if done.returncode and not hooks.before_failed else ""
+    return "; ".join([*([own] if own else []), *(failure for failure in hooks.failures if failure not in own)])
 
 
 def require_success(done: Done) -> Done:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import select
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
@@ -102,8 +101,7 @@ def open_(tools: Toolbox) -> Record:
     marker.write_text(f"{tools.socket}\n", encoding="ascii")
     try:
         while not (why := tools.link.stop_reason):
-            if select.select([0], [], [], TICK_SECONDS)[0]:
-                tools.link.read()
+            tools.link.wait(TICK_SECONDS)
     finally:
         marker.unlink()
     if not tools.link.closed:

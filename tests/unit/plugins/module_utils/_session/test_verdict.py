@@ -88,7 +88,7 @@ def test_fault(code: str, changes: dict[str, Any], words: str) -> None:
     assert code in CODES
 
 
-@pytest.mark.parametrize("kind", ["changed", "vanished", "excluded_by_tag"])
+@pytest.mark.parametrize("kind", ["changed", "vanished", "excluded_by_tag", "hooks"])
 def test_what_changed_or_vanished_is_told_and_not_red(kind: str) -> None:
     remarks = {kind: {"count": 2, "accepted": 0, "paths": ["/a"]}}
     assert decide(VERBS["backup"], CLIENT, replace(GOOD, result=replace(OK, remarks=remarks))).status == "ok"
