@@ -71,7 +71,9 @@ attributes:
     description: Reports what would change.
   diff_mode:
     support: full
-    description: Shows the text that changes, but for what is O(files[].secret).
+    description: >-
+      Shows the text that changes, but for what is O(files[].secret); of a file of more than 40 lines that was not there
+      before, the number of its lines.
   idempotent:
     support: full
     description: What is already as desired is not touched.
@@ -102,7 +104,12 @@ import re
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.paranoid.backup.plugins.module_utils._provision.file_tree import Desired, TreeError, ensure
+from ansible_collections.paranoid.backup.plugins.module_utils._provision.file_tree import (
+    Desired,
+    TreeError,
+    ensure,
+    list_diffs,
+)
 
 SUBOPTIONS = {
     "path": {"type": "path", "required": True},
@@ -155,7 +162,7 @@ def main() -> None:
         changes = ensure(tree, module.check_mode, refusal)
     except TreeError as error:
         module.fail_json(msg=str(error), invocation={})
-    shown = {"diff": [diff for change in changes for diff in change.diffs()]} if module._diff else {}
+    shown = {"diff": list_diffs(changes)} if module._diff else {}
     module.exit_json(changed=bool(changes), paths=[change.path for change in changes], invocation={}, **shown)
 
 

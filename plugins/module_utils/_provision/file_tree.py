@@ -17,6 +17,7 @@ from typing import Any, Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write
 
+SHOWN_LINES = 40
 Validator = Callable[[str], Optional[str]]
 
 
@@ -62,17 +63,33 @@ class Change:
     after: Actual
     secret: bool = False
 
-    def diffs(self) -> list[dict[str, Any]]:
-        """Return Ansible's form of a diff: the attributes first, then the content."""
-        found: list[dict[str, Any]] = []
-        before, after = _attributes(self.path, self.before), _attributes(self.path, self.after)
-        if before != after:
-            found.append({"before": before, "after": after})
-        if self.before.content != self.after.content:
-            texts = _without_secrets(self) if self.secret else (_text(self.before), _text(self.after))
-            headers = {"before_header": self.path, "after_header": self.path}
-            found.append({**headers, "before": texts[0], "after": texts[1]})
-        return found
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything differs."""
+        return self.before != self.after
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a whole file comes that nobody would read in a diff: a program, not a configuration."""
+        return self.before.state != "file" and self.after.content.count(b"\n") > SHOWN_LINES
+
+
+def list_diffs(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """Return Ansible's form of a diff: one with a line for each path whose attributes change, then the contents.
+
+    A long file that was not there before is told by its number of lines.
+    """
+    lines = [(_attributes(one, one.before), _attributes(one, one.after)) for one in changes]
+    differ = [pair for pair in lines if pair[0] != pair[1]]
+    found: list[dict[str, Any]] = []
+    if differ:
+        texts = ["".join(f"{line}\n" for line in side) for side in zip(*differ)]
+        found.append({"before_header": "paths", "after_header": "paths", "before": texts[0], "after": texts[1]})
+    for one in changes:
+        if one.before.content != one.after.content and not one.is_long:
+            before, after = _without_secrets(one) if one.secret else (_text(one.before), _text(one.after))
+            found.append({"before_header": one.path, "after_header": one.path, "before": before, "after": after})
+    return found
 
 
 def _text(actual: Actual) -> str:
@@ -98,11 +115,12 @@ def _json_object(content: bytes) -> dict[str, Any]:
     return loaded if isinstance(loaded, dict) else {}
 
 
-def _attributes(path: str, actual: Actual) -> dict[str, str]:
+def _attributes(change: Change, actual: Actual) -> str:
     if actual.state == "absent":
-        return {"path": path, "state": "absent"}
-    mode = f"{actual.mode:04o}"
-    return {"path": path, "state": actual.state, "owner": actual.owner, "group": actual.group, "mode": mode}
+        return f"{change.path}: absent"
+    count = actual.content.count(b"\n")
+    lines = f", {count} lines" if change.is_long else ""
+    return f"{change.path}: {actual.state} {actual.owner}:{actual.group} {actual.mode:04o}{lines}"
 
 
 def ensure(tree: Sequence[Desired], check: bool, refusal: Validator) -> list[Change]:
@@ -112,13 +130,13 @@ def ensure(tree: Sequence[Desired], check: bool, refusal: Validator) -> list[Cha
     root's: whoever can write to them could redirect this elsewhere.
     """
     changes = [_changed(desired, check, refusal) for desired in _with_surplus(tree)]
-    return [change for change in changes if change.diffs()]
+    return [change for change in changes if change.is_needed]
 
 
 def _changed(desired: Desired, check: bool, refusal: Validator) -> Change:
     try:
         change = Change(desired.path, look(desired), _goal(desired), desired.secret)
-        if change.diffs() and not check:
+        if change.is_needed and not check:
             _make(desired, change.before, refusal)
     except OSError as error:
         raise TreeError(f"{desired.path} cannot become what is wanted ({desired.state}): {error.strerror}") from error

@@ -19,6 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._provision.file_tr
     Desired,
     TreeError,
     ensure,
+    list_diffs,
 )
 
 USER, GROUP = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
@@ -77,13 +78,26 @@ def test_the_diff_shows_what_differs_and_nothing_else(tmp_path: Path) -> None:
     path.write_text("old\n")
     path.chmod(0o644)
     named = {"before_header": str(path), "after_header": str(path)}
-    (other_text,) = ensure([file(path)], True, agree)
-    assert other_text.diffs() == [{**named, "before": "old\n", "after": "new\n"}]
-    (other_mode,) = ensure([file(path, "old\n", 0o600)], True, agree)
-    about = {"path": str(path), "state": "file", "owner": USER, "group": GROUP}
-    assert other_mode.diffs() == [{"before": {**about, "mode": "0644"}, "after": {**about, "mode": "0600"}}]
-    (gone,) = ensure([Desired(str(path), "absent")], True, agree)
-    assert gone.diffs()[0]["after"] == {"path": str(path), "state": "absent"}
+    assert list_diffs(ensure([file(path)], True, agree)) == [{**named, "before": "old\n", "after": "new\n"}]
+    (other_mode,) = list_diffs(ensure([file(path, "old\n", 0o600)], True, agree))
+    about = f"{path}: file {USER}:{GROUP}"
+    assert (other_mode["before"], other_mode["after"]) == (f"{about} 0644\n", f"{about} 0600\n")
+    (gone,) = list_diffs(ensure([Desired(str(path), "absent")], True, agree))
+    assert (gone["before"], gone["after"]) == (f"{about} 0644\n", f"{path}: absent\n")
+
+
+def test_the_diff_of_a_program_is_a_line_for_each_file(tmp_path: Path) -> None:
+    short, long = "line\n" * 40, "line\n" * 41
+    tree = [directory(tmp_path / "lib", 0o755), file(tmp_path / "lib/one", long), file(tmp_path / "lib/two", short)]
+    paths, content = list_diffs(ensure(tree, True, agree))
+    assert paths["before"].splitlines() == [f"{one.path}: absent" for one in tree]
+    assert paths["after"].splitlines()[1:] == [
+        f"{tmp_path}/lib/one: file {USER}:{GROUP} 0644, 41 lines", f"{tmp_path}/lib/two: file {USER}:{GROUP} 0644",
+    ]  # fmt: skip
+    assert (content["before"], content["after"]) == ("", short)
+    change(*tree)
+    (changed,) = list_diffs(ensure([file(tmp_path / "lib/one", long + "more\n")], True, agree))
+    assert (changed["before"], changed["after"]) == (long, long + "more\n"), "what replaces another is shown"
 
 
 def test_a_link_is_replaced_where_a_file_is_wanted_and_followed_where_a_directory_is(tmp_path: Path) -> None:
@@ -186,7 +200,7 @@ def test_a_diff_shows_no_secret_neither_new_nor_old(
     path = tmp_path / "secret"
     path.write_text(before)
     path.chmod(0o644)
-    (diff,) = change(replace(file(path, after), secret=True))[0].diffs()
+    (diff,) = list_diffs(change(replace(file(path, after), secret=True)))
     assert (diff["before"], diff["after"]) == shown and "hush" not in str(diff)
     assert path.read_text() == after
 
@@ -195,7 +209,5 @@ def test_attributes_of_a_secret_file_are_shown(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("hush")
     path.chmod(0o644)
-    attributes, content = change(replace(file(path, "hush, too", 0o600), secret=True))[0].diffs()
-    assert (attributes["before"]["mode"], attributes["after"]["mode"]) == ("0644", "0600") and "hush" not in str(
-        content
-    )
+    attributes, content = list_diffs(change(replace(file(path, "hush, too", 0o600), secret=True)))
+    assert (attributes["before"][-5:], attributes["after"][-5:]) == ("0644\n", "0600\n") and "hush" not in str(content)
