@@ -63,3 +63,10 @@ def test_the_yaml_parser_is_the_same_wherever_wheels_are_named() -> None:
     parser = load(ROOT / "roles/backup_client/vars/main.yml")["__backup_client_yaml_parser"]
     built = load(ROOT / "roles/backup_wheelhouse/vars/main.yml")["__backup_wheelhouse_requirements"]
     assert parser in built and parser in (ROOT / "tests/tools/wheels.txt").read_text().splitlines()
+
+
+def test_the_server_takes_every_setting_that_a_client_sends() -> None:
+    """Else site.yml fails at the first client."""
+    sent = load(ROOT / "roles/backup_client/vars/main.yml")["__backup_client_settings"]
+    spec = load(ROOT / "roles/backup_server/meta/argument_specs.yml")["argument_specs"]["client"]["options"]
+    assert set(sent) <= set(spec["backup_server_client_settings"]["options"])
