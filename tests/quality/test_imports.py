@@ -64,7 +64,7 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         GATE: ({GATE}, {"borg", "msgpack"}),
         RUNNER: ({RUNNER}, {"segno", "shamir_mnemonic"}),
         "roles/backup_runner/files/lib": ({RUNNER}, set()),
-        "roles/backup_client/files": (set(), {"borgmatic", "borgmatic_hooks"}),
+        "roles/backup_client/files": ({DISPATCHER}, {"borgmatic", "borgmatic_hooks"}),
         "roles/backup_server/files/lib": ({GATE}, set()),
         "roles/backup_borg/files": (set(), set()),
         "roles/backup_wheelhouse/files": (set(), set()),

@@ -54,12 +54,18 @@ HOST = {
     "backup_client_borgmatic_extra": {"working_directory": "/", "compression": "zlib,1"},
 }
 
+OWN = ["pp:/var/lib/paranoid-backup", "pp:/run/paranoid-backup"]
 NO_DATABASES: dict[str, Any] = {f"backup_client_{kind}": [] for kind in DATABASES}
 HOSTS: dict[str, dict[str, Any]] = {
     "web1": {},
     "db1": {},
-    "plain1": NO_DATABASES,
-    "zfs1": {**NO_DATABASES, "backup_client_borgmatic_extra": {"zfs": None}},
+    "plain1": {**NO_DATABASES, "backup_client_excludes": []},
+    "zfs1": {
+        **NO_DATABASES,
+        "backup_client_excludes": [],
+        "backup_client_sources": ["/"],
+        "backup_client_borgmatic_extra": {"zfs": None},
+    },
 }
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can install files of root")
@@ -99,7 +105,7 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, 
 def test_lists_of_group_and_host_add_up(configured: dict[str, dict[str, Any]]) -> None:
     web1, db1 = configured["web1"], configured["db1"]
     assert web1["source_directories"] == ["/etc", "/home", "/var/www", "/srv"]
-    assert web1["exclude_patterns"] == ["/home/*/.cache", "/var/www/cache"]
+    assert web1["exclude_patterns"] == ["/home/*/.cache", "/var/www/cache", *OWN]
     assert web1["exclude_if_present"] == [".nobackup", ".scratch"]
     assert db1["source_directories"] == ["/etc", "/home"] and db1["exclude_if_present"] == [".nobackup"]
 
@@ -121,6 +127,13 @@ def test_the_rest_is_passed_through_and_extra_comes_last(configured: dict[str, d
     assert (db1["compression"], web1["compression"], web1["working_directory"]) == ("lz4", "zlib,1", "/")
     assert db1["checks"] == GROUP["backup_client_checks"] and db1["exclude_caches"] is True
     assert db1["skip_actions"] == ["prune", "compact"] and "working_directory" not in db1
+
+
+def test_what_the_role_itself_keeps_is_left_out_whatever_the_lists_say(configured: dict[str, dict[str, Any]]) -> None:
+    """Borg's cache, what it remembers, and its pipes are all below the first."""
+    assert configured["db1"]["exclude_patterns"] == ["/home/*/.cache", *OWN]
+    assert configured["plain1"]["exclude_patterns"] == OWN
+    assert configured["zfs1"]["exclude_patterns"] == [*OWN, "pp:/dev", "pp:/proc", "pp:/run", "pp:/sys"]
 
 
 SKIP = "unsafe_skip_path_validation_before_create"

@@ -189,4 +189,5 @@ def _some_names(path: str) -> list[str]:
 
 
 def _quoted(text: object) -> str:
-    return repr(text) if not isinstance(text, str) or not text.isprintable() or text != text.strip() else text
+    plain = isinstance(text, str) and text and text.isprintable() and text == text.strip()
+    return str(text) if plain else repr(text)
