@@ -5,6 +5,7 @@
 
 They are a mapping of kinds to ``{"count": n, "accepted": n, "paths": [...]}``: how many there were, how many of
 them are of paths that the operator accepts, and the first paths that he does not. A kind without any is left out.
+Of directories that a tag left out, the paths are those that were not told before.
 """
 
 from __future__ import annotations

@@ -8,12 +8,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from paranoid_dispatcher.borg_log import classify, escape
 from paranoid_dispatcher.evidence import LINE_MAX, PATHS_MAX, Evidence
+from paranoid_dispatcher.tagged import KEPT_MAX, load_tagged, save_tagged
 
 NAMES = {
     errno.EACCES: "BackupPermissionError",
@@ -186,3 +188,30 @@ def test_a_second_attempt_begins_anew() -> None:
 def test_a_path_is_one_line_of_its_own_characters() -> None:
     assert escape("/a\nb\udcff\u202eü", 200) == "/a\\nb\\udcff\\u202eü"
     assert len(escape("\n" * 500, 200)) == 200
+
+
+def test_what_a_tag_leaves_out_is_named_while_it_is_new(tmp_path: Path) -> None:
+    counted = []
+    for paths in (["/a"], ["/a", "/b: left out, because of x"], ["/b: left out, because of x", "/a"], ["/a"]):
+        evidence = Evidence()
+        evidence.told_before = load_tagged(tmp_path)
+        lines = [logged(f"{path}: left out, because of .nobackup", "ExcludedByTag") for path in paths]
+        events = [{"event": "begin"}, *({"event": "borg", "line": line} for line in lines)]
+        evidence.feed("".join(f"{json.dumps(event)}\n" for event in events).encode())
+        save_tagged(tmp_path, evidence.tagged)
+        counted.append((evidence.remarks or {})["excluded_by_tag"])
+    assert [one["count"] for one in counted] == [1, 2, 2, 1]
+    assert [one["paths"] for one in counted] == [["/a"], ["/b: left out, because of x"], [], []]
+
+
+@pytest.mark.parametrize("content", ["", "7", '{"a": 1', "\xff"])
+def test_a_note_that_cannot_be_read_tells_everything(tmp_path: Path, content: str) -> None:
+    (tmp_path / "tagged.json").write_text(content, encoding="latin-1")
+    assert load_tagged(tmp_path) == frozenset()
+
+
+def test_the_note_is_bounded_and_takes_any_name(tmp_path: Path) -> None:
+    save_tagged(tmp_path / "gone", ["/a"])
+    assert load_tagged(tmp_path / "gone") == frozenset()
+    save_tagged(tmp_path, [f"/{number}\udcff\n" for number in range(KEPT_MAX + 5)])
+    assert len(load_tagged(tmp_path)) == KEPT_MAX and "/0\udcff\n" in load_tagged(tmp_path)

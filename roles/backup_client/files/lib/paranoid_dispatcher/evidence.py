@@ -14,7 +14,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from paranoid_dispatcher.borg_log import OTHER, UNREAD, classify, escape
+from paranoid_dispatcher.borg_log import EXCLUDED_BY_TAG, OTHER, UNREAD, classify, escape
+from paranoid_dispatcher.tagged import KEPT_MAX
 
 LINE_MAX = 256 * 1024  # a path of 4,095 bytes stands there twice, each byte escaped twice
 PATHS_MAX = 10  # of each kind
@@ -26,7 +27,10 @@ Record = dict[str, Any]
 
 
 class Evidence:
-    """Counts as it comes, however much that is; keeps the first paths of each kind that nobody accepts."""
+    """Counts as it comes, however much that is; keeps the first paths of each kind that nobody accepts.
+
+    Of directories that a tag left out it keeps those that are not in ``told_before``.
+    """
 
     def __init__(self, accepted: Sequence[str] = ()) -> None:
         self._accepted = _compile(accepted)
@@ -35,6 +39,8 @@ class Evidence:
         self._of_borg: dict[str, Record] = {}
         self._of_borgmatic: dict[str, Record] = {}
         self._code = 0
+        self.told_before: frozenset[str] = frozenset()
+        self.tagged: set[str] = set()
         self.archive: Optional[Record] = None
         self.errors: list[str] = []
         self.failures: list[Record] = []
@@ -78,6 +84,7 @@ class Evidence:
             return
         if kind == "begin":  # Once more, if borgmatic tries again.
             self._seen, self._code, self._of_borg, self.errors, self.failures = True, 0, {}, [], []
+            self.tagged = set()
         elif kind == "borg":
             found = classify(str(event["line"]))
             if found:
@@ -98,7 +105,12 @@ class Evidence:
         found["count"] += 1
         if kind in UNREAD and path and self._accepted is not None and self._accepted.match(path):
             found["accepted"] += 1
-        elif path and len(found["paths"]) < PATHS_MAX:
+            return
+        if kind == EXCLUDED_BY_TAG:
+            if len(self.tagged) < KEPT_MAX:
+                self.tagged.add(path)
+            path = "" if path in self.told_before else path
+        if path and len(found["paths"]) < PATHS_MAX:
             found["paths"].append(escape(path, PATH_LENGTH))
 
 

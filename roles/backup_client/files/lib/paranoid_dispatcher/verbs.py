@@ -16,6 +16,7 @@ from paranoid_dispatcher.output import describe_archive, parse_borgmatic_json, p
 from paranoid_dispatcher.reasons import describe_soft_failure
 from paranoid_dispatcher.server_link import TICK_SECONDS
 from paranoid_dispatcher.sources import Plan, plan_sources
+from paranoid_dispatcher.tagged import load_tagged, save_tagged
 from paranoid_dispatcher.toolbox import Toolbox, require_success
 
 UNKNOWN_MAX = 100  # archives that the server does not know
@@ -43,10 +44,13 @@ def backup(tools: Toolbox) -> Record:
         raise Failed(before.problems[0], _sources(before))
     # borgmatic's own list, unless Borg needs another order or must not see one of them.
     roots = [] if list(before.roots) == configured else ["--source-directories", json.dumps(before.roots)]
+    base = Path(tools.config.base_dir)
+    tools.evidence.told_before = load_tagged(base)
     try:
         archive = _make_archive(tools, *roots)
     except Failed as exc:
         raise Failed(str(exc), {**_sources(before), **tools.told}) from exc
+    save_tagged(base, tools.evidence.tagged)
     return {**tools.told, "archive": archive, **_sources(before, _plan(tools)[1])}
 
 
