@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from paranoid_dispatcher import request as request_module
 from paranoid_dispatcher import verbs
 from paranoid_dispatcher.errors import Failed, Refused
+from paranoid_dispatcher.evidence import Evidence
 from paranoid_dispatcher.journal import Journal
 from paranoid_dispatcher.main import REASON_MAX, encode, perform
 from paranoid_dispatcher.output import printable
@@ -110,6 +111,7 @@ def test_a_valid_answer_is_what_the_dispatcher_writes(
         journal=Journal(path),
         socket=path / "socket",
         borgmatic=borgmatic,
+        evidence=Evidence(),
         told={},
     )
     (path / "borgmatic.yaml").write_text("{}")

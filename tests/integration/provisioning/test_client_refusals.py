@@ -27,7 +27,10 @@ def play(
             {"backup_servers": servers, "backup_clients": {"hosts": clients, "vars": {"ansible_connection": "local"}}}
         )
     )
-    role = {"ansible.builtin.import_role": {"name": "paranoid.backup.backup_client", "tasks_from": step}}
+    role: dict[str, Any] = {
+        "ansible.builtin.import_role": {"name": "paranoid.backup.backup_client", "tasks_from": step},
+        "vars": more.pop("inside", {}),
+    }
     tasks = [role, *more.pop("tasks", [])]
     content = [{"hosts": "backup_clients", "gather_facts": False, "tasks": tasks, "vars": more}]
     (path / "play.yml").write_text(json.dumps(content))
@@ -97,6 +100,40 @@ def test_a_variable_of_somebody_else_can_be_allowed(tmp_path: Path) -> None:
     own = {"backup_client_ip": "192.0.2.7", "backup_client_allowed_variables": ["backup_client_ip"]}
     code, said = play(tmp_path, "validate", {"web1": own | {"backup_client_server_public_key": "x"}})
     assert code == 0, said
+
+
+def test_tags_are_names_and_tagged_paths_are_paths(tmp_path: Path) -> None:
+    """All clients at once: each has one that is wrong, the last none."""
+    wrong: list[dict[str, Any]] = [
+        {"backup_client_exclude_if_present": ["sub/.nobackup"]},
+        {"backup_client_exclude_if_present_web": [".."]},
+        {"backup_client_tagged_paths": ["home"]},
+        {"backup_client_tagged_paths": ["/home/../srv"]},
+        {"backup_client_tagged_paths_web": ["/home/."]},
+    ]
+    good = {
+        "backup_client_tagged_paths": ["/", "/home/", "/srv/.git/..data"],
+        "backup_client_exclude_if_present": [".a"],
+    }
+    clients = {f"web{number}": variables for number, variables in enumerate([*wrong, good])}
+    code, said = play(tmp_path, "lists", clients)
+    assert code == 2 and said.count("failed=1") == len(wrong) and said.count("failed=0") == 1, said
+    assert "backup_client_exclude_if_present has names without a slash" in said
+
+
+def test_a_borg_that_cannot_be_guarded_is_told_and_makes_no_dumps(tmp_path: Path) -> None:
+    for name, code in (("guarded", 0), ("bare", 3)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "borg").write_text(f"#!/bin/sh\n[ $1 = --guarded ] && exit {code}\n")
+        (tmp_path / name / "borg").chmod(0o755)
+    dumps = {"backup_client_sqlite_databases": [{"name": "it", "path": "/srv/it.db"}]}
+    clients = {"guarded": dumps, "bare": dumps, "missing": dumps, "tags": {"place": "bare"}}
+    place = {"__backup_client_libexec": f"{tmp_path}/{{{{ place | default(inventory_hostname) }}}}"}
+    code, said = play(tmp_path, "guard", clients, inside=place, ansible_python_interpreter=sys.executable)
+    assert code == 2 and said.count("failed=1") == 2 and said.count("failed=0") == 2, said
+    assert "Borg of bare is no Python program, so beside a dump it would read pipes of any user" in said
+    assert "Borg of tags is no Python program: tags" in said
+    assert "Borg of guarded is" not in said and "Borg of missing is" not in said
 
 
 @pytest.mark.parametrize("entry", [{"name": "shop", "password": 471147}, "postgresql://shop:471147@localhost"])
