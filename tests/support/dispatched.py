@@ -136,6 +136,12 @@ class Client:
         subprocess.run(argv, stdin=ends, stdout=ends, env=environment, check=False)
 
 
+@pytest.fixture
+def client(tmp_path_factory: pytest.TempPathFactory) -> Client:
+    """A client in a folder with a short name: the path of a socket has at most 107 characters (unix(7))."""
+    return Client(tmp_path_factory.mktemp("c"))
+
+
 GATE = """
 import sys
 from borg.remote import RepositoryServer

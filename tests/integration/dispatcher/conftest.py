@@ -5,11 +5,4 @@
 
 from __future__ import annotations
 
-import pytest
-from dispatched import Client
-
-
-@pytest.fixture
-def client(tmp_path_factory: pytest.TempPathFactory) -> Client:
-    """A client in a folder with a short name: the path of a socket has at most 107 characters (unix(7))."""
-    return Client(tmp_path_factory.mktemp("c"))
+from dispatched import client  # noqa: F401

@@ -20,6 +20,7 @@ PACKAGES = ("pytest==8.4.2", "hypothesis==6.141.1", "PyYAML==6.0.3", "borgmatic=
 TESTS = {
     "tests/integration/dispatcher/test_dispatch.py": "",
     "tests/integration/dispatcher/test_dispatch_process.py": "bad_request or clean_environment or on_a_signal or open_",
+    "tests/integration/dispatcher/test_hook_parts.py": "",
     "tests/integration/provisioning/test_strict_borgmatic.py": "",
     "tests/unit/plugins/module_utils/_provision/test_file_tree.py": "",
     "tests/unit/plugins/modules/test_file_tree.py": "",
@@ -70,7 +71,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 @needs_python
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: Path(file).stem)
 def test_the_clients_parts_pass_their_tests(python: str, environment: dict[str, str], file: str) -> None:
-    alone = ["-c", "/dev/null", "--rootdir", str(ROOT), "--noconftest", "--import-mode=importlib"]
+    alone = ["-c", "/dev/null", "--rootdir", str(ROOT), "--noconftest", "--import-mode=importlib", "-p", "dispatched"]
     argv = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *alone, "-k", TESTS[file], str(ROOT / file)]
     done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and " passed" in done.stdout and "skipped" not in done.stdout, done.stdout + done.stderr

@@ -37,7 +37,7 @@ REQUEST_MAX = 4 * 1024 * 1024
 STAGES = ("action", "repository", "configuration", "error", "everything")
 # The outer shell waits for the inner one: a hook that kills its parent's group kills nothing but itself, and one that
 # ignores the signal that it sends to its own group lives on. What the outer one has to say of signals nobody wants.
-_OUTER = 'trap : HUP INT QUIT TERM USR1 USR2; exec 3>&2 2>/dev/null; /bin/sh -c "$1" 2>&3 3>&-; exit $?'
+_OUTER = 'trap : HUP INT QUIT TERM USR1 USR2; exec 3>&2 2>/dev/null; (exec /bin/sh -c "$1" 2>&3 3>&-); exit $?'
 _SHELL = ["/bin/sh", "-c", _OUTER, "hook"]
 
 

@@ -1,0 +1,177 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What hooks are made of: their output, the channel to borgmatic, the journal, and whether something is at work."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paranoid_dispatcher import activity
+from paranoid_dispatcher.activity import Activity
+from paranoid_dispatcher.hook_output import LOGGED_MAX, HookOutput
+from paranoid_dispatcher.hooks import Hook, Hooks
+from paranoid_dispatcher.journal import KEPT_MAX, Journal
+
+
+def test_output_is_marked_line_by_line_and_its_end_is_quoted() -> None:
+    logged: list[bytes] = []
+    output = HookOutput(logged.append)
+    for data in (b"summary:\nal", b"l is lost\n\n", b"gr\xfcn\nlast"):
+        output.add(data)
+    output.close()
+    assert logged == [b"hook: summary:\n", b"hook: all is lost\n", b"hook: gr\xfcn\n", b"hook: last\n"]
+    assert output.quoted == r": all is lost; gr\xfcn; last"
+
+
+@pytest.mark.parametrize("chunk", [b"x" * 65536, b"y\n" * 32768])
+def test_output_without_end_fills_neither_log_nor_memory(chunk: bytes) -> None:
+    logged: list[bytes] = []
+    output = HookOutput(logged.append)
+    for _ in range(100):
+        output.add(chunk)
+    output.close()
+    assert sum(map(len, logged)) < LOGGED_MAX + 100 and logged[-1].endswith(b"more bytes of its output are left out\n")
+    assert len(output.quoted) <= 202
+
+
+class Asking:
+    """Hooks, as borgmatic asks for them."""
+
+    def __init__(self, path: Path, seconds: int = 60) -> None:
+        self.notes: list[str] = []
+        self.logged: list[bytes] = []
+        self.hooks = Hooks(
+            seconds, {"PATH": os.environ["PATH"]}, Journal(path), lambda doing, _s: self.notes.append(doing)
+        )
+        self.hooks.log = self.logged.append
+
+    def turn(self, stop: str = "") -> None:
+        for descriptor in select.select(self.hooks.descriptors, [], [], 0.05)[0]:
+            self.hooks.read(descriptor)
+        self.hooks.look(stop)
+
+    def ask(self, stop: str = "", **request: Any) -> tuple[int, str]:
+        self.hooks.theirs.sendall(json.dumps(request).encode() + b"\n")
+        while not select.select([self.hooks.theirs], [], [], 0)[0]:
+            self.turn(stop)
+        answer = json.loads(self.hooks.theirs.recv(65536))
+        return answer["code"], answer["reason"]
+
+    def finish(self, ended_well: bool) -> None:
+        while self.hooks.running or self.hooks.has_more(ended_well):
+            self.turn("borgmatic ended")
+
+
+def hook(command: str, kind: str = "action", before: bool = False) -> dict[str, Any]:
+    name = f"{'before' if before else 'after'} {kind}"
+    return {"kind": kind, "before": before, "name": name, "command": command, "umask": 0o27, "directory": "/"}
+
+
+def test_what_is_owed_is_run_from_the_inside_out_unless_borgmatic_has_run_it(tmp_path: Path) -> None:
+    asking, note = Asking(tmp_path), f"echo {{}} >>{tmp_path}/ran"
+    for kind in ("everything", "error", "configuration", "repository"):
+        assert asking.ask(kind=kind, owed=[hook(note.format(kind), kind)]) == (0, "")
+    assert asking.ask(kind="action", owed=[hook(note.format(number)) for number in (1, 2)]) == (0, "")
+    assert asking.ask(run=hook(note.format(1))) == (0, "")
+    assert asking.ask(kind="repository", owed=[]) == (0, "")
+    assert "after error" not in (tmp_path / "hooks.json").read_text(), "a failure is not told as a hook that is missing"
+    asking.finish(ended_well=False)
+    assert (tmp_path / "ran").read_text().split() == ["1", "2", "configuration", "error", "everything"]
+    assert (tmp_path / "ran").stat().st_mode & 0o777 == 0o640, "each hook has the umask that it was given"
+    assert json.loads((tmp_path / "hooks.json").read_text())["owed"] == [] and asking.hooks.failures == []
+
+
+def test_error_hooks_are_not_owed_when_all_went_well(tmp_path: Path) -> None:
+    asking = Asking(tmp_path)
+    asking.ask(kind="error", owed=[hook(f"touch {tmp_path}/error", "error")])
+    asking.finish(ended_well=True)
+    assert not (tmp_path / "error").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "how"),
+    [
+        ("echo no; exit 3", 3, "failed with exit code 3: no"),
+        ("kill -KILL $$", 137, "was killed by SIGKILL"),
+        ("exit 75", 75, "ended with 75, a soft failure: nothing to do now"),
+        ("trap '' TERM; kill -TERM 0; exit 0", 0, ""),
+        ("sleep 60 & exit 0", 0, ""),
+        ("exec >&- 2>&-; exit 0", 0, ""),
+        ("test -t 0 || cat || exit 9", 0, ""),
+    ],
+)
+def test_only_its_exit_code_decides(tmp_path: Path, command: str, code: int, how: str) -> None:
+    asking, began = Asking(tmp_path), time.monotonic()
+    assert asking.ask(run=hook(command, before=True)) == (
+        code,
+        f'the before action hook "{command}" {how}' if how else "",
+    )
+    assert asking.hooks.failures == ([] if code in (0, 75) else [f'the before action hook "{command}" {how}'])
+    assert bool(asking.hooks.skipped) == (code == 75) and asking.hooks.before_failed == (code not in (0, 75))
+    assert time.monotonic() - began < 30 and asking.notes[0].startswith("its before action hook")
+
+
+def test_a_session_that_ends_ends_a_before_hook_and_no_after_hook(tmp_path: Path) -> None:
+    asking = Asking(tmp_path)
+    code, reason = asking.ask("the session ended", run=hook("sleep 60", before=True))
+    assert code and reason == 'the before action hook "sleep 60" was ended, for the session ended'
+    assert asking.ask("the session ended", run=hook("sleep 1")) == (0, "")
+
+
+def test_a_hook_has_its_own_time(tmp_path: Path) -> None:
+    code, reason = Asking(tmp_path, 1).ask(run=hook("echo so far; exec sleep 60"))
+    limit = "did not end within 1 s (backup_client_hook_seconds): so far"
+    assert code and reason == f'the after action hook "echo so far; exec sleep 60" was ended, for it {limit}'
+
+
+def test_the_journal_keeps_what_nobody_heard(tmp_path: Path) -> None:
+    first = Journal(tmp_path)
+    first.write([], [])
+    assert first.untold == [] and not (tmp_path / "hooks.json").exists(), "without hooks nothing is written"
+    first.write(['after action hook "start x"'], ["the other one failed"])
+    second = Journal(tmp_path)
+    assert (
+        second.untold[0] == "the other one failed"
+        and 'hook "start x" did not run: the session of 20' in second.untold[1]
+    )
+    second.write([], [f"failure {number}" for number in range(KEPT_MAX)])
+    assert Journal(tmp_path).untold[-1] == f"failure {KEPT_MAX - 1}" and len(Journal(tmp_path).untold) == KEPT_MAX
+    Journal(tmp_path).forget()
+    assert Journal(tmp_path).untold == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"owed": 1, "untold": []}', "\xff"])
+def test_a_broken_journal_stops_nothing(tmp_path: Path, content: str) -> None:
+    (tmp_path / "hooks.json").write_text(content, encoding="latin-1")
+    assert Journal(tmp_path).untold == []
+
+
+def test_hook_names_are_one_line() -> None:
+    assert str(Hook("action", True, "before action", "a\nb\x1b" + "c" * 200)) == f'before action hook "a b?{"c" * 116}"'
+
+
+MOVING = ("while :; do :; done", "sh -c 'while :; do :; done' & wait", "cat /dev/zero >/dev/null")
+STILL = ("sleep 60", "kill -STOP $$")
+
+
+@pytest.mark.parametrize("work", [*MOVING, *STILL])
+def test_who_uses_cpu_or_moves_bytes_is_at_work(monkeypatch: pytest.MonkeyPatch, work: str) -> None:
+    moves = work in MOVING
+    monkeypatch.setattr(activity, "LOOK_SECONDS", 0.2)
+    process = subprocess.Popen(["sh", "-c", work], start_new_session=True)
+    looking, seen, until = Activity(), [], time.monotonic() + (20 if moves else 2)
+    while True not in seen[2:] and time.monotonic() < until:
+        time.sleep(0.25)
+        seen.append(looking.has_moved([process.pid]))
+    os.killpg(process.pid, 9)
+    process.wait()
+    assert (True in seen[2:]) == moves, seen
+    assert not looking.has_moved([process.pid])
