@@ -167,7 +167,8 @@ def test_who_uses_cpu_or_moves_bytes_is_at_work(monkeypatch: pytest.MonkeyPatch,
     moves = work in MOVING
     monkeypatch.setattr(activity, "LOOK_SECONDS", 0.2)
     process = subprocess.Popen(["sh", "-c", work], start_new_session=True)
-    looking, seen, until = Activity(), [], time.monotonic() + (20 if moves else 2)
+    looking, until = Activity(), time.monotonic() + (20 if moves else 2)
+    seen: list[bool] = []
     while True not in seen[2:] and time.monotonic() < until:
         time.sleep(0.25)
         seen.append(looking.has_moved([process.pid]))

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 from tool import ROOT
 
 SOURCE = ROOT / "roles/backup_client/files/strict_borgmatic.py"
@@ -151,3 +152,23 @@ def test_borgmatic_has_what_is_replaced(launcher: ModuleType) -> None:
     create = inspect.getsource(launcher.borgmatic.actions.create)
     for called in ("borgmatic.borg.create.create_archive(", "borgmatic.borg.repo_list.get_latest_archive("):
         assert called in create
+
+
+def test_any_output_is_read(launcher: ModuleType) -> None:
+    """A byte that is not UTF-8, a line without an end, and a pipe that is closed before its process ends."""
+    script = "printf 'gr\\374n\\nto be '; sleep 0.2; echo continued; printf end; exec >&-; sleep 0.2"
+    process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
+    assert [line for lines in launcher.read_lines(process.stdout, process) for line in lines] == [
+        "gr\\xfcn",
+        "to be continued",
+        "end",
+    ]
+    process = subprocess.Popen(["sh", "-c", "head -c 3000000 /dev/zero"], stdout=subprocess.PIPE)
+    lines = [line for lines in launcher.read_lines(process.stdout, process) for line in lines]
+    assert sum(map(len, lines)) == 3_000_000 and max(map(len, lines)) < 1_200_000
+
+
+@pytest.mark.parametrize("password", ["p' \"{w}", "a: b # c", "pa${x}ss\\", "{credential"])
+def test_mongodb_reads_the_password_that_was_written(launcher: ModuleType, password: str) -> None:
+    quoted = launcher.quote_password(lambda value, *rest: (f"password: {value}", rest))(password, "more")
+    assert (yaml.safe_load(quoted[0]), quoted[1]) == ({"password": password}, ("more",))

@@ -28,6 +28,7 @@ def test_good() -> None:
     assert decide(VERBS["backup"], CLIENT, GOOD).status == "ok"
 
 
+IDLE: dict[str, Any] = {"deadline": "idle_timeout", "seconds": 7}
 ROWS: list[tuple[str, dict[str, Any], str]] = [
     ("quota", {"gate": GateSummary(trouble="quota", detail="1 of 1")}, "at its quota"),
     ("disk_full", {"gate": GateSummary(trouble="disk_full")}, "disk is full"),
@@ -38,6 +39,8 @@ ROWS: list[tuple[str, dict[str, Any], str]] = [
         (f"{name}_timeout", {"deadline": f"{name}_timeout", "seconds": 7}, "7 s")
         for name in ("connect", "idle", "total", "close")
     ],
+    ("idle_timeout", {**IDLE, "last_words": "hook: before: sleep 60"}, "it hangs (hook: before: sleep 60)"),
+    ("idle_timeout", {**IDLE, "result": replace(OK, ok=False, reason="a hook"), "last_words": "x"}, "hangs (a hook)"),
     ("bad_result", {"protocol": "rubbish"}, "no usable result: rubbish"),
     ("no_dispatcher", {"protocol": "rubbish", "hello": False}, "not as the dispatcher: rubbish"),
     ("no_dispatcher", {"hello": False, "ssh_code": 127, "last_words": "not found"}, "(not found)"),

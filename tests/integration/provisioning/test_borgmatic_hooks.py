@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""borgmatic's hooks in the dispatcher's hands: what a command becomes, and the environment that it is checked in."""
+
+from __future__ import annotations
+
+import shlex
+from types import SimpleNamespace
+from typing import Any, cast
+
+import borgmatic_hooks
+import pytest
+import yaml
+from paranoid_dispatcher.config import Config
+from paranoid_dispatcher.server_link import ServerLink
+from paranoid_dispatcher.toolbox import Toolbox
+from tool import ROOT
+
+CONTEXT = {"repository": "ssh://x/", "error": "it's out", "output": None, "log_file": ""}
+
+
+@pytest.mark.parametrize(
+    ("written", "run"),
+    [
+        ("logger {error}", "logger 'it'\"'\"'s out'"),
+        ("echo {repository} {log_file}", "echo ssh://x/ ''"),
+        ("echo ${error} ${repository}", "echo ${error} ${repository}"),
+        ("awk '{print $1}' {word} {now} {output}", "awk '{print $1}' {word} {now} {output}"),
+        (r"grep 'a\{3\}' \{error\}", r"grep 'a\{3\}' {error}"),
+    ],
+)
+def test_only_borgmatics_own_words_are_put_in(written: str, run: str) -> None:
+    assert borgmatic_hooks.interpolate(written, CONTEXT) == run
+
+
+def test_a_plan_has_one_record_for_each_command() -> None:
+    hooks: list[dict[str, Any]] = [{"before": "action", "when": ["create", "prune"], "run": ["a", "b"]}]
+    hooks += [{"after": "everything", "run": ["c {error}"]}, {"after": "error"}]
+    names = ["before create/prune action", "before create/prune action", "after everything"]
+    planned = borgmatic_hooks.plan(hooks, "0077", None, CONTEXT)
+    assert [(one["name"], one["before"], one["umask"], one["directory"]) for one in planned] == [
+        (name, name.startswith("before"), 0o77, "/") for name in names
+    ]
+    assert [one["command"] for one in planned] == ["a", "b", "c 'it'\"'\"'s out'"]
+
+
+def test_the_configuration_is_checked_in_the_dispatchers_environment() -> None:
+    variables = yaml.safe_load((ROOT / "roles/backup_client/vars/main.yml").read_text())
+    written = str(variables["__backup_client_environment"])
+    places = {"base_dir": "/base", "runtime_dir": "/base/runtime", "borg": "/venv/bin/borg", "remote_dir": "/run"}
+    lists: dict[str, Any] = {"accept_unreadable": (), "tagged_paths": ()}
+    for name, place in {"venv": "/venv", "base_dir": "/base"}.items():
+        written = written.replace(f"{{{{ __backup_client_{name} }}}}", place)
+    config, request = cast(Config, SimpleNamespace(**places, **lists)), SimpleNamespace(session="0" * 32)
+    environment = Toolbox(config, cast(Any, request), cast(ServerLink, None)).environment
+    known = {name: value for name, value in environment.items() if not name.startswith("PARANOID_BACKUP_")}
+    assert dict(word.split("=", 1) for word in shlex.split(written)) == known
