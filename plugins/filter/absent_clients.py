@@ -9,14 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import read_roll
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.absence import SUMMARIES, describe_absent
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.absence import describe_roll
 
 
 def _absent_clients(results: Sequence[Mapping[str, Any]], present: Sequence[str]) -> list[str]:
     """Return a sentence for each client of the servers in RESULTS that is not one of the hosts PRESENT."""
-    roll = read_roll(results, present)
-    named = [f"{one.client} is {SUMMARIES[one.why]}: {describe_absent(one)}" for one in roll.absent]
-    return [*named, *(f"{problem}: it cannot say who is missing" for problem in roll.problems)]
+    return describe_roll(read_roll(results, present))
 
 
 class FilterModule:

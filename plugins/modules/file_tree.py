@@ -72,8 +72,8 @@ attributes:
   diff_mode:
     support: full
     description: >-
-      Shows the text that changes, but for what is O(files[].secret); of a file of more than 40 lines that was not there
-      before, the number of its lines.
+      Shows the text that changes, but for what is O(files[].secret); of new files of more than 10 lines their
+      number, and of those in a directory with O(files[].only) nothing but how many they are.
   idempotent:
     support: full
     description: What is already as desired is not touched.

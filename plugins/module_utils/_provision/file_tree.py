@@ -11,13 +11,14 @@ import os
 import pwd
 import shutil
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write
 
-SHOWN_LINES = 40
+SHOWN_LINES = 10
 Validator = Callable[[str], Optional[str]]
 
 
@@ -56,12 +57,13 @@ class Actual:
 
 @dataclass(frozen=True)
 class Change:
-    """A path that is not, or was not, as desired."""
+    """A path that is not, or was not, as desired; ``program`` is a file in a directory that holds nothing else."""
 
     path: str
     before: Actual
     after: Actual
     secret: bool = False
+    program: bool = False
 
     @property
     def is_needed(self) -> bool:
@@ -69,27 +71,49 @@ class Change:
         return self.before != self.after
 
     @property
-    def is_long(self) -> bool:
-        """Whether a whole file comes that nobody would read in a diff: a program, not a configuration."""
-        return self.before.state != "file" and self.after.content.count(b"\n") > SHOWN_LINES
+    def is_brief(self) -> bool:
+        """Whether a whole new file comes that nobody would read in a diff: one of a program, or a long one."""
+        is_new = self.before.state != "file" and self.after.state == "file"
+        return is_new and (self.program or self.after.content.count(b"\n") > SHOWN_LINES)
 
 
 def list_diffs(changes: Sequence[Change]) -> list[dict[str, Any]]:
     """Return Ansible's form of a diff: one with a line for each path whose attributes change, then the contents.
 
-    A long file that was not there before is told by its number of lines.
+    Of new files only short ones are shown; those of a program are one line for each directory.
     """
-    lines = [(_attributes(one, one.before), _attributes(one, one.after)) for one in changes]
-    differ = [pair for pair in lines if pair[0] != pair[1]]
+    before = [_attributes(one, one.before) for one in changes if _has_other_attributes(one)]
+    after = [_attributes(one, one.after) for one in changes if _has_other_attributes(one)]
     found: list[dict[str, Any]] = []
-    if differ:
-        texts = ["".join(f"{line}\n" for line in side) for side in zip(*differ)]
+    if before or after:
+        texts = ["".join(f"{line}: {what}\n" for line, what in _count(side)) for side in (before, after)]
         found.append({"before_header": "paths", "after_header": "paths", "before": texts[0], "after": texts[1]})
     for one in changes:
-        if one.before.content != one.after.content and not one.is_long:
-            before, after = _without_secrets(one) if one.secret else (_text(one.before), _text(one.after))
-            found.append({"before_header": one.path, "after_header": one.path, "before": before, "after": after})
+        if one.before.content != one.after.content and not one.is_brief:
+            text = _without_secrets(one) if one.secret else (_text(one.before), _text(one.after))
+            found.append({"before_header": one.path, "after_header": one.path, "before": text[0], "after": text[1]})
     return found
+
+
+def _has_other_attributes(change: Change) -> bool:
+    return replace(change.before, content=b"") != replace(change.after, content=b"")
+
+
+def _attributes(change: Change, actual: Actual) -> tuple[str, str]:
+    """Return where something is, a program's file by its directory, and what it is."""
+    if actual.state == "absent":
+        return (change.path, "") if not change.program else (os.path.dirname(change.path) + "/", "")
+    kind = f"{actual.state} {actual.owner}:{actual.group} {actual.mode:04o}"
+    if change.program and actual.state == "file":
+        return os.path.dirname(change.path) + "/", kind
+    lines = actual.content.count(b"\n")
+    return change.path, f"{kind}, {lines} lines" if change.is_brief else kind
+
+
+def _count(entries: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Leave out what is absent, and count what is told by the same words."""
+    counted = Counter(entry for entry in entries if entry[1])
+    return [(where, f"{number} × {what}" if number > 1 else what) for (where, what), number in counted.items()]
 
 
 def _text(actual: Actual) -> str:
@@ -115,21 +139,15 @@ def _json_object(content: bytes) -> dict[str, Any]:
     return loaded if isinstance(loaded, dict) else {}
 
 
-def _attributes(change: Change, actual: Actual) -> str:
-    if actual.state == "absent":
-        return f"{change.path}: absent"
-    count = actual.content.count(b"\n")
-    lines = f", {count} lines" if change.is_long else ""
-    return f"{change.path}: {actual.state} {actual.owner}:{actual.group} {actual.mode:04o}{lines}"
-
-
 def ensure(tree: Sequence[Desired], check: bool, refusal: Validator) -> list[Change]:
     """Make everything as desired, in the given order, and return what was not; with ``check`` change nothing.
 
     ``refusal`` runs the command that checks a file and returns its complaint. The directories around the tree must be
     root's: whoever can write to them could redirect this elsewhere.
     """
+    programs = {desired.path for desired in tree if desired.only}
     changes = [_changed(desired, check, refusal) for desired in _with_surplus(tree)]
+    changes = [replace(one, program=os.path.dirname(one.path) in programs) for one in changes]
     return [change for change in changes if change.is_needed]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import Absence, Absent
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import Absence, Absent, Roll
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import (
     format_duration,
     format_number,
@@ -31,6 +31,12 @@ def describe_absent(absent: Absent) -> str:
     moved = f"the server goes to {absent.address}, the inventory says {absent.wanted}: run site.yml for it; "
     where = f", on {absent.server}" if absent.why is Absence.UNLISTED else ""
     return f"{moved if absent.why is Absence.MOVED else ''}{describe_age(absent)}{where}"
+
+
+def describe_roll(roll: Roll) -> list[str]:
+    """Return a line for each absent client, and for each server that cannot say who is missing."""
+    named = [f"{one.client} is {SUMMARIES[one.why]}: {describe_absent(one)}" for one in roll.absent]
+    return [*named, *(f"nobody knows who is missing on {problem}" for problem in roll.problems)]
 
 
 def summarize(absent: Sequence[Absent]) -> list[str]:

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import read_roll
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import take_text
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.absence import describe_roll
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_events import (
     find_work,
     find_works,
     is_roll_call,
     read_failure,
+    read_roll_call,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.early_exit import EarlyExit
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.observer import RUN_ID, CannotBeginError, Observer
@@ -70,8 +73,7 @@ class Reporter:
     def note_result(self, state: State, result: Any, ignored: bool = False) -> None:
         """Note how a task ended on a host; a failure before the work is kept until the work is planned."""
         if is_roll_call(result.task):
-            if self._observer:
-                self._observer.note_roll_call(result)
+            self._note_roll_call(result)
         elif find_work(result.task):
             if self._observer:
                 self._observer.note_result(state, result)
@@ -116,10 +118,22 @@ class Reporter:
             raise SystemExit(EXIT_NOT_REPORTED) from None
 
     def _plan(self, work: Work) -> None:
-        """Plan all hosts of the play, also those of later batches and those that have already failed."""
+        """Plan a work for all hosts of the play."""
         observer = self._observer or self._observe()
-        names = self._play.get_variable_manager().get_vars(play=self._play)["ansible_play_hosts_all"]
-        observer.plan(names, work, self._failed)
+        observer.plan(self._list_hosts(), work, self._failed)
+
+    def _note_roll_call(self, result: Any) -> None:
+        """Keep for the report who is missing; provisioning has none, so it is said at once."""
+        if self._observer:
+            self._observer.note_roll_call(result)
+            return
+        for line in describe_roll(read_roll(read_roll_call(result), self._list_hosts())):
+            self._print(line)
+
+    def _list_hosts(self) -> list[str]:
+        """Return the hosts of the play, also those of later batches and those that have already failed."""
+        names: list[str] = self._play.get_variable_manager().get_vars(play=self._play)["ansible_play_hosts_all"]
+        return names
 
     def _end_early(self, why: str) -> None:
         """Report a run that Ansible does not finish; the exit code is Ansible's own, and is not 0."""

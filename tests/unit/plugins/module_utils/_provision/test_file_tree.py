@@ -83,17 +83,22 @@ def test_the_diff_shows_what_differs_and_nothing_else(tmp_path: Path) -> None:
     about = f"{path}: file {USER}:{GROUP}"
     assert (other_mode["before"], other_mode["after"]) == (f"{about} 0644\n", f"{about} 0600\n")
     (gone,) = list_diffs(ensure([Desired(str(path), "absent")], True, agree))
-    assert (gone["before"], gone["after"]) == (f"{about} 0644\n", f"{path}: absent\n")
+    assert (gone["before"], gone["after"]) == (f"{about} 0644\n", "")
 
 
-def test_the_diff_of_a_program_is_a_line_for_each_file(tmp_path: Path) -> None:
-    short, long = "line\n" * 40, "line\n" * 41
-    tree = [directory(tmp_path / "lib", 0o755), file(tmp_path / "lib/one", long), file(tmp_path / "lib/two", short)]
-    paths, content = list_diffs(ensure(tree, True, agree))
-    assert paths["before"].splitlines() == [f"{one.path}: absent" for one in tree]
-    assert paths["after"].splitlines()[1:] == [
-        f"{tmp_path}/lib/one: file {USER}:{GROUP} 0644, 41 lines", f"{tmp_path}/lib/two: file {USER}:{GROUP} 0644",
+def test_the_diff_of_a_program_is_a_line_for_each_directory(tmp_path: Path) -> None:
+    short, long = "line\n" * 10, "line\n" * 11
+    tree = [
+        replace(directory(tmp_path / "lib", 0o755), only=True),
+        file(tmp_path / "lib/one", long), file(tmp_path / "lib/two", short),
+        file(tmp_path / "long", long), file(tmp_path / "short", short),
     ]  # fmt: skip
+    paths, content = list_diffs(ensure(tree, True, agree))
+    who = f"{USER}:{GROUP}"
+    assert (paths["before"], paths["after"].splitlines()) == ("", [
+        f"{tmp_path}/lib: directory {who} 0755", f"{tmp_path}/lib/: 2 × file {who} 0644",
+        f"{tmp_path}/long: file {who} 0644, 11 lines", f"{tmp_path}/short: file {who} 0644",
+    ])  # fmt: skip
     assert (content["before"], content["after"]) == ("", short)
     change(*tree)
     (changed,) = list_diffs(ensure([file(tmp_path / "lib/one", long + "more\n")], True, agree))

@@ -103,6 +103,19 @@ def ended(reporter: Reporter, *lost: str) -> int:
     return reporter.exit_code
 
 
+ROLL = SimpleNamespace(action="paranoid.backup.roll_call", args={}, delegate_to="vault", get_name=lambda: "Ask")
+
+
+def test_provisioning_says_at_once_who_is_missing(settings: Settings, screen: Screen) -> None:
+    """It has no report, and what Ansible displays is a matter of taste."""
+    reporter = begun(settings, screen, OTHER)
+    hosts = {"web01": {"client": "web01", "address": "web01"}}
+    clients = [{"client": name, "host": name, "last_success": None, "age": 3600} for name in ("old", "web01")]
+    reporter.note_result(State.OK, result(ROLL, clients=clients, hosts=hosts, problem=""))
+    assert screen.lines == [("old is not in the inventory: last success 1 h 00 min ago, on vault", False)]
+    assert ended(reporter) == 0
+
+
 def test_a_good_run_exits_with_0(settings: Settings, screen: Screen, tmp_path: Path) -> None:
     reporter = begun(settings, screen, OTHER, BACKUP)
     reporter.note_result(State.OK, result(BACKUP, status="ok"))
