@@ -11,12 +11,11 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call 
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import (
     format_duration,
     format_number,
-    join_names,
 )
 
 SUMMARIES = {
     Absence.UNLISTED: "not in the inventory",
-    Absence.MOVED: "at another address than the inventory says",
+    Absence.MOVED: "at another address",
     Absence.LEFT_OUT: "left out of this run",
 }
 
@@ -39,11 +38,11 @@ def describe_roll(roll: Roll) -> list[str]:
     return [*named, *(f"nobody knows who is missing on {problem}" for problem in roll.problems)]
 
 
-def summarize(absent: Sequence[Absent]) -> list[str]:
-    """Return a sentence for each kind: ``2 clients left out of this run: a and b.``"""
-    found = {why: [one.client for one in absent if one.why is why] for why in SUMMARIES}
-    return [
-        f"{format_number(len(names))} client{'s' if len(names) > 1 else ''} {SUMMARIES[why]}: {join_names(names)}."
-        for why, names in found.items()
-        if names
-    ]
+def summarize(absent: Sequence[Absent]) -> str:
+    """Return one sentence: ``1 client is not in the inventory, 2 are left out of this run.``; empty for nobody."""
+    counted = [(sum(one.why is why for one in absent), what) for why, what in SUMMARIES.items()]
+    parts = [f"{format_number(count)} {'is' if count == 1 else 'are'} {what}" for count, what in counted if count]
+    if not parts:
+        return ""
+    number, _space, rest = parts[0].partition(" ")
+    return ", ".join([f"{number} client{'' if number == '1' else 's'} {rest}", *parts[1:]]) + "."

@@ -42,12 +42,12 @@ def format_headline(run: Run) -> str:
     if tally.total and not failed and not tally.not_run:
         sentences += [_describe_success(work, run) for work in run.works]
     sentences += _describe_archives(run)
-    sentences += summarize(run.roll.absent) if run.roll else []
+    sentences.append(summarize(run.roll.absent) if run.roll else "")
     if run.unheard:
-        sentences.append(f"{_format_count(len(run.unheard), 'earlier run')} of which nobody has heard.")
+        sentences.append(f"Nobody has heard of {_format_count(len(run.unheard), 'earlier run')}.")
     if run.problems:
         sentences.append("The run itself had a problem.")
-    return " ".join(sentences)
+    return " ".join(filter(None, sentences))
 
 
 def format_clients(count: int) -> str:

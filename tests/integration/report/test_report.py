@@ -227,7 +227,7 @@ def test_the_next_mail_tells_of_a_run_that_never_ended(bench: Bench) -> None:
         "it never ended: ansible-playbook was killed, or the machine went down; 1 of 1 clients had no result"
     )
     mail = (bench.root / "mail").read_text()
-    assert "1 earlier run of which nobody has heard." in mail and name in mail
+    assert "Nobody has heard of 1 earlier run." in mail and name in mail
     closed = json.loads((killed.directory / "record.json").read_text())
     assert (closed["status"], closed["finished"] >= closed["started"]) == ("FAILURE", True)
     assert bench.run().record["unheard"] == [], "it is told once"
