@@ -151,7 +151,8 @@ maintain:
   description: >-
     What V(maintain) did. C(named) and C(deleted) are ids of archives, C(kept) is how many are left; C(missing) are
     those that the repository should hold and does not, C(unknown) those that it holds and the server never saw
-    arrive, at most 100; C(check) is V(ok), V(failed) or V(skipped); C(waiting) says why nothing was named; C(plan)
+    arrive, at most 100; C(found) those of them that came with a backup that failed, and that the ledger knows from now
+    on; C(check) is V(ok), V(failed) or V(skipped); C(waiting) says why nothing was named; C(plan)
     gives what goes and, with its reasons, what stays.
   returned: always
   type: dict
@@ -250,6 +251,11 @@ stored:
   returned: always
   type: dict
   sample: {"objects": 369, "bytes": 21990232}
+came:
+  description: Id of the archive whose object the audit saw come in this session, empty for none.
+  returned: always
+  type: str
+  sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 ledger:
   description: The server, and the head of its ledger after the session, null when it took no entry or is not whole.
   returned: always

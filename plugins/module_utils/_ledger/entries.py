@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm
@@ -43,9 +44,10 @@ class SessionEntry:
     """One session as it ended; the fields are those of its result in docs/architecture.md.
 
     The gate counted ``commits`` and ``manifests``; ``audit`` is the verdict, empty without an audit; the audit counted
-    ``stored_objects`` and ``stored_bytes``, which the session added. ``remarks`` and ``sources`` are the client's
-    word, None where it gave none; ``content`` is what the server noticed of the archive (`_retention/content.py`);
-    ``escrow`` is the digest of the ciphertext that the verb escrow brought.
+    ``stored_objects`` and ``stored_bytes``, which the session added, and saw the object of the archive that ``came``
+    (its id, empty for none). ``remarks`` and ``sources`` are the client's word, None where it gave none; ``content`` is
+    what the server noticed of the archive (`_retention/content.py`); ``escrow`` is the digest of the ciphertext that
+    the verb escrow brought.
     """
 
     client: str
@@ -68,6 +70,7 @@ class SessionEntry:
     audit: str = ""
     stored_objects: int = 0
     stored_bytes: int = 0
+    came: str = ""
     remarks: dict[str, Any] | None = None
     sources: dict[str, Any] | None = None
     content: dict[str, Any] | None = None
@@ -75,12 +78,13 @@ class SessionEntry:
 
     @property
     def brought(self) -> bool:
-        """Whether it brought an archive, whatever else the session came to: the gate saw a commit with a manifest.
+        """Whether it brought an archive, whatever else it came to: the server itself saw that.
 
-        Of a session that is not ok only an archive counts whose content the server looked at, and without an alarm.
+        Of a session that is ok the gate saw a commit with a manifest; of any other the audit saw the archive's object.
         """
-        seen = self.verb == "backup" and self.archive is not None and self.commits > 0 and self.manifests > 0
-        return seen and (self.status == "ok" or (self.content is not None and self.audit != "alarm"))
+        if self.verb != "backup" or self.archive is None:
+            return False
+        return (self.status == "ok" and self.commits > 0 and self.manifests > 0) or self.came == self.archive.id
 
     @property
     def arrived(self) -> bool:
@@ -90,6 +94,20 @@ class SessionEntry:
         keeps the names of verbs and stands below `_session`, which defines them.
         """
         return self.status == "ok" and self.brought
+
+
+@dataclass(frozen=True)
+class ArchiveEntry:
+    """An archive that nobody named when it came: ``session`` failed, and ``transaction`` brought it.
+
+    A client named it later, and the server knows by its object with which session it came.
+    """
+
+    client: str
+    id: str
+    name: str
+    session: str
+    transaction: int
 
 
 @dataclass(frozen=True)
@@ -194,11 +212,12 @@ class AcceptEntry:
 
 # Text, because ansible-test reads this as Python 3.9, which knows no | between classes.
 Entry: TypeAlias = (
-    "SessionEntry | AuditEntry | TrimEntry | CompactionEntry | FreezeEntry | "
+    "SessionEntry | ArchiveEntry | AuditEntry | TrimEntry | CompactionEntry | FreezeEntry | "
     "UnfreezeEntry | RepositoryEntry | RollbackEntry | ListEntry | AcceptEntry"
 )
 KINDS: dict[str, type[Entry]] = {
     "session": SessionEntry,
+    "archive": ArchiveEntry,
     "audit": AuditEntry,
     "trim": TrimEntry,
     "compaction": CompactionEntry,
@@ -225,13 +244,20 @@ class LedgerRow:
     entry: Entry
 
 
+class ArchiveState(StrEnum):
+    """What an archive is worth, by its session: good, or its audit was an ``alarm``, or it ``failed`` otherwise."""
+
+    GOOD = "good"
+    ALARM = "alarm"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True)
 class KnownArchive:
-    """An archive whose arrival the server itself recorded.
+    """An archive whose arrival the server itself recorded; ``name`` and sizes are the client's word.
 
-    It is not ``good`` if its session's audit was an alarm, or the session was red and nobody accepted the archive.
-
-    ``transaction`` added it; ``stored_objects`` and ``stored_bytes`` were added with it.
+    It is not ``good`` if its session's audit was an alarm, or if its session ``failed`` otherwise and nobody accepted
+    the archive. ``transaction`` added it; ``stored_objects`` and ``stored_bytes`` were added with it.
     """
 
     id: str
@@ -245,6 +271,12 @@ class KnownArchive:
     transaction: int | None = None
     stored_objects: int = 0
     stored_bytes: int = 0
+    failed: bool = False
+
+    @property
+    def state(self) -> ArchiveState:
+        """What it is worth."""
+        return ArchiveState.GOOD if self.good else ArchiveState.FAILED if self.failed else ArchiveState.ALARM
 
 
 def encode(entry: Entry) -> tuple[str, str, str]:

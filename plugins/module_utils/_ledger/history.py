@@ -7,8 +7,9 @@ Each entry moves the history on, in the order of the chain:
 
 =============  ======================================================================================
 repository     everything before it belongs to another repository and is left out
-session        an archive that came is known from now on, and good if the session was; one that is reported
-               again changes nothing
+session        an archive that came is known from now on, as what it is: good, or of a session that failed or was an
+               alarm; one that is reported again changes nothing
+archive        an archive that came with a session that failed is known from then on
 audit          an alarm makes the archive of its session suspicious
 trim           what was deleted is gone
 unfreeze       what a person gave up is gone
@@ -29,6 +30,7 @@ from dataclasses import dataclass
 
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     AcceptEntry,
+    ArchiveEntry,
     AuditEntry,
     CompactionEntry,
     Entry,
@@ -48,8 +50,9 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 class History:
     """The past of the present repository, without what rollbacks undid.
 
-    ``archives`` are those that the repository holds, oldest arrival first; ``sessions``, ``trims``,
-    ``compactions``, ``lists`` and ``accepts`` are the entries that made it so, oldest first.
+    ``archives`` are those that the repository holds, oldest arrival first; ``found`` are those that were named later
+    than they came; ``sessions``, ``trims``, ``compactions``, ``lists`` and ``accepts`` are the entries that made it so,
+    oldest first.
     """
 
     archives: tuple[KnownArchive, ...] = ()
@@ -58,6 +61,7 @@ class History:
     compactions: tuple[LedgerRow, ...] = ()
     lists: tuple[LedgerRow, ...] = ()
     accepts: tuple[LedgerRow, ...] = ()
+    found: tuple[ArchiveEntry, ...] = ()
 
     @property
     def transactions(self) -> tuple[int, ...]:
@@ -106,6 +110,7 @@ class History:
         gone = {one for entry in later for one in _gone_by(entry)}
         entries = (row.entry for row in self.sessions if _is_within(_transaction(row.entry), transaction))
         made = {entry.archive.id for entry in entries if isinstance(entry, SessionEntry) and entry.archive}
+        made |= {one.id for one in self.found if _is_within(one.transaction, transaction)}
         there = {one.id for one in self.archives}  # Also what a later list has brought back already.
         return tuple(sorted((gone & made) - self._off_the_list_of(transaction) - there))
 
@@ -146,27 +151,38 @@ def fold_history(rows: Iterable[LedgerRow]) -> History:
         compactions=tuple(row for row in current if isinstance(row.entry, CompactionEntry)),
         lists=tuple(row for row in current if isinstance(row.entry, ListEntry)),
         accepts=tuple(row for row in current if isinstance(row.entry, AcceptEntry)),
+        found=tuple(row.entry for row in current if isinstance(row.entry, ArchiveEntry)),
     )
 
 
 def _archives(
     current: Iterable[LedgerRow], gone: set[str], alarmed: set[str], accepted: frozenset[str]
 ) -> tuple[KnownArchive, ...]:
-    """Return the archives that came and are not gone; the first arrival of each counts."""
+    """Return the archives that came and are not gone; the first arrival of each counts, and that of its session."""
     found: dict[str, KnownArchive] = {}
+    sessions: dict[str, LedgerRow] = {}
     for row in current:
         entry = row.entry
-        if isinstance(entry, SessionEntry) and entry.archive and entry.brought and entry.archive.id not in gone:
-            unharmed = entry.audit != "alarm" and entry.session not in alarmed
-            good = unharmed and (entry.arrived or entry.archive.id in accepted)
-            found.setdefault(entry.archive.id, _known(row, entry, entry.archive, good))
-    return tuple(found.values())
+        if isinstance(entry, SessionEntry):
+            sessions[entry.session] = row
+            if entry.archive and entry.brought:
+                found.setdefault(entry.archive.id, _known(row, entry, entry.archive, alarmed, accepted))
+        elif isinstance(entry, ArchiveEntry) and entry.session in sessions:
+            came, archive = sessions[entry.session], ReportedArchive(entry.id, entry.name)
+            if isinstance(came.entry, SessionEntry):
+                found.setdefault(entry.id, _known(came, came.entry, archive, alarmed, accepted))
+    held = (archive for archive in found.values() if archive.id not in gone)
+    return tuple(sorted(held, key=lambda archive: archive.seq))
 
 
-def _known(row: LedgerRow, session: SessionEntry, archive: ReportedArchive, good: bool) -> KnownArchive:
+def _known(
+    row: LedgerRow, session: SessionEntry, archive: ReportedArchive, alarmed: set[str], accepted: frozenset[str]
+) -> KnownArchive:
     sizes = (archive.original_size, archive.deduplicated_size, archive.nfiles)
     seen = (session.transaction, session.stored_objects, session.stored_bytes)
-    return KnownArchive(archive.id, archive.name, row.time, row.seq, good, *sizes, *seen)
+    unharmed = session.audit != "alarm" and session.session not in alarmed
+    good = unharmed and (session.status == "ok" or archive.id in accepted)
+    return KnownArchive(archive.id, archive.name, row.time, row.seq, good, *sizes, *seen, unharmed and not good)
 
 
 def _accepted(rows: Iterable[LedgerRow]) -> frozenset[str]:
@@ -185,7 +201,8 @@ def _gone_by(entry: Entry) -> tuple[str, ...]:
 
 
 def _transaction(entry: Entry) -> int | None:
-    return entry.transaction if isinstance(entry, (SessionEntry, TrimEntry, CompactionEntry, ListEntry)) else None
+    numbered = (SessionEntry, ArchiveEntry, TrimEntry, CompactionEntry, ListEntry)
+    return entry.transaction if isinstance(entry, numbered) else None
 
 
 def _is_within(transaction: int | None, limit: int) -> bool:

@@ -28,6 +28,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.conclusion import overrule, overrule_content
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.found import find_archives
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import clear_intent
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary, Outcome
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.band import Band
@@ -52,10 +53,10 @@ def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseli
     gate = _with_transaction(outcome, found, baseline)
     maintain = outcome.maintain and _with_deleted(outcome.maintain, found)
     outcome = replace(outcome, audit=audit, stored=found.changes.stored, gate=gate, maintain=maintain)
-    outcome = _overruled(outcome, audit=found)
-    if outcome.conclusion.code == "no_archive":
-        outcome = replace(outcome, archive=None)
+    archive = outcome.archive if found.presence.brought else None
+    outcome = replace(_overruled(outcome, audit=found), archive=archive, came=archive["id"] if archive else "")
     try:
+        outcome = _record_found(site, outcome)
         outcome = _append_all(site, _with_content(site, outcome))
     except LedgerError as error:
         outcome = _overruled(outcome, rejected=str(error))
@@ -98,6 +99,20 @@ def _with_content(site: Site, outcome: Outcome) -> Outcome:
     content = judge_content(site.ledger.history(site.name), outcome.archive, mounts, client.sources, band)
     conclusion = overrule_content(outcome.conclusion, site.name, content)
     return replace(outcome, content=content.to_dict(), conclusion=conclusion)
+
+
+def _record_found(site: Site, outcome: Outcome) -> Outcome:
+    """Put into the ledger which of the archives that it did not know came with failed sessions."""
+    told = (outcome.maintain or {}).get("unknown") or ()
+    if outcome.maintain is None or not told or outcome.conclusion.code == "alarm":
+        return outcome
+    found = find_archives(site, told)
+    for entry in found:
+        site.ledger.append(entry)
+    ids = {entry.id for entry in found}
+    unknown = [one for one in told if one["id"] not in ids]
+    named = [{"id": entry.id, "name": entry.name, "session": entry.session} for entry in found]
+    return replace(outcome, maintain={**outcome.maintain, "unknown": unknown, "found": named})
 
 
 def _with_transaction(outcome: Outcome, found: AuditVerdict, baseline: Baseline | None) -> GateSummary:

@@ -49,7 +49,8 @@ class Outcome:
     """The result of a session, as docs/architecture.md lists it; ``repository`` is the id of the one that it made.
 
     ``remarks`` are as `_common/remarks.py` says, ``sources`` as the answer has them, ``content`` as
-    `_retention/content.py` says; None where nobody told of any.
+    `_retention/content.py` says; None where nobody told of any. ``came`` is the id of the archive whose object the
+    audit saw come, empty for none.
     """
 
     client: str
@@ -74,6 +75,7 @@ class Outcome:
     audit: dict[str, Any] | None = None
     frozen: Alarm | None = None
     stored: dict[str, int] | None = None
+    came: str = ""
     ledger: dict[str, str] | None = None
     repository: str = ""
 
@@ -108,5 +110,6 @@ class Outcome:
             "alarm": self.conclusion.alarm.to_dict() if self.conclusion.alarm else None,
             "frozen": self.frozen.to_dict() if self.frozen else None,
             "stored": self.stored,
+            "came": self.came,
             "ledger": self.ledger,
         }

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import KnownArchive
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import ArchiveState, KnownArchive
 
 # Periods in the order in which Borg applies them; the patterns are those of `borg prune`, ISO weeks included.
 PERIODS = {"hourly": "%Y-%m-%d %H", "daily": "%Y-%m-%d", "weekly": "%G-%V", "monthly": "%Y-%m", "yearly": "%Y"}
@@ -78,12 +78,15 @@ def plan(archives: Iterable[KnownArchive], rules: Rules, now: datetime, zone: tz
 
     The newest archive of a period is the one that stays. One that a finer rule keeps does not count for a coarser
     one, and a rule that finds fewer periods than it may keep also keeps the oldest archive (as ``borg prune``).
-    Archives whose audit was an alarm go by the same rules among themselves, so that none takes a good one's place.
+    Archives of sessions whose audit was an alarm, and of those that failed otherwise, go by the same rules, each kind
+    among themselves, so that none takes a good one's place. ``minimum`` keeps none of sessions that failed.
     """
     newest_first = sorted(archives, key=lambda archive: archive.seq, reverse=True)  # A clock may have been wrong.
-    good = [archive for archive in newest_first if archive.good]
-    suspicious = [archive for archive in newest_first if not archive.good]
-    reasons = {**_reasons(good, rules, now, zone), **_reasons(suspicious, rules, now, zone)}
+    reasons: dict[str, tuple[str, ...]] = {}
+    for state in ArchiveState:
+        alike = [archive for archive in newest_first if archive.state is state]
+        least = 0 if state is ArchiveState.FAILED else rules.minimum
+        reasons.update(_reasons(alike, replace(rules, minimum=least), now, zone))
     return RetentionPlan(
         keep={archive.id: reasons[archive.id] for archive in newest_first if archive.id in reasons},
         drop=tuple(archive for archive in reversed(newest_first) if archive.id not in reasons),

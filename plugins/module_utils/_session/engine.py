@@ -209,7 +209,7 @@ def record(
         conclusion,
         changed=_is_changed(session, ok, seen),
         repository=place.record_repository(session.site, stamp()) if made else "",
-        archive=told.archive if told and ok and session.performed.brings_archive else None,
+        archive=told.archive if told and session.performed.brings_archive else None,
         info=told.info if told else None,
         remarks=told.remarks if told else None,
         sources=told.sources if told else None,

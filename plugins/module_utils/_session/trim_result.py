@@ -78,6 +78,7 @@ class TrimResult:
             "missing": sorted(self.missing),
             "kept": len(self.known - self.deleted),
             "unknown": list(self.unknown),
+            "found": [],
             "check": self.check,
             "waiting": self.plan.waiting,
             "plan": _plan(self.plan),

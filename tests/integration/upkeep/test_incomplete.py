@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from keeper import Keeper
-from session_world import OK, came_to
+from session_world import CLIENT, OK, came_to
 
 # Files that root itself cannot read: an attribute that can only be written, and one that this device does not have.
 DENIED = "/sys/bus/cpu/drivers_probe"
@@ -35,13 +35,8 @@ def test_warnings_of_two_kinds_do_not_hide_each_other(keeper: Keeper) -> None:
     assert came_to(outcome)[:2] == ("failed", "incomplete"), outcome.log_tail
     assert outcome.conclusion.reason == (f"web1's archive is incomplete: 2 could not be read: {BROKEN}, {DENIED}")
     assert outcome.remarks == {"unreadable": {"count": 2, "accepted": 0, "paths": [BROKEN, DENIED]}}
-
-
-def test_one_unreadable_file_costs_no_archive(keeper: Keeper) -> None:
-    configure(keeper, DENIED)
-    outcome = keeper.world.session("backup")
-    assert came_to(outcome)[:2] == ("failed", "incomplete"), outcome.log_tail
-    assert len(keeper.listed()) == 4
+    assert outcome.archive and outcome.archive["id"] in keeper.listed()
+    assert states(keeper) == ["good"] * 3 + ["failed"]
 
 
 def test_what_is_accepted_is_told_and_green(keeper: Keeper) -> None:
@@ -73,6 +68,51 @@ def test_a_database_that_is_not_there_is_neither_made_nor_dumped(keeper: Keeper)
     assert came_to(outcome)[:2] == ("failed", "client_failed")
     assert outcome.conclusion.reason == f"web1: there is no SQLite database at {typo}"
     assert not typo.exists()
+
+
+def test_an_archive_of_a_failed_session_is_known_as_one_and_goes_like_any_other(keeper: Keeper) -> None:
+    """Its after hook fails, which the server is told with the archive; and it is complete."""
+    configure(keeper, commands=[{"after": "action", "when": ["create"], "run": ["echo no such service >&2; exit 5"]}])
+    first, second = keeper.world.session("backup"), keeper.world.session("backup")
+    for outcome in (first, second):
+        assert came_to(outcome)[:2] == ("failed", "client_failed"), outcome.log_tail
+        assert "exit 5" in outcome.conclusion.reason and "no such service" in outcome.conclusion.reason
+        assert outcome.archive and outcome.came == outcome.archive["id"]
+    assert states(keeper) == ["good"] * 3 + ["failed"] * 2
+    configure(keeper, commands=[])
+    outcome = keeper.maintain()
+    assert came_to(outcome) == OK and outcome.maintain
+    assert outcome.maintain["unknown"] == []
+    assert states(keeper) == ["good", "failed"]
+    assert second.archive and set(keeper.listed()) == {list(keeper.contents)[-1], second.archive["id"]}
+
+
+LOST = """
+def borgmatic(self, *arguments, before=toolbox.Toolbox.borgmatic):
+    before(self, *arguments)
+    __import__("os")._exit(9)
+toolbox.Toolbox.borgmatic = borgmatic
+"""
+
+
+def test_an_archive_that_nobody_named_is_found_with_its_session(keeper: Keeper) -> None:
+    """The client ends right after its commit: the server saw something come, and nobody says what it was."""
+    keeper.serve(LOST)
+    assert came_to(keeper.world.session("backup"))[:2] == ("failed", "client_failed")
+    keeper.serve()
+    assert states(keeper) == ["good"] * 3 and len(keeper.listed()) == 4
+    outcome = keeper.maintain()
+    assert came_to(outcome) == OK and outcome.maintain
+    (found,) = outcome.maintain["found"]
+    assert found["id"] in keeper.listed() and outcome.maintain["unknown"] == []
+    assert states(keeper) == ["good", "failed"]
+    assert came_to(keeper.maintain()) == OK
+
+
+def states(keeper: Keeper) -> list[str]:
+    """Return what the ledger's archives are worth, oldest first."""
+    with keeper.ledger() as ledger:
+        return [str(archive.state) for archive in ledger.history(CLIENT).archives]
 
 
 def make_database(path: Path) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    ArchiveEntry,
     AuditEntry,
     CompactionEntry,
     Entry,
@@ -80,17 +81,25 @@ class Model:
         return number
 
     def backup(self, step: int, kind: int) -> None:
-        """One that arrives; one that fails after its archive came; one that an audit calls an alarm afterwards."""
+        """One that arrives; one that fails before anybody saw its archive; one that an audit calls an alarm afterwards;
+        one that fails after the server saw its archive; one that fails, and whose archive is found later.
+        """
         self.made += 1
         archive = f"{self.made:04d}"
         number = self.commit(step, self.content | {archive})
-        entry = backup(archive, number, **({"status": "failed"} if kind == 1 else {}))
+        changes = [{}, {"status": "failed"}, {}, {"status": "failed", "came": archive}, {"status": "failed"}][kind]
+        entry = backup(archive, number, **changes)
+        entry = replace(entry, archive=None) if kind == 4 else entry
         self.log.append((number, entry))
         self.entries.append(entry)
         if kind != 1:
             self.known.append(archive)
-        if kind == 2:
+        if kind > 1:
             self.bad.add(archive)
+        if kind == 4:
+            self.entries.append(ArchiveEntry("web1", archive, "found", entry.session, number))
+            self.log.append((number, self.entries[-1]))
+        if kind == 2:
             self.entries.append(AuditEntry("web1", entry.session, "alarm"))
 
     def trim(self, step: int, seed: int) -> None:
@@ -161,7 +170,7 @@ STEPS = st.tuples(
 def test_a_history_is_that_of_a_repository_that_keeps_every_state(steps: list[tuple[str, int, int]]) -> None:
     model = Model()
     for name, step, seed in steps:
-        getattr(model, name)(step, seed % 3 if name == "backup" else seed)
+        getattr(model, name)(step, seed % 5 if name == "backup" else seed)
     history = fold_history(rows(*model.entries))
     assert held(history) == [one for one in model.known if one in model.content]
     assert {archive.id for archive in history.archives if not archive.good} == model.bad & set(held(history))

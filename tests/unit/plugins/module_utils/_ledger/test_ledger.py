@@ -19,6 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain impo
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     KINDS,
     AcceptEntry,
+    ArchiveEntry,
     AuditEntry,
     CompactionEntry,
     Entry,
@@ -87,6 +88,7 @@ EVERY_KIND: list[Entry] = [
     RepositoryEntry("web1", archive_id(9), "5" * 32),
     backup(1),
     AuditEntry("web1", "1" * 32, "alarm", ("12 objects gone",), 17, 12, 4096),
+    ArchiveEntry("web1", archive_id(5), "web1-5", "1" * 32, 17),
     TrimEntry("web1", "2" * 32, (archive_id(1), archive_id(2)), (archive_id(1),)),
     CompactionEntry("web1", 4096, 1024, 19),
     FreezeEntry("web1", "12 objects gone", "1" * 32),

@@ -58,6 +58,7 @@ class Client:
         identifier = f"{len(self.entries):064x}"
         archive = ReportedArchive(identifier, "a", original_size=sizes["original_size"], nfiles=sizes["nfiles"])
         extra: dict[str, Any] = {"sources": {"refused": [], "mounts": mounts or {}}, "content": content.to_dict()}
+        extra["came"] = identifier
         entry = SessionEntry("web1", "backup", "s", "", done.status, done.code, commits=1, manifests=1, archive=archive)
         self.entries.append(SessionEntry(**{**vars(entry), **extra}))
         return done.code

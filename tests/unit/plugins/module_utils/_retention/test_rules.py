@@ -9,7 +9,7 @@ import random
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import replace  # replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -142,6 +142,19 @@ class TestSafety:
     def test_the_minimum_holds_for_good_archives(self) -> None:
         archives = daily(10)
         assert ages(archives, plan(archives, Rules(daily=1, minimum=4), NOW, UTC)) == [0, 1, 2, 3]
+
+    def test_archives_of_failed_sessions_take_no_good_ones_place_and_go_like_any_other(self) -> None:
+        good = daily(7)
+        failed = [
+            replace(archive(100 - n, item.arrival + timedelta(minutes=30), good=False), failed=True)
+            for n, item in enumerate(good)
+        ]
+        forged = [archive(200 - n, item.arrival + timedelta(minutes=40), good=False) for n, item in enumerate(good)]
+        decided = plan(good + failed + forged, Rules(daily=7), NOW, UTC)
+        assert len(decided.keep) == 21
+        kept = set(plan(good + failed + forged, Rules(daily=1, minimum=3), NOW, UTC).keep)
+        newest = [item.id for item in (*good[:3], *failed[:1], *forged[:3])]
+        assert kept == set(newest)
 
     def test_suspicious_archives_never_take_the_place_of_good_ones(self) -> None:
         good = daily(7)
