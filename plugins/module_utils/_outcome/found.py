@@ -30,7 +30,8 @@ def find_archives(site: Site, unknown: Sequence[Mapping[str, Any]]) -> list[Arch
     silent = _silent_sessions(history)
     if not unknown or not silent:
         return []
-    owners, found = load_ownership(site, history), {}
+    owners = load_ownership(site, history)
+    found: dict[int, ArchiveEntry] = {}
     with newest_index(site.client.repository) as index:
         for one in unknown:
             place = index.find(bytes.fromhex(one["id"])) if index is not None else None
