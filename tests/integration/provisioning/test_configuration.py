@@ -57,6 +57,8 @@ HOST = {
 OWN = ["pp:/var/lib/paranoid-backup", "pp:/run/paranoid-backup"]
 NO_DATABASES: dict[str, Any] = {f"backup_client_{kind}": [] for kind in DATABASES}
 HOSTS: dict[str, dict[str, Any]] = {
+    "program1": {**NO_DATABASES, "backup_borg_source": "binary", "__backup_borg_program": {"rc": 0}},
+    "archive1": {**NO_DATABASES, "backup_borg_source": "binary", "__backup_borg_program": {"rc": 1}},
     "web1": {},
     "db1": {},
     "plain1": {**NO_DATABASES, "backup_client_excludes": []},
@@ -141,7 +143,19 @@ SKIP = "unsafe_skip_path_validation_before_create"
 
 def test_borg_runs_dry_only_where_snapshots_need_it(configured: dict[str, dict[str, Any]]) -> None:
     skips = {name: config[SKIP] for name, config in configured.items()}
-    assert skips == {"web1": True, "db1": True, "plain1": True, "zfs1": False}
+    assert [name for name, skipped in skips.items() if not skipped] == ["zfs1"]
+
+
+def test_only_a_borg_that_python_can_import_is_guarded(configured: dict[str, dict[str, Any]]) -> None:
+    """Without the guard tags do not count, for any local user can put one."""
+    assert {name: config["local_path"].rpartition("/")[2] for name, config in configured.items()} == dict.fromkeys(
+        HOSTS, "borg"
+    )
+    unguarded = [name for name, config in configured.items() if config["local_path"].startswith(str(BIN))]
+    assert unguarded == ["program1"]
+    program, archive = configured["program1"], configured["archive1"]
+    assert (program["exclude_if_present"], program["exclude_caches"]) == ([], False)
+    assert (archive["exclude_if_present"], archive["exclude_caches"]) == ([".nobackup"], True)
 
 
 def test_every_data_source_of_borgmatic_is_known() -> None:

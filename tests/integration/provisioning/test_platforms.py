@@ -42,6 +42,19 @@ def test_each_platform_says_everything(role: str) -> None:
     assert {name: type(value) for name, value in debian.items()} == {name: type(v) for name, v in freebsd.items()}
 
 
+def test_every_platform_of_a_client_says_everything() -> None:
+    """What only some say differs from what Linux has, and stands among the role's variables."""
+    names = {path.stem for path in (ROOT / "roles/backup_client/vars").glob("*.yml")} - {"main"}
+    assert names == {path.stem for path in (ROOT / "roles/backup_borg/vars").glob("*.yml")} - {"main"}
+    borg = {name: variables(name, "backup_borg").keys() for name in names}
+    assert all(keys == borg["Debian"] for keys in borg.values())
+    common = variables("main", "backup_client").keys()
+    for name in names:
+        own = variables(name, "backup_client")
+        assert own["__backup_client_packages"] and own["__backup_client_reload_sshd"]
+        assert own.keys() - {"__backup_client_packages", "__backup_client_reload_sshd"} <= common, name
+
+
 def test_freebsd_keeps_to_its_own_directories() -> None:
     paths = [v for v in variables("FreeBSD").values() if isinstance(v, str) and v.startswith("/")]
     own = ("/usr/", "/var/db/", "/var/log/", "/var/run/")

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
@@ -80,17 +81,33 @@ def _holder(descriptor: int) -> tuple[str, int]:
 
 
 def remove_stale_sockets(directory: Path) -> None:
-    """Remove sockets without a listener; the kernel lists those that have one."""
-    listening = {line.split(" ")[-1] for line in Path("/proc/net/unix").read_text("utf-8", "replace").splitlines()}
+    """Remove sockets without a listener; Linux lists those that have one, and where nothing does, all of them stay."""
+    try:
+        table = Path("/proc/net/unix").read_text("utf-8", "replace")
+    except FileNotFoundError:
+        return
+    listening = {line.split(" ")[-1] for line in table.splitlines()}
     for path in directory.glob("*.sock"):
         if path.is_socket() and str(path) not in listening:
             path.unlink(missing_ok=True)
 
 
 def versions(config: Config) -> dict[str, str]:
-    """Return the versions of Borg and borgmatic that their virtual environment records."""
+    """Return the versions of Borg and borgmatic that their directory records, or that a Borg by itself tells."""
     found = {"borg": "", "borgmatic": ""}
     for name, package in (("borg", "borgbackup"), ("borgmatic", "borgmatic")):
         for path in (Path(config.borg).parent.parent / "lib").glob(f"python3*/site-packages/{package}-*.dist-info"):
             found[name] = path.name.split("-")[1].removesuffix(".dist")
+    if not found["borg"]:
+        found["borg"] = _told_version(config.borg)
     return found
+
+
+def _told_version(borg: str) -> str:
+    clean = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+    try:
+        done = subprocess.run([borg, "--version"], env=clean, capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    words = done.stdout.decode("utf-8", "replace").split()
+    return words[1][:40] if len(words) == 2 and words[0] == "borg" else ""
