@@ -50,7 +50,7 @@ async def _run(site: Site, what: str, words: tuple[str, ...], data: bytes = b"")
         argv = [site.server.python, "-I", *words]
         null, piped = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
         limits = limits_for_borg(index_size(site.client.repository))
-        process = await spawn(argv, user, env, limits, stdin=piped, stdout=null, stderr=piped)
+        process = await spawn(argv, user, env, limits, site.client.repository, stdin=piped, stdout=null, stderr=piped)
         pipe(process.stdin).write(data)
         pipe(process.stdin).close()  # It is still written, as far as somebody reads it.
         try:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._common.sandbox import enter
 
 _PR_SET_PDEATHSIG = 1  # Linux prctl(2)
 _PR_SET_NO_NEW_PRIVS = 38
@@ -64,12 +65,18 @@ def account(name: str) -> pwd.struct_passwd:
 
 
 async def spawn(
-    argv: Sequence[str], user: pwd.struct_passwd, env: dict[str, str], limits: Limits, **streams: Any
+    argv: Sequence[str],
+    user: pwd.struct_passwd,
+    env: dict[str, str],
+    limits: Limits,
+    repository: str = "",
+    **streams: Any,
 ) -> Process:
     """Start ``argv`` as ``user`` in its own process group; its environment is ``env``, PATH, LANG and HOME only.
 
     The kernel kills it when this process dies (prctl(2) PR_SET_PDEATHSIG, procctl(2) PROC_PDEATHSIG_CTL), holds it to
-    ``limits``, and (Linux) gives it no rights of a setuid program.
+    ``limits``, and (Linux) gives it no rights of a setuid program. Where this process is root on Linux,
+    a child that works on a ``repository`` sees no other, and no network.
     """
     base = {"PATH": _PATH, "LANG": "C.UTF-8", "HOME": "/nonexistent"}
     return await asyncio.create_subprocess_exec(
@@ -78,8 +85,7 @@ async def spawn(
         env={**base, **env},
         cwd="/",
         start_new_session=True,
-        preexec_fn=_restrict(os.getpid(), limits),
-        **_identity(user),
+        preexec_fn=_restrict(os.getpid(), limits, _become(user, repository, argv[0])),
         **streams,
     )
 
@@ -108,15 +114,24 @@ def kill_group(process: Process) -> None:
         return
 
 
-def _identity(user: pwd.struct_passwd) -> dict[str, Any]:
+def _become(user: pwd.struct_passwd, repository: str, program: str) -> Callable[[], None]:
+    """Return what makes a child of this process one of ``user``."""
     if user.pw_uid == os.geteuid():
-        return {}
+        return lambda: None
     if os.geteuid() != 0:
         raise SessionError("server_error", f"sessions start as root on the server, not as uid {os.geteuid()}")
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+    def become() -> None:
+        if repository:
+            enter(repository, program)
+        os.setgroups([])
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+
+    return become
 
 
-def _restrict(parent: int, limits: Limits) -> Callable[[], None]:
+def _restrict(parent: int, limits: Limits, become: Callable[[], None]) -> Callable[[], None]:
     libc = ctypes.CDLL(None, use_errno=True)
     wanted = (
         (resource.RLIMIT_AS, limits.memory),
@@ -126,8 +141,8 @@ def _restrict(parent: int, limits: Limits) -> Callable[[], None]:
     )
     ceilings = [(kind, _below(resource.getrlimit(kind)[1], value)) for kind, value in wanted]
 
-    # The child runs this after the change of user, which would clear the death signal.
     def arrange() -> None:
+        become()  # first: it would clear the death signal
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         for kind, ceiling in ceilings:
             resource.setrlimit(kind, (ceiling, ceiling))

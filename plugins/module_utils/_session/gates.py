@@ -25,6 +25,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.process im
     pipe,
     spawn,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._common.sandbox import is_entered
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary
@@ -66,6 +67,7 @@ class Gates:
         self._processes: set[Process] = set()
         self._ending = False
         self._is_budget_spent = False
+        self._is_openness_said = False
         self._first_segment: int | None = None
         self.summary = GateSummary()
 
@@ -145,9 +147,15 @@ class Gates:
         limits = limits_for_borg(index_size(client.repository))
         with as_file(self._order.kept) as kept:
             argv += ["--kept-fd", str(kept)] if self._order.kept else []
-            return await spawn(
-                argv, account(client.repository_user), env, limits, pass_fds=(report_end, kept), **streams
-            )
+            user, inherited = account(client.repository_user), (report_end, kept)
+            process = await spawn(argv, user, env, limits, client.repository, pass_fds=inherited, **streams)
+        self._say_if_open(process.pid)
+        return process
+
+    def _say_if_open(self, pid: int) -> None:
+        if not self._is_openness_said and not is_entered(pid):
+            self._is_openness_said = True
+            self._log.say("server: this machine gives gates no namespaces: they see its network")
 
     async def _read_errors(self, stream: asyncio.StreamReader) -> None:
         while raw := await stream.read(65536):
