@@ -13,6 +13,7 @@ import inspect
 
 import borg
 import pytest
+from borg import xattr
 from borg.archive import (
     BackupIO,
     ChunksProcessor,
@@ -42,6 +43,7 @@ KNOWN = {
     dir_is_tagged: "5676d98b23fff382",
     os_open: "0ecf09fb5b9d5fa8",
     scandir_inorder: "63583e7b273f5f82",
+    xattr.get_all: "084c285c5e99aa50",
 }
 
 

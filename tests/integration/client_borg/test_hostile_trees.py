@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -54,6 +55,8 @@ def saved(host: ClientBorg) -> Iterator[Made]:
     for name in ORDINARY:
         (host.home / name).write_text("data")
     (host.home / "big").write_bytes(os.urandom(2**20) * 5)
+    with contextlib.suppress(OSError):
+        os.setxattr(host.home / "big", "user.large", bytes(200))
     for name in USERS[:2]:
         (host.home / name).mkdir()
     (host.home / USERS[2]).touch()
@@ -65,7 +68,7 @@ def saved(host: ClientBorg) -> Iterator[Made]:
             stack.enter_context(mounting(host.home / USERS[1], USER, "allow_other"))
             stack.enter_context(mounting(host.home / USERS[2], USER, "allow_other"))
         stack.enter_context(lease(host, "leased"))
-        yield host.create()
+        yield host.create(twist="from paranoid_borg import attributes; attributes.BYTES_MAX = 100")
 
 
 def lease(host: ClientBorg, name: str) -> subprocess.Popen[str]:
@@ -119,3 +122,14 @@ def test_holes_are_not_read_and_too_many_are_refused(host: ClientBorg, saved: Ma
     listed = host.borg("list", "--format", "{size} {path}{NL}", "::it").stdout.splitlines()
     assert f"{2**40 + 1} {host.home}/holes".replace(" /", " ") in listed
     assert host.content("big") == (host.home / "big").read_bytes()
+
+
+def test_a_file_with_too_many_attributes_is_saved_without_them(host: ClientBorg, saved: Made) -> None:
+    try:
+        os.getxattr(host.home / "big", "user.large")
+    except OSError:
+        pytest.skip("NOT TESTED: this file system has no attributes")
+    assert "big" in saved.names
+    assert [line.partition(": xattrs: ")[2] for line in about(saved, "big")] == [
+        "[Errno 7] it is saved without its extended attributes, which are too many"
+    ]

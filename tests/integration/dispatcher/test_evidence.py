@@ -215,3 +215,9 @@ def test_the_note_is_bounded_and_takes_any_name(tmp_path: Path) -> None:
     assert load_tagged(tmp_path / "gone") == frozenset()
     save_tagged(tmp_path, [f"/{number}\udcff\n" for number in range(KEPT_MAX + 5)])
     assert len(load_tagged(tmp_path)) == KEPT_MAX and "/0\udcff\n" in load_tagged(tmp_path)
+
+
+@pytest.mark.parametrize("call", ["stat", "fstat2", "dir_open", "extended stat (xattrs)", "extended stat (ACLs)"])
+def test_the_path_stands_before_any_call_of_borg(call: str) -> None:
+    """Those of Borg 1.4.5 are the arguments of backup_io in archive.py and archiver.py."""
+    assert classify(failed("/a: b", errno.EACCES, call)) == ("unreadable", "/a: b")

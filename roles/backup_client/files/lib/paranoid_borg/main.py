@@ -13,16 +13,18 @@ import re
 import resource
 import sys
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import borg
 import borg.archive
 import borg.archiver
 import borg.helpers
+import borg.xattr
 from borg.archive import BackupOSError, BackupPermissionError, FilesystemObjectProcessors, backup_io
 from borg.archiver import Archiver
 from borg.helpers import BackupWarning, flags_dir
 
+from paranoid_borg.attributes import Attributes
 from paranoid_borg.mounts import Mounts
 from paranoid_borg.reading import Reader
 from paranoid_borg.tags import Tags
@@ -55,6 +57,7 @@ class Guard:
         self._tags, self._mounts = Tags(tagged_paths, tell_tagged), Mounts()
         self._dump = dump_pattern(runtime_dir)
         self._depth = raise_limits() - SPARE_DESCRIPTORS
+        self._opened = ""
 
     def install(self) -> None:
         """Put the guard before Borg's functions."""
@@ -83,6 +86,8 @@ class Guard:
         FilesystemObjectProcessors.__init__ = init
         borg.archiver.dir_is_tagged = self._tags.of
         borg.helpers.scandir_inorder = list_directory
+        attributes = Attributes(self.tell_attributes)
+        borg.xattr.get_all, borg.xattr.getxattr = attributes.get_all, attributes.getxattr
 
     def refusal(self, path: str) -> Any:
         """Return why PATH is not even looked at, or None."""
@@ -101,6 +106,7 @@ class Guard:
     def open(self, *, flags: int, path: str, **others: Any) -> int:
         """Open as Borg does, but nothing of a file system that was mounted since `refusal` looked."""
         descriptor = int(_os_open(flags=flags, path=path, **others))
+        self._opened = path
         if flags == flags_dir:
             self._mounts.refresh()
             self._tags.remember(path, descriptor)
@@ -109,6 +115,12 @@ class Guard:
             os.close(descriptor)
             raise PermissionError(errno.EACCES, FOREIGN.format(user))
         return descriptor
+
+    def tell_attributes(self, file: Union[str, int]) -> None:
+        """Log a file that is saved without its attributes, in the form that Borg has for what cannot be read."""
+        path = self._opened if isinstance(file, int) else file
+        error = OSError(errno.E2BIG, "it is saved without its extended attributes, which are too many")
+        borg.archiver.logger.warning(f"{path}: xattrs: {error}", msgid="BackupOSError")
 
 
 def dump_pattern(runtime_dir: str) -> re.Pattern[str]:

@@ -42,7 +42,7 @@ _TAILS = (
 )
 _IO_ERRORS = frozenset((errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EREMOTEIO, errno.EUCLEAN))
 _NOT_SUPPORTED = frozenset((errno.EOPNOTSUPP, errno.ENOSYS, errno.ENODEV, errno.ENXIO))
-_CALL = re.compile(r": [a-z_]+: \[Errno (\d+)\] ")
+_CALL = re.compile(r": (?:[a-z_]+2?|extended stat \([A-Za-z]+\)): \[Errno (\d+)\] ")
 _TAG = re.compile(r"(.*): left out, because of [^/]*", re.DOTALL)
 # What Borg says of its cache changes no archive: it reads more, or goes on without (cache.py, file_integrity.py).
 _HARMLESS = ("borg.cache", "borg.crypto.file_integrity")
