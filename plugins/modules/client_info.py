@@ -16,7 +16,7 @@ description:
   - Asks sshd, sudo and PAM of the client what they would do with the login of the backup server, and names file and
     line of each setting that stands in the way. The role C(backup_client) uses it before it changes anything, and
     after it has laid down its files.
-  - Nothing is changed.
+  - Nothing is changed, but for the empty directory below C(/run) without which sshd answers no question.
 options:
   login:
     description: The account that the server logs in to.

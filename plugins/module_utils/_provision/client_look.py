@@ -99,6 +99,11 @@ def _print_settings(asked: Question, sshd: str, port: str) -> tuple[dict[str, li
     connection = f"user={asked.login},host={server},addr={server},laddr={own},lport={port}"
     argv = [sshd, "-T", "-C", connection]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, errors="replace")
+    missing = re.search(r"Missing privilege separation directory: (/run/\w+|/var/run/\w+)$", done.stderr, re.MULTILINE)
+    if missing:
+        # Where a socket starts sshd, the unit of the last connection has taken it along.
+        os.makedirs(missing[1], 0o755, exist_ok=True)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, errors="replace")
     if done.returncode == 0:
         return effective_settings(done.stdout), ""
     said = one_line(" ".join(done.stderr.split()), 300)
