@@ -18,8 +18,16 @@ KEYHOLDER_BORG = f"{DISPATCHER}/keyholder_borg"
 CLIENT_BORG = "roles/backup_client/files/lib/paranoid_borg"
 GATE = "roles/backup_server/files/lib/paranoid_gate"
 RUNNER = "roles/backup_runner/files/lib/paranoid_runner"
+RESTORE = "roles/backup_client/files/lib/paranoid_restore"
 
-OURS = {"ansible_collections", "paranoid_borg", "paranoid_dispatcher", "paranoid_gate", "paranoid_runner"}
+OURS = {
+    "ansible_collections",
+    "paranoid_borg",
+    "paranoid_dispatcher",
+    "paranoid_gate",
+    "paranoid_restore",
+    "paranoid_runner",
+}
 
 MODULES, CONTROLLER = "plugins/module_utils", "plugins/plugin_utils"
 
@@ -59,6 +67,7 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         "plugins/callback": (below - engine, {"ansible", "yaml"}),
         "plugins/doc_fragments": (set(), set()),
         DISPATCHER: ({DISPATCHER}, set()),
+        RESTORE: ({RESTORE}, {"borg"}),
         KEYHOLDER_BORG: (set(), {"borg"}),  # a program of its own, which Borg's Python runs
         CLIENT_BORG: ({CLIENT_BORG}, {"borg"}),
         GATE: ({GATE}, {"borg", "msgpack"}),

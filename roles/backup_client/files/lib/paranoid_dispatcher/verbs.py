@@ -100,15 +100,15 @@ def info(tools: Toolbox) -> Record:
 
 
 def open_(tools: Toolbox) -> Record:
-    """Wait until the server ends the session; meanwhile paranoid-backup-borg finds the tunnel by this file."""
+    """Wait until the server ends the session, or the owner removes the file by which his commands find the tunnel."""
     marker = Path(tools.config.base_dir) / "open"
     marker.write_text(f"{tools.socket}\n", encoding="ascii")
     try:
-        while not (why := tools.link.stop_reason):
+        while not (why := tools.link.stop_reason) and marker.exists():
             tools.link.wait(TICK_SECONDS)
     finally:
-        marker.unlink()
-    if not tools.link.closed:
+        marker.unlink(missing_ok=True)
+    if why and not tools.link.closed:
         raise Failed(why)
     return {}
 

@@ -1,0 +1,155 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was there before a restore, kept until a person is content: each change is noted before it is made.
+
+One restore is a directory ``<base_dir>/undo/<id>``: ``about.json``, and lines of JSON from each process that wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Optional
+
+from paranoid_restore.errors import RestoreError
+from paranoid_restore.tree import Tree, handle
+
+KEPT_PREFIX = ".paranoid-before-"
+
+
+class Journal:
+    """Notes of one process of one restore."""
+
+    def __init__(self, directory: Path, writer: str) -> None:
+        self._identifier, self._writer, self._count = directory.name, writer, 0
+        self._path = directory / f"{writer}.jsonl"
+
+    def note(self, path: str, kind: str, **more: Any) -> None:
+        """Write down what is about to be done to ``path``."""
+        with self._path.open("a", encoding="ascii") as handle:
+            handle.write(json.dumps({"path": path, "kind": kind, **more}) + "\n")
+
+    def kept_name(self) -> str:
+        """Return the name that something gets in its directory while it is kept."""
+        self._count += 1
+        return f"{KEPT_PREFIX}{self._identifier}-{self._writer}-{self._count}"
+
+
+def begin(base_dir: Path, identifier: str, root: str, archive: str) -> Path:
+    """Make the directory of a restore and return it."""
+    directory = base_dir / "undo" / identifier
+    directory.mkdir(mode=0o700, parents=True)
+    (directory / "about.json").write_text(json.dumps({"root": root, "archive": archive}), encoding="ascii")
+    return directory
+
+
+def find(base_dir: Path, identifier: str = "") -> Path:
+    """Return the directory of this restore, or of the newest; RestoreError when there is none."""
+    try:
+        found = sorted(path for path in (base_dir / "undo").iterdir() if (path / "about.json").is_file())
+    except FileNotFoundError:
+        found = []
+    chosen = [path for path in found if not identifier or path.name == identifier]
+    if not chosen:
+        known = ", ".join(path.name for path in found) or "none"
+        raise RestoreError(f"there is no restore {identifier} to take back; kept are: {known}".replace("  ", " "))
+    return chosen[-1]
+
+
+def undo(directory: Path) -> list[tuple[str, str]]:
+    """Take a restore back, deepest paths first; return what could not be, with the reason."""
+    notes = sorted(_notes(directory), key=lambda note: -note["path"].count("/"))
+    return _do_all(directory, notes, _take_back)
+
+
+def forget(directory: Path) -> list[tuple[str, str]]:
+    """Remove what a restore has kept; return what could not be removed."""
+    notes = [note for note in _notes(directory) if note["kind"] == "replaced"]
+    return _do_all(directory, notes, _drop)
+
+
+def _do_all(
+    directory: Path, notes: Iterable[dict[str, Any]], work: Callable[[Tree, dict[str, Any]], None]
+) -> list[tuple[str, str]]:
+    tree = Tree(str(json.loads((directory / "about.json").read_text(encoding="ascii"))["root"]))
+    errors = [error for note in notes if (error := _attempt(tree, note, work))]
+    if not errors:
+        shutil.rmtree(directory)
+    return errors
+
+
+def _attempt(
+    tree: Tree, note: dict[str, Any], work: Callable[[Tree, dict[str, Any]], None]
+) -> Optional[tuple[str, str]]:
+    """Work on one note; what is not there was noted and not done, or somebody has removed it since."""
+    try:
+        work(tree, note)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return note["path"], error.strerror or str(error)
+    return None
+
+
+def _drop(tree: Tree, note: dict[str, Any]) -> None:
+    with tree.parent(_sibling(note["path"], note["kept"])) as (parent, name):
+        _remove(parent, name)
+
+
+def _take_back(tree: Tree, note: dict[str, Any]) -> None:
+    with tree.parent(note["path"]) as (parent, name):
+        if note["kind"] == "attributes":
+            _set_attributes(parent, name, note)
+        elif note["kind"] == "created":
+            _remove_own(parent, name)
+        elif _exists(parent, note["kept"]):
+            _remove_own(parent, name)
+            os.rename(note["kept"], name, src_dir_fd=parent, dst_dir_fd=parent)
+
+
+def _set_attributes(parent: int, name: str, note: dict[str, Any]) -> None:
+    path = handle(parent, name)
+    os.chown(path, note["uid"], note["gid"], follow_symlinks=False)
+    if not stat.S_ISLNK(note["mode"]):
+        os.chmod(path, stat.S_IMODE(note["mode"]))
+    os.utime(path, ns=(note["atime"], note["mtime"]), follow_symlinks=False)
+
+
+def _remove_own(parent: int, name: str) -> None:
+    """Remove what the restore made: of a directory only the empty one, for others may have put something in."""
+    try:
+        os.unlink(name, dir_fd=parent)
+    except IsADirectoryError:
+        os.rmdir(name, dir_fd=parent)
+    except FileNotFoundError:
+        return
+
+
+def _remove(parent: int, name: str) -> None:
+    if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+        shutil.rmtree(handle(parent, name))
+    else:
+        os.unlink(name, dir_fd=parent)
+
+
+def _exists(parent: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _notes(directory: Path) -> list[dict[str, Any]]:
+    """Return all notes; the last line of a process that was killed may be cut off, and was not acted upon."""
+    lines = [line for path in sorted(directory.glob("*.jsonl")) for line in path.read_text("ascii").splitlines()]
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+def _sibling(path: str, name: str) -> str:
+    return f"{path.rpartition('/')[0]}/{name}".lstrip("/")

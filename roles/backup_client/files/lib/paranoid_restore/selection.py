@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which archive, and what of it: nothing here touches a disk or a repository."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Optional
+
+from paranoid_restore.errors import RestoreError
+
+_GLOB = "*?["
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An archive as the repository lists it; ``time`` is when it began, by this host's clock then, in UTC."""
+
+    name: str
+    identifier: str
+    time: datetime
+
+
+def choose_archive(listed: Sequence[Listed], name: str = "", as_of: Optional[datetime] = None) -> Listed:
+    """Return the archive of this name, the newest that began by ``as_of``, or the newest; RestoreError without one."""
+    if name:
+        for one in listed:
+            if name in (one.name, one.identifier):
+                return one
+        raise RestoreError(f"there is no archive {name}: --list shows which there are")
+    found = [one for one in listed if as_of is None or one.time <= as_of]
+    if not found:
+        first = min((one.time for one in listed), default=None)
+        hint = f"the first is of {first.isoformat(' ', 'minutes')}" if first else "there is none yet"
+        raise RestoreError(f"there is no archive as old as that: {hint}")
+    return max(found, key=lambda one: one.time)
+
+
+def parse_moment(text: str) -> datetime:
+    """Return a moment that a person typed, in this host's time unless it names an offset."""
+    try:
+        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError:
+        raise RestoreError(f"{text!r} is no time: write it as 2026-11-20 or 2026-11-20 03:00") from None
+    return moment.astimezone(timezone.utc)
+
+
+class Wanted:
+    """The paths and patterns that a person named; without any, everything."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = [normalize(word) for word in words]
+        self._met: set[str] = set()
+
+    def matches(self, path: str) -> bool:
+        """Tell whether a path of the archive is wanted."""
+        if not self._words:
+            return True
+        found = [word for word in self._words if _fits(path, word)]
+        self._met.update(found)
+        return bool(found)
+
+    def require_all(self, archive: str) -> None:
+        """Raise RestoreError unless every path was met."""
+        missing = [word for word in self._words if word not in self._met]
+        if missing:
+            raise RestoreError(f"{archive} has no {missing[0]}: paranoid-backup-borg list ::{archive} shows all of it")
+
+
+def normalize(word: str) -> str:
+    """Return a path as an archive has it: without a slash before or behind; RestoreError for one that leads away."""
+    path = word.strip("/")
+    if not path or any(part in ("", ".", "..") for part in path.split("/")):
+        raise RestoreError(f"{word!r} is no path: write it whole, as /etc/nginx/nginx.conf")
+    return path
+
+
+def is_safe(path: str) -> bool:
+    """Tell whether a path from an archive stays below where it is restored to; an archive may be crafted."""
+    return bool(path) and "\0" not in path and not any(part in ("", ".", "..") for part in path.split("/"))
+
+
+def _fits(path: str, word: str) -> bool:
+    if any(letter in word for letter in _GLOB):
+        parts = path.split("/")
+        return any(fnmatch.fnmatchcase("/".join(parts[:depth]), word) for depth in range(1, len(parts) + 1))
+    return path == word or path.startswith(word + "/")

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The work of one restore: directories first, files by several processes with a connection each, then all the rest."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paranoid_restore.errors import RestoreError
+from paranoid_restore.journal import Journal
+from paranoid_restore.planning import ATTRIBUTES, NEW, REPLACE, SAME, Step
+from paranoid_restore.progress import Progress
+from paranoid_restore.repository import Source, opened
+from paranoid_restore.selection import Listed
+from paranoid_restore.tree import Tree
+from paranoid_restore.writing import Writer
+
+ENTRY_COST = 64 * 1024  # bytes that take about as long as an entry by itself
+_TICK_SECONDS = 0.2
+_FORK = multiprocessing.get_context("fork")
+
+Errors = "list[tuple[str, str]]"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One restore: of which archive, to where, and where its notes are."""
+
+    location: str
+    listed: Listed
+    root: str
+    journal: Path
+    connections: int
+
+
+def restore(job: Job, source: Source, steps: list[Step]) -> list[tuple[str, str]]:
+    """Write what is to be written; return what could not be, with the reason."""
+    todo = [step for step in steps if step.action != SAME]
+    shared = _FORK.Array("Q", 2)
+    progress = Progress(sum(step.size for step in todo if step.action != ATTRIBUTES), len(todo), shared)
+    journal = Journal(job.journal, "0")
+    writer = Writer(Tree(job.root), source.archive(job.listed), journal, progress.tell)
+    fresh = [step for step in todo if step.action in (NEW, REPLACE)]
+    folders = [step for step in todo if stat.S_ISDIR(step.item.mode)]
+    files = [step for step in fresh if stat.S_ISREG(step.item.mode) and not step.source]
+    writer.make_directories(folders)
+    if job.connections > 1 and len(files) > 1:
+        errors = _write_apart(job, files, progress)
+    else:
+        writer.write_files(files, source)
+        errors = []
+    writer.make_others(_others(fresh))
+    writer.set_attributes([step for step in todo if step.action == ATTRIBUTES and step not in folders])
+    writer.set_attributes(sorted(_touched_folders(steps, todo), key=lambda step: -step.path.count("/")))
+    progress.show(last=True)
+    return errors + writer.errors
+
+
+def split(steps: Sequence[Step], parts: int) -> list[list[Step]]:
+    """Return the steps in so many parts that take about equally long; neighbours stay together."""
+    whole = sum(step.size + ENTRY_COST for step in steps)
+    result: list[list[Step]] = [[] for _ in range(parts)]
+    done = 0
+    for step in steps:
+        result[min(parts - 1, done * parts // max(1, whole))].append(step)
+        done += step.size + ENTRY_COST
+    return [part for part in result if part]
+
+
+def _touched_folders(steps: list[Step], todo: list[Step]) -> list[Step]:
+    """Return the directories that need attributes: also those whose time changes because something comes into them."""
+    touched = {step.path.rpartition("/")[0] for step in todo} | {step.path for step in todo}
+    return [step for step in steps if stat.S_ISDIR(step.item.mode) and step.path in touched]
+
+
+def _others(fresh: list[Step]) -> list[Step]:
+    """Return the links, pipes and devices."""
+    linked = [step for step in fresh if step.source]
+    return [step for step in fresh if not stat.S_ISDIR(step.item.mode) and not stat.S_ISREG(step.item.mode)] + linked
+
+
+def _write_apart(job: Job, files: list[Step], progress: Progress) -> list[tuple[str, str]]:
+    """Write the files by several processes."""
+    queue = _FORK.SimpleQueue()
+    workers = []
+    for number, part in enumerate(split(files, job.connections), 1):
+        work: Callable[[], None] = _worker(job, str(number), part, progress, queue)
+        workers.append(_FORK.Process(target=work))
+        workers[-1].start()
+    told = 0
+    errors: list[tuple[str, str]] = []
+    lost = ""
+    while any(worker.is_alive() for worker in workers) or not queue.empty():
+        progress.show()
+        if queue.empty():
+            workers[0].join(_TICK_SECONDS)
+            continue
+        found, why = queue.get()
+        errors, lost, told = errors + found, lost or why, told + 1
+    if lost:
+        raise RestoreError(lost)
+    if told < len(workers):
+        raise RestoreError("a process of the restore was killed: repeat the command, which goes on from there")
+    return errors
+
+
+def _worker(job: Job, number: str, part: list[Step], progress: Progress, queue: Any) -> Callable[[], None]:
+    def work() -> None:
+        journal = Journal(job.journal, number)
+        try:
+            with opened(job.location) as source:
+                writer = Writer(Tree(job.root), source.archive(job.listed), journal, progress.tell)
+                writer.write_files(part, source)
+            queue.put((writer.errors, ""))
+        except RestoreError as error:
+            queue.put(([], str(error)))
+        finally:
+            os._exit(0)
+
+    return work

@@ -1,0 +1,206 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing: each thing appears under a name of its own and takes its place in one step; what was there is kept."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from borg.helpers import IntegrityError
+
+from paranoid_restore.journal import Journal
+from paranoid_restore.planning import ATTRIBUTES, NEW, REPLACE, Step
+from paranoid_restore.repository import Source
+from paranoid_restore.tree import Tree, handle
+
+CHUNKS_AT_ONCE = 2000
+BYTES_AT_ONCE = 128 * 2**20
+_FRESH = ".paranoid-restore-"
+_DAMAGED = "it is damaged in this archive: restore it from an older one"
+
+
+class Writer:
+    """One process that writes. ``tell`` gets the bytes and entries that are done; ``errors`` are paths with reasons."""
+
+    def __init__(self, tree: Tree, archive: Any, journal: Journal, tell: Callable[[int, int], None]) -> None:
+        self._tree, self._archive, self._journal, self._tell = tree, archive, journal, tell
+        self.errors: list[tuple[str, str]] = []
+
+    def make_directories(self, steps: Iterable[Step]) -> None:
+        """Make directories, each above before those in it."""
+        for step in steps:
+            self._attempt(step, self._make_directory)
+
+    def write_files(self, steps: list[Step], source: Source) -> None:
+        """Write regular files; their chunks are asked for many at once."""
+        for batch in _batches(steps):
+            needed = [chunk.id for step in batch for chunk in step.missing]
+            stream = source.fetch(needed)
+            for step in batch:
+                self._write_file(step, stream, source)
+
+    def make_others(self, steps: Iterable[Step]) -> None:
+        """Make links, pipes and devices."""
+        for step in steps:
+            self._attempt(step, self._make_other)
+
+    def set_attributes(self, steps: Iterable[Step]) -> None:
+        """Give owners, modes and times to what has none of them yet; directories last, the deepest first."""
+        for step in steps:
+            self._attempt(step, self._set_attributes)
+
+    def _attempt(self, step: Step, work: Callable[[Step], None]) -> None:
+        try:
+            work(step)
+        except OSError as error:
+            self.errors.append((step.path, _explain(error)))
+        self._tell(0, 1)
+
+    def _make_directory(self, step: Step) -> None:
+        if step.action not in (NEW, REPLACE):
+            return
+        made: list[str] = []
+        with self._tree.parent(step.path, made) as (parent, name):
+            self._note_made(made)
+            fresh = _fresh_name()
+            os.mkdir(fresh, 0o700, dir_fd=parent)
+            self._put(parent, fresh, name, step.path)
+
+    def _write_file(self, step: Step, stream: Iterator[tuple[bytes, bytes]], source: Source) -> None:
+        left = len(step.missing)
+        try:
+            made: list[str] = []
+            with self._tree.parent(step.path, made) as (parent, name):
+                self._note_made(made)
+                fresh = _fresh_name()
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                descriptor = os.open(fresh, flags, 0o600, dir_fd=parent)
+                try:
+                    for content, fetched in self._contents(step, stream, source):
+                        left -= fetched
+                        _write_all(descriptor, content)
+                        self._tell(len(content), 0)
+                    os.ftruncate(descriptor, os.lseek(descriptor, 0, os.SEEK_CUR))
+                    self._archive.restore_attrs(handle(parent, fresh), step.item, fd=descriptor)
+                    self._put(parent, fresh, name, step.path)
+                except BaseException:
+                    os.unlink(fresh, dir_fd=parent)
+                    raise
+                finally:
+                    os.close(descriptor)
+        except OSError as error:
+            self.errors.append((step.path, _explain(error)))
+        except IntegrityError:
+            left -= 1
+            self.errors.append((step.path, _DAMAGED))
+        for _ in range(left):  # The next file's chunks stand behind these.
+            next(stream)
+        self._tell(0, 1)
+
+    def _contents(
+        self, step: Step, stream: Iterator[tuple[bytes, bytes]], source: Source
+    ) -> Iterator[tuple[bytes, int]]:
+        """Yield the content of each chunk, and 1 when it was fetched, 0 when it was there."""
+        offset = 0
+        for place, chunk in enumerate(step.chunks):
+            if step.have and step.have[place]:
+                with self._tree.reading(step.path) as descriptor:
+                    content = os.pread(descriptor, chunk.size, offset)
+                if source.digest(content) != chunk.id:
+                    raise OSError(0, "it changed while it was restored: run the command again")
+                yield content, 0
+            else:
+                identifier, data = next(stream)
+                yield source.decrypt(identifier, data), 1
+            offset += chunk.size
+
+    def _make_other(self, step: Step) -> None:
+        item, mode = step.item, step.item.mode
+        made: list[str] = []
+        with self._tree.parent(step.path, made) as (parent, name):
+            self._note_made(made)
+            fresh = _fresh_name()
+            if stat.S_ISLNK(mode):
+                os.symlink(item.source, fresh, dir_fd=parent)
+            elif stat.S_ISREG(mode):
+                with self._tree.parent(step.source) as (directory, first):
+                    os.link(first, fresh, src_dir_fd=directory, dst_dir_fd=parent, follow_symlinks=False)
+            elif stat.S_ISFIFO(mode):
+                os.mkfifo(fresh, 0o600, dir_fd=parent)
+            else:
+                os.mknod(fresh, stat.S_IFMT(mode) | 0o600, item.rdev, dir_fd=parent)
+            if not stat.S_ISREG(mode):
+                self._archive.restore_attrs(handle(parent, fresh), item, symlink=stat.S_ISLNK(mode))
+            self._put(parent, fresh, name, step.path)
+
+    def _set_attributes(self, step: Step) -> None:
+        with self._tree.parent(step.path) as (parent, name):
+            if step.action == ATTRIBUTES:
+                found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+                before = {"mode": found.st_mode, "uid": found.st_uid, "gid": found.st_gid}
+                times = {"atime": found.st_atime_ns, "mtime": found.st_mtime_ns}
+                self._journal.note(step.path, "attributes", **before, **times)
+            self._archive.restore_attrs(handle(parent, name), step.item, symlink=stat.S_ISLNK(step.item.mode))
+
+    def _put(self, parent: int, fresh: str, name: str, path: str) -> None:
+        """Let what was made take its place."""
+        try:
+            os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError:
+            self._journal.note(path, "created")
+        else:
+            kept = self._journal.kept_name()
+            self._journal.note(path, "replaced", kept=kept)
+            os.rename(name, kept, src_dir_fd=parent, dst_dir_fd=parent)
+        os.rename(fresh, name, src_dir_fd=parent, dst_dir_fd=parent)
+
+    def _note_made(self, made: list[str]) -> None:
+        for path in made:
+            self._journal.note(path, "created")
+
+
+def _batches(steps: list[Step]) -> Iterator[list[Step]]:
+    """Yield the steps in parts, each with about as many chunks as may be under way."""
+    part: list[Step] = []
+    chunks = size = 0
+    for step in steps:
+        part.append(step)
+        chunks, size = chunks + len(step.missing), size + step.size
+        if chunks >= CHUNKS_AT_ONCE or size >= BYTES_AT_ONCE:
+            yield part
+            part, chunks, size = [], 0, 0
+    if part:
+        yield part
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    """Write a chunk at the end; one of zeros alone becomes a hole."""
+    if not content.strip(b"\0"):
+        os.lseek(descriptor, len(content), os.SEEK_CUR)
+        return
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _fresh_name() -> str:
+    return _FRESH + secrets.token_hex(8)
+
+
+def _explain(error: OSError) -> str:
+    hints = {
+        errno.EBUSY: "something is mounted there: umount it, or --to another place",
+        errno.EROFS: "the file system is mounted read-only",
+        errno.EPERM: "it may not be changed: is it immutable? (lsattr, chattr -i)",
+        errno.ENOSPC: "the disk is full: free space, and run the command again",
+        errno.EDQUOT: "a quota is full",
+        errno.ENOTEMPTY: "a directory is in the way",
+        errno.EXDEV: "something is mounted below it",
+    }
+    return hints.get(error.errno or 0, error.strerror or str(error))

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What comes between: links in the way, no room, a tunnel that dies, two at once. Each is a line, and mends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from restore_world import MEGABYTES, Restoring, describe
+from waiting import wait_until
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root mounts and makes files immutable")
+
+
+def test_nothing_is_written_through_a_link(restoring: Restoring, source: Path, tmp_path: Path) -> None:
+    """Whoever owns a directory could let root write anywhere."""
+    shutil.rmtree(source / "data")
+    (source / "data").symlink_to(tmp_path)
+    done = restoring.run(restoring.path("data/deep"))
+    assert done.returncode == 1 and "is no directory, but a link or a file" in done.stderr, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_where_a_directory_was_is_kept_and_replaced(restoring: Restoring, source: Path, tmp_path: Path) -> None:
+    shutil.rmtree(source / "data")
+    (source / "data").symlink_to(tmp_path)
+    done = restoring.run(restoring.path("data"))
+    assert done.returncode == 0, done.stderr
+    assert describe(source / "data") == describe(restoring.saved / "data")
+    assert list(tmp_path.iterdir()) == []
+    assert restoring.run("--undo").returncode == 0
+    assert (source / "data").is_symlink()
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[Path]:
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@needs_root
+def test_no_room_is_told_before_anything_is_written(restoring: Restoring, source: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "4m") as place:
+        done = restoring.run("--to", place, restoring.path())
+        assert done.returncode == 2 and "there is no room" in done.stderr, done.stderr
+        assert list(place.iterdir()) == []
+
+
+@needs_root
+def test_a_disk_that_fills_up_meanwhile_costs_only_what_had_no_room(
+    restoring: Restoring, source: Path, tmp_path: Path
+) -> None:
+    """The directories and small files take more room than their bytes."""
+    with small_disk(tmp_path / "small", f"{MEGABYTES * 1024 + 400}k") as place:
+        done = restoring.run("--to", place, "--connections", "1", restoring.path())
+        assert done.returncode == 1 and "the disk is full" in done.stderr, done.stderr
+        assert not list(place.rglob(".paranoid-restore-*"))
+        subprocess.run(["mount", "-o", "remount,size=64m", place], check=True)
+        again = restoring.run("--to", place, restoring.path())
+        assert again.returncode == 0, again.stderr
+        assert describe(place / restoring.path()) == describe(restoring.saved)
+
+
+@needs_root
+def test_an_immutable_file_is_named_and_the_others_come(restoring: Restoring, source: Path) -> None:
+    (source / "etc/conf").write_text("mine\n")
+    (source / "etc/new").unlink()
+    if subprocess.run(["chattr", "+i", source / "etc/conf"], capture_output=True, check=False).returncode:
+        pytest.skip("NOT TESTED: this file system knows no immutable files")
+    try:
+        done = restoring.run(restoring.path("etc"))
+        assert done.returncode == 1 and "is it immutable?" in done.stderr, done.stderr
+        assert (source / "etc/new").exists() and (source / "etc/conf").read_text() == "mine\n"
+    finally:
+        subprocess.run(["chattr", "-i", source / "etc/conf"], check=True)
+
+
+def test_two_at_once_do_not_work(restoring: Restoring, source: Path) -> None:
+    with (restoring.base_dir / "restore.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = restoring.run(restoring.path("etc"))
+    assert done.returncode == 2 and "another restore is at work" in done.stderr
+
+
+@pytest.mark.parametrize("connections", ["1", "3"])
+def test_a_tunnel_that_dies_is_one_line_and_the_same_command_goes_on(
+    restoring: Restoring, source: Path, tmp_path: Path, connections: str
+) -> None:
+    words = ("--to", tmp_path, "--connections", connections, restoring.path())
+    process = restoring.start(*words)
+    assert wait_until(lambda: any(tmp_path.rglob("conf")) or process.poll() is not None, 60)
+    for pid in restoring.relays():
+        os.kill(pid, signal.SIGKILL)
+    _out, said = process.communicate(timeout=60)
+    if process.returncode:
+        assert process.returncode in (1, 2) and "Traceback" not in said, said
+    done = restoring.run(*words)
+    assert done.returncode == 0, done.stderr
+    assert describe(tmp_path / restoring.path()) == describe(restoring.saved)
+
+
+def test_what_a_killed_restore_did_is_taken_back(restoring: Restoring, source: Path) -> None:
+    before = set(describe(source))
+    for path in (source / "many").iterdir():
+        path.write_text("mine\n")
+    mine = (source / "many/0").read_text()
+    process = restoring.start("--connections", "1", restoring.path("many"))
+    assert wait_until(lambda: any((source / "many").glob(".paranoid-before-*")) or process.poll() is not None, 60)
+    process.kill()
+    process.communicate()
+    assert restoring.run("--undo").returncode == 0
+    assert {path.read_text() for path in (source / "many").iterdir() if path.name.isdigit()} == {mine}
+    assert describe(source).keys() >= before

@@ -1,0 +1,117 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from paranoid_restore.errors import RestoreError
+from paranoid_restore.main import find_tunnel
+from paranoid_restore.planning import plan_steps
+from paranoid_restore.progress import format_progress, format_seconds, format_size
+from paranoid_restore.selection import Listed, Wanted, choose_archive, is_safe, normalize, parse_moment
+from paranoid_restore.tree import Tree
+
+DAY = timedelta(days=1)
+FIRST = datetime(2026, 11, 20, 3, tzinfo=UTC)
+LISTED = [Listed(f"web1-{number}", f"{number:064x}", FIRST + number * DAY) for number in range(3)]
+
+
+def test_the_newest_archive_unless_a_name_or_a_time_is_given() -> None:
+    assert choose_archive(LISTED).name == "web1-2"
+    assert choose_archive(LISTED, "web1-0").name == "web1-0"
+    assert choose_archive(LISTED, f"{1:064x}").name == "web1-1"
+    assert choose_archive(LISTED, as_of=FIRST + DAY).name == "web1-1"
+    assert choose_archive(LISTED, as_of=FIRST + DAY - timedelta(seconds=1)).name == "web1-0"
+
+
+@pytest.mark.parametrize(
+    ("listed", "name", "as_of", "said"),
+    [
+        ([], "", None, "there is none yet"),
+        (LISTED, "web1-9", None, "no archive web1-9"),
+        (LISTED, "", FIRST - DAY, "the first is of 2026-11-20 03:00"),
+    ],
+)
+def test_an_archive_that_is_not_there(listed: list[Listed], name: str, as_of: datetime | None, said: str) -> None:
+    with pytest.raises(RestoreError, match=said):
+        choose_archive(listed, name, as_of)
+
+
+def test_a_time_is_this_hosts_unless_it_names_an_offset() -> None:
+    assert parse_moment("2026-11-20T03:00:00Z") == FIRST
+    assert parse_moment("2026-11-20 03:00+01:00") == FIRST - timedelta(hours=1)
+    assert parse_moment("2026-11-20 03:00") == datetime(2026, 11, 20, 3).astimezone(UTC)
+    with pytest.raises(RestoreError, match="is no time"):
+        parse_moment("yesterday")
+
+
+@pytest.mark.parametrize(
+    ("word", "path", "expected"),
+    [
+        ("/etc/nginx/", "etc/nginx", True),
+        ("etc/nginx", "etc/nginx/nginx.conf", True),
+        ("etc/nginx", "etc/nginx2", False),
+        ("etc/ngin?", "etc/nginx/nginx.conf", True),
+        ("/home/*/.ssh", "home/ana/.ssh/id", True),
+        ("/home/*/.ssh", "home/ana/x", False),
+        ("*.conf", "etc/a.conf", True),
+    ],
+)
+def test_what_a_word_means(word: str, path: str, expected: bool) -> None:
+    assert Wanted([word]).matches(path) is expected
+
+
+def test_every_word_must_be_met() -> None:
+    wanted = Wanted(["etc", "srv"])
+    assert wanted.matches("etc/x")
+    with pytest.raises(RestoreError, match="has no srv"):
+        wanted.require_all("web1-1")
+
+
+@pytest.mark.parametrize("word", ["", "/", ".", "a/../b", "a//b", "./a"])
+def test_a_word_that_is_no_path(word: str) -> None:
+    with pytest.raises(RestoreError, match="is no path"):
+        normalize(word)
+
+
+CRAFTED = ["../etc/passwd", "/etc/passwd", "a/../../b", "a//b", "", ".", "a\0b", "a/."]
+
+
+@pytest.mark.parametrize("path", CRAFTED)
+def test_a_crafted_archive_is_refused_whole(path: str, tmp_path: Path) -> None:
+    assert not is_safe(path)
+    with pytest.raises(RestoreError, match="crafted"):
+        list(plan_steps([Entry(path=path)], Wanted([]), Tree(str(tmp_path)), bytes))
+    with pytest.raises(RestoreError, match="crafted"):
+        list(plan_steps([Entry(path="a", source=path)], Wanted([]), Tree(str(tmp_path)), bytes))
+
+
+class Entry(SimpleNamespace):
+    """What a Borg item looks like from here."""
+
+    mode, mtime = stat.S_IFREG | 0o644, 0
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return getattr(self, name, default)
+
+    def __contains__(self, name: str) -> bool:
+        return hasattr(self, name)
+
+
+def test_without_a_tunnel_it_says_who_opens_one(tmp_path: Path) -> None:
+    with pytest.raises(RestoreError, match=r"holds no tunnel open.*open\.yml"):
+        find_tunnel(tmp_path)
+
+
+def test_progress_in_words() -> None:
+    assert format_size(999) == "999 B" and format_size(1024) == "1.0 KiB" and format_size(5 * 2**40) == "5120 GiB"
+    assert format_seconds(3723) == "1:02:03" and format_seconds(59.6) == "1:00"
+    line = format_progress(2**20, 4 * 2**20, 1, 4, 2.0)
+    assert line == "1.0 MiB of 4.0 MiB, 1 of 4 entries, 512 KiB/s, 0:06 left"
+    assert "left" not in format_progress(0, 0, 0, 1, 0.0)
