@@ -182,3 +182,16 @@ def test_a_disk_that_is_not_mounted_any_more_is_red(keeper: Keeper) -> None:
         assert str(keeper.world.own / "source") in outcome.conclusion.reason
     flag.touch()
     assert came_to(keeper.world.session("backup")) == OK
+
+
+def test_what_a_before_hook_brings_and_an_after_hook_takes_away_is_saved_and_green(keeper: Keeper) -> None:
+    own = keeper.world.own
+    hooks = [
+        {"before": "action", "when": ["create"], "run": [f"mkdir {own}/brought; echo x > {own}/brought/file"]},
+        {"after": "action", "when": ["create"], "run": [f"rm -r {own}/brought"]},
+    ]
+    configure(keeper, [str(own / "source"), str(own / "brought")], commands=hooks)
+    assert came_to(keeper.world.session("backup")) == OK
+    assert f"{own}/brought/file" in archived(keeper) and not (own / "brought").exists()
+    configure(keeper, [str(own / "source"), str(own / "brought")], commands=[])
+    assert keeper.world.session("backup").conclusion.code == "source_refused"

@@ -151,6 +151,8 @@ class Hooks:
         self._after_failures: list[str] = []
         self.skipped = ""
         self.before_failed = False
+        # Called when a before hook has done its work, and when an after hook begins: what they mount is there between.
+        self.look_around: Callable[[bool], None] = lambda before: None
         self.log: Callable[[bytes], None] = lambda data: None
 
     @property
@@ -213,6 +215,8 @@ class Hooks:
 
     def _start(self, hook: Hook) -> None:
         owed = self._owed.get(hook.kind, [])
+        if not hook.before:
+            self.look_around(False)
         if not hook.before and owed and owed[0] == hook:
             owed.pop(0)
         self.log(f"hook: {hook.name}: {printable(hook.command, 300)}\n".encode())
@@ -235,6 +239,8 @@ class Hooks:
         elif code:
             self._fail(running.hook, f"{_describe(code)}{said}", code)
         else:
+            if running.hook.before:
+                self.look_around(True)
             self._settle(0, "")
 
     def _fail(self, hook: Hook, how: str, code: int) -> None:

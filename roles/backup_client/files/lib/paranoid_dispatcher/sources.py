@@ -32,14 +32,15 @@ class Plan:
     """What a backup can do with its sources.
 
     ``roots`` are for Borg, in its order; ``refused`` and ``absent`` are lines for a person, ``absent`` about what may
-    come later: a directory that is not there yet, a disk that is not mounted. ``mounts`` tells of sources, and of what
-    /etc/fstab mounts below them, whether they lie on a file system of their own now.
+    come later: a directory that is not there yet, a disk that is not mounted; ``expected`` are their paths. ``mounts``
+    tells of sources, and of what /etc/fstab mounts below them, whether they lie on a file system of their own now.
     """
 
     roots: tuple[str, ...]
     refused: tuple[str, ...]
     absent: tuple[str, ...]
     mounts: Mapping[str, bool]
+    expected: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -63,6 +64,7 @@ def plan_sources(
     wishes = {_plain(path): wish for path, wish in wishes.items()}
     refused: list[str] = []
     absent: list[str] = []
+    expected: list[str] = []
     matches = _parse_excludes(excludes, refused)
     found: dict[str, os.stat_result] = {}
 
@@ -76,6 +78,7 @@ def plan_sources(
             refused.append(f"source {_quoted(source)} {exc}")
         except Absent as exc:
             absent.append(f"source {_quoted(source)} {exc}")
+            expected.append(source)
 
     for one in sources:
         source = _plain(one)
@@ -83,7 +86,7 @@ def plan_sources(
             examine(source)
     nested = [path for path in mounts.wanted_below(found) if not _matching(path, matches)]
     seen = {path: is_apart(path) for path in [*found, *nested][:MOUNTS_MAX] if path not in wishes}
-    return Plan(_in_order(found), tuple(dict.fromkeys(refused)), tuple(dict.fromkeys(absent)), seen)
+    return Plan(_in_order(found), tuple(dict.fromkeys(refused)), tuple(dict.fromkeys(absent)), seen, tuple(expected))
 
 
 def form_problem(source: object) -> str:

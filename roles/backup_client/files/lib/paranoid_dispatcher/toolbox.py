@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
@@ -36,6 +37,7 @@ class Toolbox:
         self.config, self.request, self.link = config, request, link
         self.evidence = Evidence(config.accept_unreadable if config else ())
         self.note: Note = lambda doing, seconds: None
+        self.look_around: Callable[[bool], None] = lambda before: None
 
     @cached_property
     def journal(self) -> Journal:
@@ -84,6 +86,7 @@ class Toolbox:
                 self.borg("--critical", "list", "--last", "1")
         keep_apart(base)
         hooks = Hooks(self.config.hook_seconds, self.environment, self.journal, self.note)
+        hooks.look_around = self.look_around
         try:
             done = self._run(
                 [self.config.borgmatic, "--config", self.config.config, *arguments], self.environment, hooks

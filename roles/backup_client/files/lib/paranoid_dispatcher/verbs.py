@@ -8,22 +8,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from paranoid_dispatcher.errors import Failed
 from paranoid_dispatcher.escrow import make_escrow
+from paranoid_dispatcher.looks import Looks
 from paranoid_dispatcher.output import describe_archive, parse_borgmatic_json, printable, to_utc
 from paranoid_dispatcher.reasons import describe_soft_failure
 from paranoid_dispatcher.server_link import TICK_SECONDS
-from paranoid_dispatcher.sources import Plan, plan_sources
 from paranoid_dispatcher.tagged import load_tagged, save_tagged
 from paranoid_dispatcher.toolbox import Toolbox, require_success
 
 UNKNOWN_MAX = 100  # archives that the server does not know
 MISSING_MAX = 1000  # archives that it knows and that are not there
 NAME_MAX = 200
-REFUSED_MAX = 20  # lines about sources
-REFUSED_LENGTH = 400
 
 Record = dict[str, Any]
 
@@ -39,19 +37,21 @@ def backup(tools: Toolbox) -> Record:
 
     What is wrong with the others, before or after, the server is told beside it. Failed if there is nothing to save.
     """
-    configured, before = _plan(tools)
-    if configured and not before.roots:
-        raise Failed(before.problems[0], _sources(before))
+    looks = Looks(tools.config)
+    if looks.configured and not looks.roots:
+        raise Failed(looks.problems[0], looks.told)
     # borgmatic's own list, unless Borg needs another order or must not see one of them.
-    roots = [] if list(before.roots) == configured else ["--source-directories", json.dumps(before.roots)]
+    roots = [] if list(looks.roots) == looks.configured else ["--source-directories", json.dumps(looks.roots)]
+    tools.look_around = looks.take
     base = Path(tools.config.base_dir)
     tools.evidence.told_before = load_tagged(base)
     try:
         archive = _make_archive(tools, *roots)
     except Failed as exc:
-        raise Failed(str(exc), {**_sources(before), **tools.told}) from exc
+        raise Failed(str(exc), {**looks.told, **tools.told}) from exc
     save_tagged(base, tools.evidence.tagged)
-    return {**tools.told, "archive": archive, **_sources(before, _plan(tools)[1])}
+    looks.take(before=False)
+    return {**tools.told, "archive": archive, **looks.told}
 
 
 def _make_archive(tools: Toolbox, *options: str) -> Record:
@@ -61,29 +61,6 @@ def _make_archive(tools: Toolbox, *options: str) -> Record:
         return describe_archive(parse_borgmatic_json(printed)["archive"])
     except Failed as exc:
         raise Failed(describe_soft_failure(tools.evidence.failures) or str(exc)) from exc
-
-
-def _plan(tools: Toolbox) -> tuple[list[Any], Plan]:
-    """Return the sources that borgmatic's configuration has, and what can be done with them now."""
-    path = Path(tools.config.config)
-    try:
-        content = json.loads(path.read_bytes())
-        sources, excludes = list(content.get("source_directories") or ()), list(content.get("exclude_patterns") or ())
-    except (ValueError, AttributeError, TypeError) as exc:
-        raise Failed(f"{path} is not as site.yml writes it, so its sources cannot be checked: run site.yml") from exc
-    return sources, plan_sources(sources, tools.config.mounts, excludes)
-
-
-def _sources(before: Plan, after: Optional[Plan] = None) -> Record:
-    """Return what the server is told of the sources; what went wrong meanwhile counts as well."""
-    later = after.problems if after else ()
-    lines = tuple(dict.fromkeys(before.problems + later))
-    return {
-        "sources": {
-            "refused": [printable(line, REFUSED_LENGTH) for line in lines[:REFUSED_MAX]],
-            "mounts": {printable(path, NAME_MAX): apart for path, apart in before.mounts.items()},
-        }
-    }
 
 
 def info(tools: Toolbox) -> Record:

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at the sources around one backup: at first, after the before hooks, and before the after hooks.
+
+What a before hook mounts is there only in between, and that is when Borg reads.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Optional
+
+from paranoid_dispatcher.config import Config
+from paranoid_dispatcher.errors import Failed
+from paranoid_dispatcher.output import printable
+from paranoid_dispatcher.sources import Plan, plan_sources
+
+REFUSED_MAX = 20  # lines about sources
+REFUSED_LENGTH = 400
+PATH_LENGTH = 200
+
+
+class Looks:
+    """What was seen of the sources that borgmatic's configuration has; Failed if that cannot be read."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.configured, self._has_before_hooks, self._first = self._look()
+        self._begin: Optional[Plan] = None
+        self._end: Optional[Plan] = None
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """What Borg is to save, in its order; also what is still to come, where a before hook may bring it."""
+        return self._first.roots + (self._first.expected if self._has_before_hooks else ())
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why this is not the backup that was meant; what a before hook brought was never missing."""
+        begin, end = self._begin or self._first, self._end.problems if self._end else ()
+        late = [
+            f"source {path} came too late: Borg was not told of it" for path in begin.roots if path not in self.roots
+        ]
+        return tuple(dict.fromkeys((*self._first.refused, *begin.problems, *late, *end)))
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the server is told of the sources."""
+        mounts = (self._begin or self._first).mounts
+        return {
+            "sources": {
+                "refused": [printable(line, REFUSED_LENGTH) for line in self.problems[:REFUSED_MAX]],
+                "mounts": {printable(path, PATH_LENGTH): apart for path, apart in mounts.items()},
+            }
+        }
+
+    def take(self, before: bool) -> None:
+        """Look again. The last look BEFORE Borg and the first one after it count."""
+        if before:
+            self._begin = self._look()[2]
+        elif self._end is None:
+            self._end = self._look()[2]
+
+    def _look(self) -> tuple[list[Any], bool, Plan]:
+        path = Path(self._config.config)
+        try:
+            content = json.loads(path.read_bytes())
+            sources, excludes = (list(content.get(name) or ()) for name in ("source_directories", "exclude_patterns"))
+            has_hooks = any("before" in command for command in content.get("commands") or ())
+        except (ValueError, AttributeError, TypeError) as exc:
+            raise Failed(
+                f"{path} is not as site.yml writes it, so its sources cannot be checked: run site.yml"
+            ) from exc
+        return sources, has_hooks, plan_sources(sources, self._config.mounts, excludes)
