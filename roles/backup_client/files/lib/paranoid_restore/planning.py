@@ -60,9 +60,7 @@ def plan_steps(items: Iterable[Item], wanted: Wanted, tree: Tree, digest: Digest
     for item in items:
         path = str(item.path)
         if not is_safe(path):
-            raise RestoreError(
-                f"this archive has an entry {path!r}, which leads away: it was crafted, restore another one"
-            )
+            raise RestoreError(_CRAFTED.format("an entry", path))
         if item.get("hardlink_master", True) and stat.S_ISREG(item.mode) and "source" not in item:
             firsts[path] = item.get("chunks")
         if wanted.matches(path):
