@@ -52,13 +52,27 @@ def test_a_backup_without_warnings_says_so(keeper: Keeper) -> None:
 
 
 def test_an_unreadable_file_beside_streamed_dumps_costs_no_archive(keeper: Keeper) -> None:
-    """borgmatic looks first, dry, and would give up."""
+    """The client's clock was once ahead, too: an older archive has a later time than the one that is made now."""
+    keeper.borg("create", "--timestamp", "2040-01-01T00:00:00", "::ahead", str(keeper.world.own / "relay"))
     database = make_database(keeper.world.own / "app.db")
     configure(keeper, DENIED, sqlite_databases=[{"name": "app", "path": str(database)}])
     outcome = keeper.world.session("backup")
     assert came_to(outcome)[:2] == ("failed", "incomplete"), outcome.log_tail
-    assert len(keeper.listed()) == 4
+    assert outcome.archive and outcome.came == outcome.archive["id"]
+    assert keeper.listed()[outcome.came] == outcome.archive["name"]
     assert not [name for name in keeper.listed().values() if name.endswith(".checkpoint")]
+
+
+def test_a_dump_that_fails_is_red_and_its_archive_no_backup(keeper: Keeper) -> None:
+    """As for a database that the configuration names and the server does not have."""
+    program = keeper.world.own / "pg_dump"
+    program.write_text("#!/bin/sh\necho 'FATAL: database \"app\" does not exist' >&2\nexit 1\n")
+    program.chmod(0o755)
+    configure(keeper, postgresql_databases=[{"name": "app", "pg_dump_command": str(program)}])
+    outcome = keeper.world.session("backup")
+    assert came_to(outcome)[:2] == ("failed", "client_failed"), outcome.log_tail
+    assert outcome.conclusion.reason == f'web1: {program} ended with 1: FATAL: database "app" does not exist'
+    assert set(states(keeper)) <= {"good", "failed"} and states(keeper).count("good") == 3
 
 
 def test_a_database_that_is_not_there_is_neither_made_nor_dumped(keeper: Keeper) -> None:

@@ -21,7 +21,6 @@ LINE_MAX = 256 * 1024  # a path of 4,095 bytes stands there twice, each byte esc
 PATHS_MAX = 10  # of each kind
 PATH_LENGTH = 200
 FAILURES_MAX = 5
-SOFT_FAILURE = 75  # borgmatic/hooks/command.py
 
 Record = dict[str, Any]
 

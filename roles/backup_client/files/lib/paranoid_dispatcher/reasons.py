@@ -11,7 +11,6 @@ from typing import Any
 
 COMMAND_MAX = 120
 SAID_MAX = 200
-SOFT_FAILURE = 75  # borgmatic/hooks/command.py
 BROKEN_PIPE = 141  # what a shell returns for a dump whose reader is gone
 
 Record = dict[str, Any]
@@ -41,18 +40,8 @@ def describe_failure(failures: Sequence[Record], errors: Sequence[str]) -> str:
     if errors and (first["borg"] or first["code"] == BROKEN_PIPE):
         return find_cause("\n".join(errors)) or f"Borg ended with {first['code']}"
     said = find_cause(str(first["output"]))[:SAID_MAX]
-    name = "Borg" if first["borg"] else _quote(str(first["command"]))
+    name = "Borg" if first["borg"] else str(first["command"]).partition(" ")[0]  # The rest may hold a password.
     return f"{name} ended with {first['code']}{f': {said}' if said else ' and said nothing'}"
-
-
-def describe_soft_failure(failures: Sequence[Record]) -> str:
-    """Return which hook asked borgmatic to skip the backup; empty if none did."""
-    soft = next((one for one in failures if one["code"] == SOFT_FAILURE and not one["borg"]), None)
-    if soft is None:
-        return ""
-    said = find_cause(str(soft["output"]))[:SAID_MAX]
-    told = f": {said}" if said else ""
-    return f"the hook {_quote(str(soft['command']))} ended with 75, so borgmatic skipped the backup{told}"
 
 
 def find_cause(text: str) -> str:

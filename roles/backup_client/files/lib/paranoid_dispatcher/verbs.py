@@ -14,7 +14,6 @@ from paranoid_dispatcher.errors import Failed
 from paranoid_dispatcher.escrow import make_escrow
 from paranoid_dispatcher.looks import Looks
 from paranoid_dispatcher.output import describe_archive, parse_borgmatic_json, printable, to_utc
-from paranoid_dispatcher.reasons import describe_soft_failure
 from paranoid_dispatcher.server_link import TICK_SECONDS
 from paranoid_dispatcher.tagged import load_tagged, save_tagged
 from paranoid_dispatcher.toolbox import Toolbox, require_success
@@ -56,11 +55,7 @@ def backup(tools: Toolbox) -> Record:
 
 def _make_archive(tools: Toolbox, *options: str) -> Record:
     """Return what borgmatic says of the archive that it made; Failed if it made none, or something failed after it."""
-    printed = tools.borgmatic("create", "--json", *options)
-    try:
-        return describe_archive(parse_borgmatic_json(printed)["archive"])
-    except Failed as exc:
-        raise Failed(describe_soft_failure(tools.evidence.failures) or str(exc)) from exc
+    return describe_archive(parse_borgmatic_json(tools.borgmatic("create", "--json", *options))["archive"])
 
 
 def info(tools: Toolbox) -> Record:
