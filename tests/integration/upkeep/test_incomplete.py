@@ -53,7 +53,13 @@ def test_a_backup_without_warnings_says_so(keeper: Keeper) -> None:
 
 def test_an_unreadable_file_beside_streamed_dumps_costs_no_archive(keeper: Keeper) -> None:
     """The client's clock was once ahead, too: an older archive has a later time than the one that is made now."""
-    keeper.borg("create", "--timestamp", "2040-01-01T00:00:00", "::web1-2040-01-01T00:00:00.000000", str(keeper.world.own / "relay"))
+    keeper.borg(
+        "create",
+        "--timestamp",
+        "2040-01-01T00:00:00",
+        "::web1-2040-01-01T00:00:00.000000",
+        str(keeper.world.own / "relay"),
+    )
     database = make_database(keeper.world.own / "app.db")
     configure(keeper, DENIED, sqlite_databases=[{"name": "app", "path": str(database)}])
     outcome = keeper.world.session("backup")
