@@ -191,7 +191,8 @@ def test_after_hooks_run_when_the_dispatcher_is_killed(client: Client) -> None:
 
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_a_hook_that_hangs_has_its_own_limit_and_is_named(client: Client, where: str) -> None:
-    make_repository(client)
+    if where == "after":
+        make_repository(client)
     client.record(borgmatic=str(client.path / "borgmatic"), hook_seconds=1)
     hanging = "trap '' TERM; echo it waits; while :; do sleep 60; done"
     hooks(client, *([hanging] if where == "before" else []), after=hanging if where == "after" else "echo >>after")
