@@ -14,7 +14,8 @@ from testinfra.host import Host
 
 Lab = Callable[[str], Host]
 LAB = os.environ["PARANOID_LAB"]
-WHEELS = Path(__file__).parents[3] / ".cache/lab" / LAB / "wheelhouse/bookworm-x86_64.tar"
+BUILT = Path(__file__).parents[3] / ".cache/lab" / LAB / "wheelhouse"
+WHEELS, STANDALONE = BUILT / "bookworm-x86_64.tar", BUILT / "standalone-x86_64.tar.gz"
 
 
 def test_the_builder_is_clean_again(lab: Lab) -> None:
@@ -31,3 +32,27 @@ def test_a_host_without_a_compiler_installs_from_it(lab: Lab) -> None:
     assert client.check_output("/tmp/wheels/venv/bin/borg --version") == "borg 1.4.5"
     assert client.check_output("/tmp/wheels/venv/bin/borgmatic --version") == "2.1.10"
     client.check_output("rm -rf /tmp/wheels")
+
+
+def test_a_host_of_another_release_starts_the_standalone_archive(lab: Lab) -> None:
+    """With its own Python and C library: this host has newer ones, and no library of Borg's."""
+    client, borg = lab("new1"), "/tmp/alone/bin/borg"
+    client.check_output("rm -rf /tmp/alone && mkdir /tmp/alone")
+    subprocess.run(["podman", "cp", STANDALONE, f"{LAB}-new1:/tmp/alone/all.tar.gz"], check=True)
+    client.check_output("tar -C /tmp/alone -xzf /tmp/alone/all.tar.gz")
+    assert client.check_output(f"{borg} --version") == "borg 1.4.5"
+    assert client.check_output("/tmp/alone/bin/borgmatic --version") == "2.1.10"
+    client.check_output(f"{borg} init -e none /tmp/alone/repo && {borg} create /tmp/alone/repo::one /etc/hostname")
+    assert client.check_output(f"{borg} extract --stdout /tmp/alone/repo::one") == "new1"
+    client.check_output("rm -rf /tmp/alone")
+
+
+def test_what_it_starts_finds_the_hosts_own_libraries(lab: Lab) -> None:
+    """A loader's variable in the environment would hand its older ones to dumps and hooks."""
+    client = lab("new1")
+    client.check_output("rm -rf /tmp/alone && mkdir /tmp/alone")
+    subprocess.run(["podman", "cp", STANDALONE, f"{LAB}-new1:/tmp/alone/all.tar.gz"], check=True)
+    client.check_output("tar -C /tmp/alone -xzf /tmp/alone/all.tar.gz")
+    start = "import subprocess; subprocess.run(['env'])"
+    assert "alone" not in client.check_output(f'cd / && env -i PATH=/usr/bin:/bin /tmp/alone/bin/python3 -Ic "{start}"')
+    client.check_output("rm -rf /tmp/alone")
