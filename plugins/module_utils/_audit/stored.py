@@ -49,6 +49,8 @@ def audit_since_baseline(
     if old is None and repository_id(site.client.repository) is None:
         return AuditVerdict(CLEAN, ()), None  # Its making failed: there is nothing yet that could have been touched.
     expected, kept = Expectation(archive=archive), Kept()
+    if old is None and policy == "create":  # It is new: what the ledger knows was in another one, which is lost.
+        return audit(site.client.repository, None, policy)
     with suppress(LedgerError):
         history = site.ledger.history(site.name)
         staying = tuple(one.id for one in history.archives if one.id not in going)

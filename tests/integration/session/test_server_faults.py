@@ -34,6 +34,18 @@ def test_repository_is_empty(world: World) -> None:
     assert failed(world)[0] == "repository_missing"
 
 
+def test_after_a_lost_history_a_new_repository_begins_anew(world: World) -> None:
+    """A person moved both aside, for good: what the ledger knows of before is missed no more."""
+    assert came_to(world.session("backup")) == OK
+    for path in world.repository.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (world.path / "state" / CLIENT).rename(world.path / "state-lost")
+    made = world.session("create")
+    assert came_to(made) == OK and made.changed, made.conclusion
+    assert came_to(world.session("info")) == OK
+    assert_next_session_works(world)
+
+
 @pytest.mark.parametrize("which", ["repo", CLIENT])
 def test_repository_is_replaced_by_a_symlink(world: World, which: str) -> None:
     path = world.repository if which == "repo" else world.repository.parent
