@@ -57,7 +57,7 @@ def test_refused_key(world: World) -> None:
     world.dispatch("honest", key=world.path / "another_key")
     code, reason = failed(world)
     assert code == "key_refused"
-    assert "refused the server's key: run site.yml" in reason
+    assert "refused the server's key (" in reason and "): run site.yml for it" in reason
     assert_next_session_works(world)
 
 
