@@ -45,7 +45,8 @@ def test_mypy_role_files() -> None:
     packages = sorted({Path(name).parent for name in loose if "/files/lib/paranoid_" in name})
     for name in loose:
         if "/files/lib/" not in name:
-            run_tool("mypy", *floor(name), name)
+            beside = f"{Path(name).parent}:{Path(name).parent}/lib"
+            run_tool("mypy", *floor(name), name, MYPYPATH=beside)
     for package in packages:
         run_tool("mypy", *floor(str(package)), "-p", package.name, MYPYPATH=str(ROOT / package.parent))
 

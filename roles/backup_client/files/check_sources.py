@@ -42,7 +42,7 @@ def load(modules: dict[str, str]) -> None:
     for name, text in {"": "", **modules}.items():
         full = f"{PACKAGE}.{name}" if name else PACKAGE
         module = sys.modules[full] = types.ModuleType(full)
-        module.__path__ = []  # type: ignore[attr-defined]
+        module.__path__ = []
         exec(compile(text, full, "exec"), module.__dict__)
 
 

@@ -27,6 +27,8 @@ END = 2**63
 class KeyholderNonces(NonceManager):  # type: ignore[misc]
     """Borg's own, which hears neither the list of archives nor the server."""
 
+    nonce_file: str
+
     def __init__(self, repository: Any, manifest_nonce: int) -> None:
         super().__init__(repository, manifest_nonce)
         self.nonce_file = os.path.join(os.path.dirname(self.nonce_file), "keyholder-nonce")
