@@ -119,7 +119,7 @@ def main(name: str, sha256: str, directory: str, *requirements: str) -> None:
     file, target = Path(name), Path(directory)
     versions = {
         PROGRAMS[package]: version
-        for package, _, version in (one.partition("==") for one in requirements)
+        for package, _equals, version in (one.partition("==") for one in requirements)
         if package in PROGRAMS
     }
     try:
