@@ -27,9 +27,7 @@ def unspoilt(lab: Lab) -> Iterator[None]:
     """Take away what a test has put there."""
     yield
     lab.read(HOST, "rm", "-f", EARLY, LATE, SUDO, "/etc/nologin")
-    lab.read(
-        HOST, "sh", "-c", "systemctl disable -q --now ssh.socket; systemctl enable -q --now ssh; systemctl reload ssh"
-    )
+    lab.read(HOST, "sh", "-c", "systemctl disable -q --now ssh.socket; systemctl enable -q ssh; systemctl restart ssh")
 
 
 def site(lab: Lab, *arguments: str) -> tuple[int, str]:
