@@ -67,7 +67,7 @@ def is_age(ciphertext: str, recipients: int) -> bool:
         content = base64.b64decode("".join(lines[1:-1]), validate=True)
     except (ValueError, binascii.Error):
         return False
-    header, mark, _ = content.partition(b"\n--- ")
+    header, mark, _payload = content.partition(b"\n--- ")
     return content.startswith(_FIRST_LINE) and bool(mark) and header.count(b"\n-> ") >= recipients > 0
 
 

@@ -166,7 +166,7 @@ def _without_pam(login: str) -> list[str]:
         ["/etc/nologin is there, so sshd lets nobody in but root: remove it"] if os.path.exists("/etc/nologin") else []
     )
     locked = [line for line in sshd_config.read_lines(_SHADOW) if line.startswith(f"{login}:!")]
-    return found + [f"{login} is locked, which sshd minds without PAM: usermod -p '*' {login}" for _ in locked]
+    return found + [f"{login} is locked, which sshd minds without PAM: usermod -p '*' {login}" for _turn in locked]
 
 
 def open_directory(path: str) -> str:
@@ -209,9 +209,9 @@ def _public_key(path: str) -> Optional[str]:
 def is_ageing(login: str, shadow: Sequence[str]) -> bool:
     """Tell whether shadow(5) has a day on which the account or its password expires, or wants a new password now."""
     for line in shadow:
-        name, _, fields = line.partition(":")
+        name, _sep, fields = line.partition(":")
         if name == login:
-            changed, _, longest, _, inactive, expires = (fields.split(":") + [""] * 8)[1:7]
+            changed, _least, longest, _warning, inactive, expires = (fields.split(":") + [""] * 8)[1:7]
             return changed == "0" or expires not in ("", "-1") or inactive not in ("", "-1") or _ends(longest)
     return False
 

@@ -43,7 +43,7 @@ def effective_settings(printed: str) -> dict[str, list[str]]:
     """Return what `sshd -T` printed: the values of each keyword, several where it has several lines."""
     found: dict[str, list[str]] = {}
     for line in printed.splitlines():
-        keyword, _, value = line.strip().partition(" ")
+        keyword, _sep, value = line.strip().partition(" ")
         if keyword:
             found.setdefault(keyword, []).append(value)
     return found
@@ -147,7 +147,7 @@ def _any_group(login: Login, patterns: Sequence[str]) -> bool:
 
 def _user_matches(login: Login, pattern: str) -> bool:
     """Tell whether USER or USER@HOST of AllowUsers or DenyUsers is the login; of a host any may be meant."""
-    user, _, host = pattern.partition("@")
+    user, _sep, host = pattern.partition("@")
     here = not host or host == login.address or "/" in host or matches(host, login.address)
     return here and matches(user, login.name)
 
@@ -197,7 +197,7 @@ def _global(effective: dict[str, list[str]], written: Sequence[Setting]) -> list
 
 def _ends_quiet(timeout: str) -> bool:
     """Tell whether TYPE=INTERVAL is for a channel that a session has; an interval of nothing but zeros is none."""
-    kind, _, interval = timeout.partition("=")
+    kind, _sep, interval = timeout.partition("=")
     return any(matches(kind, channel) for channel in _CHANNELS) and re.search("[1-9]", interval) is not None
 
 

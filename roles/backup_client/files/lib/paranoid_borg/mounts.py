@@ -49,7 +49,7 @@ def parse(mountinfo: bytes) -> Served:
     """Find FUSE mounts of other users than root."""
     points, devices = {}, {}
     for line in mountinfo.splitlines():
-        before, _, after = line.partition(b" - ")
+        before, _sep, after = line.partition(b" - ")
         fields, kind = before.split(b" "), after.split(b" ")
         user = _USER.search(kind[-1])
         if kind[0].startswith(b"fuse") and user and int(user[1]):

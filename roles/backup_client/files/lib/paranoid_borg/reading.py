@@ -48,7 +48,7 @@ class Reader:
             if extent.is_data:
                 yield from self._chunker.chunkify(_Part(fh, extent.begin, extent.end))
             for size, number in extent.pieces:
-                yield from (Chunk(None, size=size, allocation=CH_HOLE) for _ in range(number))
+                yield from (Chunk(None, size=size, allocation=CH_HOLE) for _turn in range(number))
 
     def _count(self, owner: int, pieces: int) -> None:
         if owner == 0 or not pieces:

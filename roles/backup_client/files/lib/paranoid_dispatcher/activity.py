@@ -69,4 +69,6 @@ def _sample(process: Path) -> Sample:
     fields = (process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     ticks = sum(int(field) for field in fields[11:15])
     lines = (line.partition(": ") for line in (process / "io").read_text("ascii").splitlines())
-    return Sample(ticks / os.sysconf("SC_CLK_TCK"), sum(int(value) for name, _, value in lines if name in _IO_FIELDS))
+    return Sample(
+        ticks / os.sysconf("SC_CLK_TCK"), sum(int(value) for name, _sep, value in lines if name in _IO_FIELDS)
+    )

@@ -55,7 +55,7 @@ def _describe(client: str, secrets: dict[str, str]) -> bytes:
 def _encrypt(text: bytes, recipients: tuple[tuple[str, str], ...]) -> str:
     """Encrypt TEXT for all RECIPIENTS; nothing of it is in argv or on the disk."""
     argv = ["age", "--encrypt", "--armor"]
-    for _, recipient in recipients:
+    for _holder, recipient in recipients:
         argv += ["--recipient", recipient]
     try:
         done = subprocess.run(argv, input=text, capture_output=True, check=False, timeout=AGE_SECONDS, cwd="/")

@@ -114,7 +114,7 @@ class Running:
 
     def close(self) -> None:
         """Take the rest of its output. What it left in the background keeps its own end of the pipe, and lives."""
-        for _ in range(64):
+        for _turn in range(64):
             if self.pipe < 0 or not _is_readable(self.pipe):
                 break
             self.read()
@@ -176,7 +176,7 @@ class Hooks:
             if code is not None:
                 self._conclude(self.running, code)
         while not self.running and b"\n" in self._received:
-            line, _, rest = self._received.partition(b"\n")
+            line, _sep, rest = self._received.partition(b"\n")
             self._received = bytearray(rest)
             self._serve(json.loads(line))
 

@@ -188,7 +188,7 @@ def _in_order(found: Mapping[str, os.stat_result]) -> tuple[str, ...]:
 def _some_names(path: str) -> list[str]:
     """Return the first two names in a directory."""
     with os.scandir(path) as entries:
-        return [entry.name for entry, _ in zip(entries, range(2))]
+        return [entry.name for entry, _turn in zip(entries, range(2))]
 
 
 def _quoted(text: object) -> str:

@@ -66,7 +66,7 @@ def restore(job: Job, source: Source, steps: list[Step]) -> list[tuple[str, str]
 def split(steps: Sequence[Step], parts: int) -> list[list[Step]]:
     """Return the steps in so many parts that take about equally long; neighbours stay together."""
     whole = sum(step.size + ENTRY_COST for step in steps)
-    result: list[list[Step]] = [[] for _ in range(parts)]
+    result: list[list[Step]] = [[] for _turn in range(parts)]
     done = 0
     for step in steps:
         result[min(parts - 1, done * parts // max(1, whole))].append(step)

@@ -99,8 +99,8 @@ class Writer:
         except IntegrityError:
             left -= 1
             self.errors.append((step.path, _DAMAGED))
-        for _ in range(left):  # The next file's chunks stand behind these.
-            next(stream)
+        for _turn in range(left):  # The next file's chunks stand behind these.
+            _take(stream)
         self._tell(0, 1)
 
     def _contents(
@@ -116,7 +116,7 @@ class Writer:
                     raise OSError(0, "it changed while it was restored: run the command again")
                 yield content, 0
             else:
-                identifier, data = next(stream)
+                identifier, data = _take(stream)
                 yield source.decrypt(identifier, data), 1
             offset += chunk.size
 
@@ -163,6 +163,11 @@ class Writer:
     def _note_made(self, made: list[str]) -> None:
         for path in made:
             self._journal.note(path, "created")
+
+
+def _take(stream: Iterator[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
+    """Return the next chunk; the repository names one that is missing, so that there is always a next one."""
+    return next(stream)
 
 
 def _batches(steps: list[Step]) -> Iterator[list[Step]]:

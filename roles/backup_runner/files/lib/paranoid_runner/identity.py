@@ -27,7 +27,7 @@ def format_identity(secret: bytes) -> str:
 def parse_identity(line: str) -> bytes:
     """Return the secret bytes of an identity; UsageError if the line is none, or was copied wrongly."""
     text = line.strip().lower()
-    prefix, _, letters = text.rpartition("1")
+    prefix, _sep, letters = text.rpartition("1")
     if prefix != _PREFIX or any(letter not in _LETTERS for letter in letters):
         raise UsageError("this is not an age identity: it begins with AGE-SECRET-KEY-1")
     values = [_LETTERS.index(letter) for letter in letters]
