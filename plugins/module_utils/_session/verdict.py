@@ -86,7 +86,7 @@ def decide(verb: Verb, host: Performer, seen: Evidence, trim: TrimResult | None 
         or _client_failure(host, seen)
         or _missing_proof(verb, host, seen)
         or _refused_source(host, seen)
-        or _incomplete(host, seen)
+        or _incomplete(verb, host, seen)
         or (trim and _trim_failure(host, trim))
         or Conclusion("ok")
     )
@@ -190,8 +190,11 @@ def _has_escrow(seen: Evidence) -> bool:
     return told is not None and is_age(told["ciphertext"], len(told["recipients"]))
 
 
-def _incomplete(host: Performer, seen: Evidence) -> Conclusion | None:
-    remarks = (seen.result.remarks if seen.result else None) or {}
+def _incomplete(verb: Verb, host: Performer, seen: Evidence) -> Conclusion | None:
+    remarks = seen.result.remarks if seen.result else None
+    if remarks is None:  # What is not known is not green.
+        silent = f"{host.name} does not say what it could not read: it is of an older release, run site.yml for it"
+        return _failed("bad_result", silent) if verb.brings_archive else None
     if not count_incomplete(remarks):
         return None
     return _failed("incomplete", f"{host.name}'s archive is incomplete: {describe_incomplete(remarks)}")

@@ -72,7 +72,8 @@ def backup() -> tuple[int, dict[str, Any]]:
         "archive": {
             **{key: archive[key] for key in ("name", "id", "start", "end", "duration")},
             **archive["stats"],
-        }
+        },
+        "remarks": {},
     }
 
 

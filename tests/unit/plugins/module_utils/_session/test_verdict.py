@@ -19,7 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict i
 
 CLIENT = Performer("web1", "web1", "192.0.2.7", 22)
 WROTE = GateSummary(connections=1, commits=1, manifests=1)
-OK = Result(True, "", {"name": "a"}, None, None, {})
+OK = Result(True, "", {"name": "a"}, None, None, {}, remarks={})
 GOOD = Evidence(hello=True, result=OK, gate=WROTE, ssh_code=0)
 LOST = "Connection to 192.0.2.7 closed by remote host.\n"
 
@@ -42,6 +42,7 @@ ROWS: list[tuple[str, dict[str, Any], str]] = [
     ("idle_timeout", {**IDLE, "last_words": "hook: before: sleep 60"}, "it hangs (hook: before: sleep 60)"),
     ("idle_timeout", {**IDLE, "result": replace(OK, ok=False, reason="a hook"), "last_words": "x"}, "hangs (a hook)"),
     ("bad_result", {"protocol": "rubbish"}, "no usable result: rubbish"),
+    ("bad_result", {"result": replace(OK, remarks=None)}, "does not say what it could not read"),
     ("no_dispatcher", {"protocol": "rubbish", "hello": False}, "not as the dispatcher: rubbish"),
     ("no_dispatcher", {"hello": False, "ssh_code": 127, "last_words": "not found"}, "(not found)"),
     ("no_dispatcher", {"hello": False, "ssh_code": 255, "ssh_log": " \n"}, "(exit code 255)"),
