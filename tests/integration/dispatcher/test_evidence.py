@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from paranoid_dispatcher.borg_log import classify, escape
+from paranoid_dispatcher.borg_log import classify, escape, remote_line
 from paranoid_dispatcher.evidence import LINE_MAX, PATHS_MAX, Evidence
 from paranoid_dispatcher.tagged import KEPT_MAX, load_tagged, save_tagged
 
@@ -221,3 +221,18 @@ def test_the_note_is_bounded_and_takes_any_name(tmp_path: Path) -> None:
 def test_the_path_stands_before_any_call_of_borg(call: str) -> None:
     """Those of Borg 1.4.5 are the arguments of backup_io in archive.py and archiver.py."""
     assert classify(failed("/a: b", errno.EACCES, call)) == ("unreadable", "/a: b")
+
+
+def test_when_the_way_breaks_the_reason_is_who_said_it_before() -> None:
+    """Borg itself only says that the connection was closed; ssh, relay or gate said why."""
+    closed = "Connection closed by remote host. Is borg working on the server?"
+    evidence = Evidence()
+    lines = [logged("Remote: Host key verification failed.", name="borg.remote"), "Remote: plain", logged("of Borg")]
+    for line in lines[:1]:
+        evidence.feed(json.dumps({"event": "borg", "line": line}).encode() + b"\n")
+    evidence.feed(json.dumps({"event": "error", "message": closed}).encode() + b"\n")
+    assert evidence.errors == ["Host key verification failed."]
+    assert [remote_line(line) for line in lines] == ["Host key verification failed.", "plain", ""]
+    silent = Evidence()
+    silent.feed(json.dumps({"event": "error", "message": closed}).encode() + b"\n")
+    assert silent.errors == [closed]

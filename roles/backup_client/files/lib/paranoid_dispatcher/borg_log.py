@@ -10,6 +10,7 @@ the file's name behind it or not. A path may hold anything, such as the end of a
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -67,6 +68,13 @@ def classify(line: str) -> Optional[tuple[str, str]]:
     identifier = str(content.get("msgid", ""))
     is_harmless = content.get("name") in _HARMLESS or (not identifier and message.startswith(_REMOTE))
     return None if level == "WARNING" and is_harmless else _describe(identifier, message)
+
+
+def remote_line(line: str) -> str:
+    """Return what relay, ssh or gate said in a line that Borg passed on; empty for any other line."""
+    with contextlib.suppress(ValueError, AttributeError, RecursionError):
+        line = str(json.loads(line).get("message", ""))
+    return line[len(_REMOTE) :].strip() if line.startswith(_REMOTE) else ""
 
 
 def _describe(identifier: str, message: str) -> tuple[str, str]:

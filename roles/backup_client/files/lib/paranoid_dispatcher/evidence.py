@@ -14,13 +14,14 @@ import re
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from paranoid_dispatcher.borg_log import EXCLUDED_BY_TAG, OTHER, UNREAD, classify, escape
+from paranoid_dispatcher.borg_log import EXCLUDED_BY_TAG, OTHER, UNREAD, classify, escape, remote_line
 from paranoid_dispatcher.tagged import KEPT_MAX
 
 LINE_MAX = 256 * 1024  # a path of 4,095 bytes stands there twice, each byte escaped twice
 PATHS_MAX = 10  # of each kind
 PATH_LENGTH = 200
 FAILURES_MAX = 5
+_CLOSED = "Connection closed by remote host"  # what Borg says when relay or ssh has ended, who said why before
 
 Record = dict[str, Any]
 
@@ -42,6 +43,7 @@ class Evidence:
         self.tagged: set[str] = set()
         self.archive: Optional[Record] = None
         self.errors: list[str] = []
+        self._heard = ""
         self.failures: list[Record] = []
 
     def feed(self, data: bytes) -> None:
@@ -85,6 +87,7 @@ class Evidence:
             self._seen, self._code, self._of_borg, self.errors, self.failures = True, 0, {}, [], []
             self.tagged = set()
         elif kind == "borg":
+            self._heard = remote_line(str(event["line"])) or self._heard
             found = classify(str(event["line"]))
             if found:
                 self._count(self._of_borg, *found)
@@ -95,7 +98,9 @@ class Evidence:
         elif kind == "archive":
             self.archive = event["archive"]
         elif kind == "error":
-            self.errors = [*self.errors, str(event["message"])][-FAILURES_MAX:]
+            message = str(event["message"])
+            said = self._heard if self._heard and message.startswith(_CLOSED) else message
+            self.errors = [*self.errors, said][-FAILURES_MAX:]
         elif kind == "failed":
             self.failures = [*self.failures, event][:FAILURES_MAX]
 
