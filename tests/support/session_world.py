@@ -168,6 +168,7 @@ class World:
             "known_hosts_file": str(self.path / "known_hosts"),
             "quota": None,
             "keyholder": None,
+            "proxy_jump": None,
         }
 
     @property

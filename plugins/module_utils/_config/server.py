@@ -59,6 +59,7 @@ class ClientConfig:
     `_retention.rules.parse_rules`; ``hold_days`` must pass between trim and compaction; ``check_seconds`` is what one
     maintenance may spend on checking, 0 for none; ``compression`` is what the client was told to use.
     The ``shrink_…`` fields are those of `_retention.band.Band`; ``sources`` is a fingerprint of what the client saves.
+    ``proxy_jump`` is a host between, with ``host``, ``port`` and ``user``.
     ``escrow_recipients`` are those for whom its escrow should be, each with ``holder`` and ``recipient``.
     """
 
@@ -89,6 +90,7 @@ class ClientConfig:
     idle_timeout: int | None = None
     total_timeout: int | None = None
     keyholder: str | None = None
+    proxy_jump: dict[str, Any] | None = None
     escrow_recipients: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -112,9 +114,15 @@ def load_client(config_dir: str, client: str) -> ClientConfig:
     """Read ``<config_dir>/clients/<client>.json``; the caller has validated the name."""
     path = os.path.join(_found(config_dir), "clients", client + ".json")
     config = _load(ClientConfig, path, f"client {client} is not provisioned on this server")
-    if config.client != client or config.transport not in ("socket", "ssh"):
+    if config.client != client or config.transport not in ("socket", "ssh") or not _is_jump(config.proxy_jump):
         raise ConfigError(f"{path} does not describe client {client}: run site.yml for it again")
     return config
+
+
+def _is_jump(jump: Mapping[str, Any] | None) -> bool:
+    """Tell whether this names a host to jump through, with ``host``, ``port`` and ``user``, or none."""
+    shape = {"host": str, "port": int, "user": str}
+    return jump is None or {name: type(value) for name, value in jump.items()} == shape
 
 
 def load_peer(config_dir: str, client: ClientConfig) -> ClientConfig:

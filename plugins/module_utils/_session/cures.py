@@ -26,7 +26,7 @@ CURES = {
     "unreachable": Cure(
         "switch it on, open the way from the server, or set backup_client_host or backup_client_port and run site.yml",
         "the server itself must get there, without Ansible's jump host: set backup_client_host and backup_client_port "
-        "to where it does, or open the way",
+        "to where it does, backup_client_proxy_jump, or open the way",
     ),
     "host_key_changed": Cure(
         "if the host was reinstalled, run site.yml for it",

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
@@ -58,18 +61,37 @@ _SAYINGS = (
 
 def command(site: Site, session: str, gate: str, log: str, patience: int) -> list[str]:
     """Return argv of the one ssh that carries the session; ``gate`` is its tunnel's end, ``log`` ssh's own log."""
-    server, client = site.server, site.client
+    client = site.client
+    argv = _ssh(site, client.client, log, patience)
+    if client.proxy_jump:
+        argv += ["-o", f"ProxyCommand={_proxy_command(site, client.proxy_jump, log, patience)}"]
+    return [*argv, "-R", forwarding(site, session, gate), "-p", str(client.port), "-l", client.user, "--", client.host]
+
+
+def jump_alias(client: str) -> str:
+    """Return the name under which the client's known_hosts has the keys of the host to jump through."""
+    return f"jump.{client}"
+
+
+def _ssh(site: Site, alias: str, log: str, patience: int) -> list[str]:
+    """Return the beginning of an ssh that takes only host keys that are pinned under ``alias``."""
     options = {
         **_FIXED,
         "ConnectTimeout": str(patience),
-        "HostKeyAlias": client.client,
-        "IdentityFile": server.identity_file,
-        "UserKnownHostsFile": client.known_hosts_file,
+        "HostKeyAlias": alias,
+        "IdentityFile": site.server.identity_file,
+        "UserKnownHostsFile": site.client.known_hosts_file,
     }
     settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    forward = forwarding(site, session, gate)
-    where = ["-p", str(client.port), "-l", client.user, "--", client.host]
-    return [server.ssh_command, "-F", "none", "-T", "-x", "-a", "-E", log, *settings, "-R", forward, *where]
+    return [site.server.ssh_command, "-F", "none", "-T", "-x", "-a", "-E", log, *settings]
+
+
+def _proxy_command(site: Site, jump: Mapping[str, Any], log: str, patience: int) -> str:
+    """Return ssh_config(5)'s ProxyCommand: ssh's own -J would read a configuration, and pin nothing of ours."""
+    argv = _ssh(site, jump_alias(site.name), log, patience)
+    argv += ["-p", str(jump["port"]), "-l", jump["user"]]
+    words = [shlex.quote(word).replace("%", "%%") for word in [*argv, "--", jump["host"]]]
+    return " ".join([*words[:-2], "-W", "'[%h]:%p'", *words[-2:]])
 
 
 def forwarding(site: Site, session: str, gate: str) -> str:

@@ -157,12 +157,12 @@ def test_a_mail_server_that_is_down(lab: Lab, parallel: Run) -> None:
 
 def test_two_runs_at_once_on_one_client(lab: Lab, parallel: Run) -> None:
     first = start(lab, "--limit", "new1")
-    assert wait_until(lambda: lab.exec("new1", "pgrep", "-f", "bin/borg create").returncode == 0)
-    lab.read("new1", "pkill", "-STOP", "-f", "bin/borg create")
+    assert wait_until(lambda: lab.exec("new1", "pgrep", "-f", "paranoid-backup/borg create").returncode == 0)
+    lab.read("new1", "pkill", "-STOP", "-f", "paranoid-backup/borg create")
     try:
         second = backup(lab, "--limit", "new1")
     finally:
-        lab.read("new1", "pkill", "-CONT", "-f", "bin/borg create")
+        lab.read("new1", "pkill", "-CONT", "-f", "paranoid-backup/borg create")
     done = first.finish()
     assert (done.code, done.client("new1")["state"]) == (0, "ok"), done.output
     assert (second.code, second.codes()) == (2, {"new1": "locked"})

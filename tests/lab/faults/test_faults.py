@@ -53,7 +53,7 @@ def leftovers(lab: Lab) -> list[str]:
     found = lab.exec("vault", "pgrep", "--list-full", "-f", "HostKeyAlias=|paranoid-backup gate").stdout.decode()
     sockets = lab.read("vault", "find", "/run/paranoid-backup/sessions", "/run/paranoid-backup/doors", "-mindepth", "1")
     for name in (*GOOD, "broken1"):
-        found += lab.exec(name, "pgrep", "--list-full", "-f", f"{DISPATCH}|hostile.py|bin/borg").stdout.decode()
+        found += lab.exec(name, "pgrep", "--list-full", "-f", f"{DISPATCH}|hostile.py|/borg").stdout.decode()
     return [*found.splitlines(), *sockets.splitlines()]
 
 
