@@ -152,8 +152,8 @@ maintain:
     What V(maintain) did. C(named) and C(deleted) are ids of archives, C(kept) is how many are left; C(missing) are
     those that the repository should hold and does not, C(unknown) those that it holds and the server never saw
     arrive, at most 100; C(found) those of them that came with a backup that failed, and that the ledger knows from now
-    on; C(check) is V(ok), V(failed) or V(skipped); C(waiting) says why nothing was named; C(plan)
-    gives what goes and, with its reasons, what stays.
+    on; C(by) is the client that did it, its keyholder where it has one; C(check) is V(ok), V(failed) or V(skipped);
+    C(waiting) says why nothing was named; C(plan) gives what goes and, with its reasons, what stays.
   returned: always
   type: dict
   sample: {"named": [], "deleted": [], "kept": 31, "missing": [], "unknown": [], "check": "ok", "waiting": ""}

@@ -214,7 +214,7 @@ def record(
         remarks=told.remarks if told else None,
         sources=told.sources if told else None,
         escrow=escrow,
-        maintain=result.to_dict() if result else None,
+        maintain={**result.to_dict(), "by": session.peer.name} if result else None,
         gate=seen.gate,
         log=log.path,
         log_tail=log.tail,

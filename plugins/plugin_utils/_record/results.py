@@ -131,6 +131,7 @@ class MaintainResult:
     unknown: tuple[ArchiveName, ...]
     check: str
     waiting: str
+    by: str
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> MaintainResult:
@@ -146,6 +147,7 @@ class MaintainResult:
             unknown=ArchiveName.take_list(raw.get("unknown"), {}, UNKNOWN_LIMIT),
             check=take_word(raw.get("check"), frozenset({"ok", "failed", "skipped"}), ""),
             waiting=take_text(raw.get("waiting"), 300),
+            by=take_text(raw.get("by"), 64),
         )
 
 

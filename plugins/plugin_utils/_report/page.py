@@ -259,8 +259,17 @@ def _list_facts(run: Run, record: str) -> tuple[tuple[str, str], ...]:
         ("Playbook", f"{run.playbook}{' (check run)' if run.check else ''}, by {run.user} on {run.controller}"),
         ("Run", run.run_id),
         ("Record", printable(record)),
+        *_name_own_keepers(run),
         *(("Ledger", f"{ledger.head} on {ledger.host}") for ledger in _find_ledgers(run)),
     )
+
+
+def _name_own_keepers(run: Run) -> tuple[tuple[str, str], ...]:
+    """Name the clients that delete for themselves, which a thief of the client could do, too."""
+    told = ((client.name, client.session.maintain) for client in run.clients if client.session)
+    own = [name for name, done in told if done and done.by == name]
+    weaker = "a keyholder instead is the stronger promise, see retention.md"
+    return (("Maintain themselves", f"{join_names(own)}; {weaker}"),) if own else ()
 
 
 def _find_ledgers(run: Run) -> list[LedgerHead]:
