@@ -107,7 +107,7 @@ def big_file(lab: Lab, client: str, mebibytes: int) -> Iterator[None]:
 def slow_upload(lab: Lab, client: str) -> Iterator[None]:
     """Borg sends 10 MiB a second, so that a busy machine, too, has the time to disturb it in the middle."""
     path = "/etc/paranoid-backup/borgmatic.yaml"
-    lab.read(client, "sed", "-i.fast", "$ a upload_rate_limit: 10240", path)
+    lab.read(client, "sed", "-i.fast", '0,/{/ s/{/{"upload_rate_limit": 10240,/', path)
     try:
         yield
     finally:

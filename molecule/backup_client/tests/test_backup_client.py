@@ -114,7 +114,7 @@ def test_configuration_is_valid_and_never_prunes(client: Host) -> None:
 
 def test_the_database_of_a_host_is_in_its_configuration(lab: Lab) -> None:
     text = lab("db1").file("/etc/paranoid-backup/borgmatic.yaml").content_string
-    assert "postgresql_databases:\n- name: shop" in text.replace("  - name", "- name")
+    assert [database["name"] for database in json.loads(text)["postgresql_databases"]] == ["shop"]
 
 
 def thiefs_ssh(vault: Host, name: str) -> str:

@@ -57,7 +57,7 @@ def test_one_client_fails_and_the_others_do_not(run: subprocess.CompletedProcess
 
 
 def test_the_failure_is_named(run: subprocess.CompletedProcess[str]) -> None:
-    assert "broken1: Error running before action hook" in run.stdout
+    assert "broken1: the before create action hook" in run.stdout
 
 
 def test_the_archives_are_there(run: subprocess.CompletedProcess[str]) -> None:

@@ -38,12 +38,12 @@ def test_a_tree_comes_back_with_all_that_belongs_to_it(lab: Lab, tree: str) -> N
 
 def test_the_playbook_brings_one_file_back_and_closes_the_tunnel(lab: Lab, tree: str) -> None:
     """The source must be saved before: the test above did."""
-    lab.read("web1", "rm", "/etc/hostname")
-    options = ("--limit", "web1", "-e", "backup_restore_paths=etc/hostname")
+    lab.read("web1", "rm", "/etc/debian_version")
+    options = ("--limit", "web1", "-e", "backup_restore_paths=etc/debian_version")
     foretold = play(lab, "restore", *options, "--check")
     assert foretold.returncode == 0 and "1 new" in foretold.stdout, foretold.stdout + foretold.stderr
     done = play(lab, "restore", *options)
     assert done.returncode == 0 and "1 new" in done.stdout, done.stdout + done.stderr
-    assert lab.read("web1", "cat", "/etc/hostname").strip()
+    assert lab.read("web1", "cat", "/etc/debian_version").strip()
     assert lab.exec("web1", "test", "-e", "/var/lib/paranoid-backup/open").returncode != 0
     assert backup(lab, "--limit", "web1").client("web1")["state"] == "ok"
