@@ -16,6 +16,7 @@ import pytest
 from tool import ROOT
 
 SERVERS = {"hosts": {"vault": None}}
+HERE = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 
 
 def play(
@@ -23,9 +24,7 @@ def play(
 ) -> tuple[int, str]:
     """Run one task file of the role for these clients; return Ansible's exit code and what it said, in one line."""
     (path / "hosts.json").write_text(
-        json.dumps(
-            {"backup_servers": servers, "backup_clients": {"hosts": clients, "vars": {"ansible_connection": "local"}}}
-        )
+        json.dumps({"backup_servers": servers, "backup_clients": {"hosts": clients, "vars": HERE}})
     )
     role: dict[str, Any] = {
         "ansible.builtin.import_role": {"name": "paranoid.backup.backup_client", "tasks_from": step},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -182,6 +183,7 @@ def test_only_root_enters_what_a_keyholder_keeps(rendered: Path) -> None:
 
 def test_the_server_writes_down_what_the_client_was_set_to(rendered: Path) -> None:
     record = json.loads((rendered / "ported/record").read_text())
+    assert re.fullmatch("[0-9a-f]{64}", record.pop("sources"))
     assert record == {
         "schema": 1,
         "client": "ported",
@@ -204,6 +206,12 @@ def test_the_server_writes_down_what_the_client_was_set_to(rendered: Path) -> No
         "keyholder": None,
         "compression": "zstd,3",
         "idle_timeout": 60,
+        "proxy_jump": None,
+        "escrow_recipients": [],
+        "shrink_archives": 400,
+        "shrink_min_bytes": 2**20,
+        "shrink_min_files": 20,
+        "shrink_percent": 50,
     }
 
 
