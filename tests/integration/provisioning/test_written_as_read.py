@@ -112,7 +112,7 @@ def test_secrets_of_a_vault_and_words_like_numbers_arrive(written: tuple[Path, s
     assert [entry["name"] for entry in config["mysql_databases"]] == ["12e4", "wiki"]
     assert [entry["password"] for entry in config["mysql_databases"]] == ["12345e67", "0o17 😀"]
     assert config["healthchecks"] == {"ping_url": "s3cret-vaulted", "send_logs": False}
-    assert config["exclude_patterns"][-2:] == ["2026-11-25", "4E2"] and config["exclude_caches"] is False
+    assert {"2026-11-25", "4E2"} <= set(config["exclude_patterns"]) and config["exclude_caches"] is False
 
 
 def test_no_error_and_no_diff_shows_a_secret(written: tuple[Path, str]) -> None:
