@@ -150,9 +150,10 @@ class Keeper:
 
     def play(self, playbook: str, *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
         """Run a playbook on this machine, which is both server and client."""
-        inventory = self.world.path / "inventory"
+        inventory, told = self.world.path / "inventory", self.world.client
+        address = f"backup_client_host={told['host']} backup_client_port={told['port']}"
         inventory.write_text(
-            f"[backup_clients]\n{CLIENT} ansible_connection=local\n[backup_servers:children]\nbackup_clients\n"
+            f"[backup_clients]\n{CLIENT} ansible_connection=local {address}\n[backup_servers:children]\nbackup_clients\n"
         )
         variables |= {"backup_config_dir": self.config_dir, "__backup_client_base_dir": str(self.world.own / "borg")}
         argv: list[str | Path] = [
@@ -171,6 +172,7 @@ class Keeper:
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),
             "ANSIBLE_LOCALHOST_WARNING": "0",
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "ANSIBLE_CALLBACKS_ENABLED": "paranoid.backup.report",
             "ANSIBLE_CONFIG": str(self.world.path / "ansible.cfg"),
             "PARANOID_REPORT_METHOD": "none",
             "PARANOID_REPORT_DIR": str(self._reports),

@@ -16,6 +16,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     AuditEntry,
     CompactionEntry,
     RollbackEntry,
+    SessionEntry,
     UnfreezeEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.schema import STATEMENTS
@@ -94,11 +95,16 @@ def test_from_delete_all_to_a_whole_history(attacked: Keeper) -> None:
     assert told["changed"] and not told["evidence"] and segments(keeper) == before
     done = keeper.module("rollback", transaction=kept, reason="stolen key")
     assert not done.get("failed"), done
-    assert (done["lost"], done["restored"]) == ([], [])
+    (came,) = [
+        entry.came for entry in keeper.entries("session") if isinstance(entry, SessionEntry) and entry.code == "alarm"
+    ]
+    assert (done["lost"], done["restored"]) == ([came], []), (
+        "the archive of the session that saw the alarm goes with it"
+    )
     evidence = Path(done["evidence"])
     assert {path.name: path.read_bytes() for path in (evidence / "data").rglob("*") if path.is_file()} == before
     assert keeper.nonce() >= nonce
-    assert keeper.entries("rollback") == [RollbackEntry(CLIENT, "stolen key", (), kept)]
+    assert keeper.entries("rollback") == [RollbackEntry(CLIENT, "stolen key", (came,), kept)]
 
     keeper.forget(done["repository_id"])
     assert_all_restore(keeper)
@@ -112,7 +118,8 @@ def test_the_playbooks_do_all_steps(attacked: Keeper) -> None:
     keeper = attacked
     kept = keeper.transaction(list(keeper.contents)[-1])
     assert "name the client by --limit" in keeper.play("rollback", backup_rollback_transaction=kept).stdout
-    assert "is frozen since" in keeper.play("compact").stdout
+    told = keeper.play("compact")
+    assert "is frozen since" in told.stdout
     assert keeper.report().startswith(f"FROZEN: {CLIENT} is frozen since ")
     why = {"backup_reason": "stolen key", "backup_rollback_transaction": kept}
     for playbook, more in (("rollback", ["--check"]), ("rollback", []), ("unfreeze", []), ("audit", [])):
