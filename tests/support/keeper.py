@@ -152,9 +152,8 @@ class Keeper:
         """Run a playbook on this machine, which is both server and client."""
         inventory, told = self.world.path / "inventory", self.world.client
         address = f"backup_client_host={told['host']} backup_client_port={told['port']}"
-        inventory.write_text(
-            f"[backup_clients]\n{CLIENT} ansible_connection=local {address}\n[backup_servers:children]\nbackup_clients\n"
-        )
+        host = f"{CLIENT} ansible_connection=local {address}"
+        inventory.write_text(f"[backup_clients]\n{host}\n[backup_servers:children]\nbackup_clients\n")
         variables |= {"backup_config_dir": self.config_dir, "__backup_client_base_dir": str(self.world.own / "borg")}
         argv: list[str | Path] = [
             BIN / "ansible-playbook",
