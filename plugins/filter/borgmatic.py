@@ -22,6 +22,7 @@ _OLD_HOOK = "is the old form of a hook; use backup_client_commands"
 _PRUNES = "has no effect, for the server decides what is kept; use backup_client_retention"
 _ADDS_UP = "would replace the list that adds up from groups and hosts; use {}, or {}_<anything>"
 _NAMES = "changes the names by which archives are found again; the role sets it"
+_SNAPSHOTS = "mounts snapshots below what is always left out, so they would be empty; use backup_client_commands"
 _UNSAFE = "would have Borg accept a repository that is not the one it knows; nothing replaces it"
 
 _ALWAYS: dict[str, str] = {
@@ -58,6 +59,7 @@ _ALWAYS: dict[str, str] = {
             "sqlite_databases": "backup_client_sqlite_databases",
         }.items()
     },
+    **dict.fromkeys(["lvm", "zfs"], _SNAPSHOTS),
     "patterns": "can leave out or add sources unseen; use backup_client_sources and backup_client_excludes",
     "patterns_from": "can leave out or add sources unseen; use backup_client_sources and backup_client_excludes",
     "exclude_from": "leaves out what a file on the client says; use backup_client_excludes",
@@ -122,7 +124,7 @@ _ALLOWED = frozenset(
         *("btrfs", "check_last", "checkpoint_interval", "chunker_params", "compression", "container", "cronitor"),
         *("ctime", "files_cache", "files_changed", "file_list_format", "archive_list_format", "flags", "healthchecks"),
         *("influxdb_databases", "keepassxc", "keep_exclude_tags", "lock_wait", "log_file", "log_file_format"),
-        *("log_file_verbosity", "loki", "lvm", "monitoring_verbosity", "ntfy", "numeric_ids", "onepassword"),
+        *("log_file_verbosity", "loki", "monitoring_verbosity", "ntfy", "numeric_ids", "onepassword"),
         *(
             "openldap_databases",
             "pagerduty",
@@ -133,7 +135,7 @@ _ALLOWED = frozenset(
             "temporary_directory",
         ),
         *("upload_buffer_size", "upload_rate_limit", "uptime_kuma", "use_chunks_archive", "watchgoose"),
-        *("working_directory", "zabbix", "zfs"),
+        *("working_directory", "zabbix"),
     )
 )
 

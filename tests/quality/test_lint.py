@@ -51,7 +51,9 @@ def test_mypy_role_files() -> None:
         run_tool("mypy", *floor(str(package)), "-p", package.name, MYPYPATH=str(ROOT / package.parent))
 
 
-@pytest.mark.parametrize(("option", "name"), [("-m", "_common.files"), ("-p", "_provision")])
+@pytest.mark.parametrize(
+    ("option", "name"), [("-m", "_common.files"), ("-m", "_common.programs"), ("-p", "_provision")]
+)
 def test_mypy_what_modules_take_to_clients(option: str, name: str) -> None:
     module = f"ansible_collections.paranoid.backup.plugins.module_utils.{name}"
     run_tool("mypy", *CLIENT_PYTHON, option, module, MYPYPATH=str(COLLECTIONS))

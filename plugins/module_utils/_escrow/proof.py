@@ -14,13 +14,13 @@ import base64
 import json
 import os
 import struct
-import subprocess
 import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.programs import Ended, TooSlow, run_program
 from ansible_collections.paranoid.backup.plugins.module_utils._escrow.collection import EscrowError
 
 _MAGIC = b"BORG_SEG"  # Borg docs, internals, "Segments"
@@ -119,23 +119,13 @@ def _borg(borg: str, words: list[str], environment: Mapping[str, str], passphras
         raise EscrowError(f"Borg does not take the escrow of {client}: {_last_line(done.stderr)}")
 
 
-def _run(
-    argv: list[str], given: bytes, environment: Mapping[str, str], missing: str, *descriptors: int
-) -> subprocess.CompletedProcess[bytes]:
+def _run(argv: list[str], given: bytes, environment: Mapping[str, str], missing: str, *descriptors: int) -> Ended:
     own = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8"}
     try:
-        return subprocess.run(
-            argv,
-            input=given,
-            env={**own, **environment},
-            capture_output=True,
-            check=False,
-            timeout=_SECONDS,
-            pass_fds=descriptors,
-        )
+        return run_program(argv, given, _SECONDS, env={**own, **environment}, pass_fds=descriptors)
     except FileNotFoundError:
         raise EscrowError(f"{argv[0]} is not there: {missing}") from None
-    except subprocess.TimeoutExpired:
+    except TooSlow:
         raise EscrowError(f"{argv[0]} did not end within {_SECONDS} s") from None
 
 

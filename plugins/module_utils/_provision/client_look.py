@@ -12,11 +12,11 @@ import pwd
 import re
 import shutil
 import stat
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.programs import run_program
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._provision import login_trial, sshd_config, sudoers
 from ansible_collections.paranoid.backup.plugins.module_utils._provision.pam import pam_refusal
@@ -98,15 +98,17 @@ def _print_settings(asked: Question, sshd: str, port: str) -> tuple[dict[str, li
     server, own = asked.address or _SOMEWHERE, asked.host if _is_address(asked.host) else "127.0.0.1"
     connection = f"user={asked.login},host={server},addr={server},laddr={own},lport={port}"
     argv = [sshd, "-T", "-C", connection]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, errors="replace")
-    missing = re.search(r"Missing privilege separation directory: (/run/\w+|/var/run/\w+)$", done.stderr, re.MULTILINE)
+    done = run_program(argv)
+    missing = re.search(
+        r"Missing privilege separation directory: (/run/\w+|/var/run/\w+)$", done.complaint, re.MULTILINE
+    )
     if missing:
         # Where a socket starts sshd, the unit of the last connection has taken it along.
         os.makedirs(missing[1], 0o755, exist_ok=True)
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, errors="replace")
+        done = run_program(argv)
     if done.returncode == 0:
-        return effective_settings(done.stdout), ""
-    said = one_line(" ".join(done.stderr.split()), 300)
+        return effective_settings(done.said), ""
+    said = one_line(" ".join(done.complaint.split()), 300)
     return {}, f"sshd does not take its own configuration ({said}): mend that file"
 
 
@@ -182,8 +184,8 @@ def open_directory(path: str) -> str:
 def _version(sudo: str) -> list[int]:
     if not sudo:
         return []
-    done = subprocess.run([sudo, "-V"], capture_output=True, text=True, check=False)
-    found = re.search(r"version (\d+)\.(\d+)\.(\d+)", done.stdout)
+    done = run_program([sudo, "-V"])
+    found = re.search(r"version (\d+)\.(\d+)\.(\d+)", done.said)
     return [int(number) for number in found.groups()] if found else []
 
 
@@ -198,11 +200,9 @@ def _public_key(path: str) -> Optional[str]:
         return None
     keygen = _program("ssh-keygen")
     if keygen:
-        done = subprocess.run(
-            [keygen, "-y", "-P", "", "-f", path], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-        )
+        done = run_program([keygen, "-y", "-P", "", "-f", path])
         if done.returncode == 0:
-            return done.stdout
+            return done.said
     return "".join(sshd_config.read_lines(path + ".pub")[:1])
 
 

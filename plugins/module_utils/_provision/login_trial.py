@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import pwd
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.programs import TooSlow, run_program
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._provision.sudoers import Rule, blame
 
@@ -41,17 +41,16 @@ def try_command(login: str, command: str) -> Trial:
     environment["SSH_CONNECTION"] = "127.0.0.1 1 127.0.0.1 22"
     environment["SSH_CLIENT"] = "127.0.0.1 1 22"
     try:
-        done = subprocess.run(
-            [account.pw_shell or "/bin/sh", "-c", script],
-            stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_SECONDS, cwd="/", env=environment,
+        done = run_program(
+            [account.pw_shell or "/bin/sh", "-c", script], b"", _SECONDS, cwd="/", env=environment,
             start_new_session=True, user=account.pw_uid, group=account.pw_gid,
             extra_groups=os.getgrouplist(login, account.pw_gid),
         )  # fmt: skip
-    except subprocess.TimeoutExpired:
+    except TooSlow:
         return Trial(None, "", "")
     except OSError as error:
         return Trial(127, "", f"{account.pw_shell}: {error.strerror}")
-    return Trial(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    return Trial(done.returncode, done.said, done.complaint)
 
 
 def trial_obstacle(trial: Trial, login: str, own: str, written: Sequence[Rule]) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import borgmatic.config
 import pytest
 import yaml
+from ansible_collections.paranoid.backup.plugins.filter import borgmatic as filters
 from borgmatic.hooks import data_source
 from paranoid_borg.main import dump_pattern
 from tool import ROOT
@@ -62,11 +63,11 @@ HOSTS: dict[str, dict[str, Any]] = {
     "web1": {},
     "db1": {},
     "plain1": {**NO_DATABASES, "backup_client_excludes": []},
-    "zfs1": {
+    "btrfs1": {
         **NO_DATABASES,
         "backup_client_excludes": [],
         "backup_client_sources": ["/"],
-        "backup_client_borgmatic_extra": {"zfs": None},
+        "backup_client_borgmatic_extra": {"btrfs": None},
     },
 }
 
@@ -135,7 +136,7 @@ def test_what_the_role_itself_keeps_is_left_out_whatever_the_lists_say(configure
     """Borg's cache, what it remembers, and its pipes are all below the first."""
     assert configured["db1"]["exclude_patterns"] == ["/home/*/.cache", *OWN]
     assert configured["plain1"]["exclude_patterns"] == OWN
-    assert configured["zfs1"]["exclude_patterns"] == [*OWN, "pp:/dev", "pp:/proc", "pp:/run", "pp:/sys"]
+    assert configured["btrfs1"]["exclude_patterns"] == [*OWN, "pp:/dev", "pp:/proc", "pp:/run", "pp:/sys"]
 
 
 SKIP = "unsafe_skip_path_validation_before_create"
@@ -143,7 +144,7 @@ SKIP = "unsafe_skip_path_validation_before_create"
 
 def test_borg_runs_dry_only_where_snapshots_need_it(configured: dict[str, dict[str, Any]]) -> None:
     skips = {name: config[SKIP] for name, config in configured.items()}
-    assert [name for name, skipped in skips.items() if not skipped] == ["zfs1"]
+    assert [name for name, skipped in skips.items() if not skipped] == ["btrfs1"]
 
 
 def test_only_a_borg_that_python_can_import_is_guarded(configured: dict[str, dict[str, Any]]) -> None:
@@ -167,4 +168,7 @@ def test_every_data_source_of_borgmatic_is_known() -> None:
     databases = {
         key for key in sources if dump_pattern("/run").fullmatch(f"/run/borgmatic-x/borgmatic/{key}/host/name")
     }
-    assert set(variables["__backup_client_snapshots"]) == sources - databases and len(databases) > 6
+    refuse = filters.FilterModule().filters()["refused_options"]
+    refused = {key for key in sources - databases if refuse({key: None})}
+    assert set(variables["__backup_client_snapshots"]) == sources - databases - refused and len(databases) > 6
+    assert refused == {"lvm", "zfs"}, "their snapshots would lie below what is always left out"

@@ -62,9 +62,9 @@ def test_what_would_break_the_backup_is_refused_with_the_way_out(extra: dict[Any
 
 
 def test_the_rest_is_allowed_and_so_is_a_default() -> None:
-    assert REFUSED({"zfs": None, "compression": "lz4", "healthchecks": {"ping_url": "https://hush"}}) == []
+    assert REFUSED({"btrfs": None, "compression": "lz4", "healthchecks": {"ping_url": "https://hush"}}) == []
     assert REFUSED({"progress": False, "statistics": "none", "retries": 0, "source_directories_must_exist": True}) == []
-    assert len(REFUSED({"progress": True, "retries": 1, "zfs": None})) == 2
+    assert len(REFUSED({"progress": True, "retries": 1, "btrfs": None, "zfs": None})) == 3
 
 
 WORDS = [
