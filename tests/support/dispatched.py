@@ -183,7 +183,7 @@ def alive(pid_file: Path) -> bool:
 
 def wait_for(path: Path) -> None:
     """Wait until a script has written its file."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not path.exists() or not path.read_text():
         assert time.monotonic() < until, f"{path} did not appear"
         time.sleep(0.05)

@@ -63,10 +63,16 @@ def require_version(program: Path, name: str, version: str) -> None:
         raise Unusable(f"it holds {name} {found[-1][:40]}, and {version} is wanted")
 
 
+def tarfile_keeps_all(member: tarfile.TarInfo, _path: str) -> tarfile.TarInfo:
+    """Return what `unpack` has looked at and changed as it wants it."""
+    return member
+
+
 def unpack(archive: Path, target: Path) -> None:
     """Unpack the archive as root's own files; Unusable if it is not whole, or leaves its directory."""
     try:
         with tarfile.open(archive) as opened:
+            opened.extraction_filter = tarfile_keeps_all  # Newer Pythons warn of none, older ones do not look.
             for member in opened:
                 if member.name.startswith("/") or ".." in Path(member.name).parts or member.isdev():
                     raise Unusable(f"it holds {member.name!r}, which does not belong into such an archive")
