@@ -14,7 +14,7 @@ author:
   - The paranoid.backup authors (@paranoid-backup)
 description:
   - Writes what M(paranoid.backup.escrow_info) returned into a directory, which may be kept in git, and tells
-    who can open the newest one.
+    for whom the newest one is. Only M(paranoid.backup.escrow_prove) shows that it is true.
   - What is there is never written over. A server that sends another text under the same name is refused.
 options:
   client:
@@ -65,10 +65,10 @@ came:
   elements: str
   sample: ["0001-20261125T223346Z-5feceb66ffc8"]
 line:
-  description: Who can open the newest one, and who should and cannot.
+  description: For whom the newest one is, in the client's word, and for whom it should be and is not.
   returned: success
   type: str
-  sample: "web1: opened by ana, bo (kept 2026-11-25T22:33:46Z)"
+  sample: "web1: escrowed for ana, bo (kept 2026-11-25T22:33:46Z)"
 """
 
 from ansible.module_utils.basic import AnsibleModule

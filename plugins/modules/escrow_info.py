@@ -15,22 +15,11 @@ author:
 description:
   - Returns every escrow that the server has kept of a client. They are ciphertexts, which the server cannot open.
   - It runs on the server, as root.
-options:
-  client:
-    description: Name of the client, as it was provisioned.
-    type: str
-    required: true
-  config_dir:
-    description: Directory of the server's configuration. The default is V(/usr/local/etc/paranoid-backup) on FreeBSD.
-    type: path
-    default: /etc/paranoid-backup
+extends_documentation_fragment: [paranoid.backup.upkeep]
 attributes:
   check_mode:
     support: full
     description: It changes nothing in any mode.
-  diff_mode:
-    support: none
-    description: It changes nothing.
   idempotent:
     support: full
     description: It changes nothing.
@@ -82,6 +71,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.names impo
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ConfigError
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site, load_site
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import list_escrows, load_ciphertext
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import spec
 
 
 def read_escrows(site: Site) -> dict[str, Any]:
@@ -100,11 +90,7 @@ def read_sample(site: Site) -> dict[str, str] | None:
 
 def main() -> None:
     """Read, and hand it to Ansible."""
-    spec = {
-        "client": {"type": "str", "required": True},
-        "config_dir": {"type": "path", "default": "/etc/paranoid-backup"},
-    }
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=spec({}), supports_check_mode=True)
     client = module.params["client"]
     if not valid_client_name(client):
         module.fail_json(msg="the name of the client is not a valid name", code="not_provisioned")

@@ -80,6 +80,7 @@ line:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._escrow.collection import EscrowError, note_rehearsal
 from ansible_collections.paranoid.backup.plugins.module_utils._escrow.proof import find_recipients, open_escrow, prove
 
@@ -97,11 +98,13 @@ def main() -> None:
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     wanted = module.params
     client, escrow = wanted["client"], wanted["escrow"]
+    if not escrow or not wanted["sample"]:
+        module.fail_json(msg=f"{client} has no escrow yet: set backup_client_escrow_recipients, run site.yml")
     try:
         prove(open_escrow(escrow["ciphertext"], wanted["identity"]), client, wanted["sample"], wanted["borg"])
         own = find_recipients(wanted["identity"])
         holders = [one["holder"] for one in escrow["recipients"] if one["recipient"].strip() in own]
-        holder = holders[0] if holders else "somebody"
+        holder = one_line(str(holders[0]), 60) if holders else "somebody"
         if not module.check_mode:
             note_rehearsal(wanted["directory"], holder, client, stamp())
     except (EscrowError, OSError) as error:

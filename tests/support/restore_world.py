@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,6 +31,13 @@ _START = (
     "from paranoid_restore.main import main; sys.exit(main(sys.argv[3:], pathlib.Path(sys.argv[2])))"
 )
 MEGABYTES = 12
+ESCAPE = "\x1b]0;x\x07\x1b[2J"  # a file's name that would speak to a terminal
+ACL = "system.posix_acl_access"
+# Linux, include/uapi/linux/posix_acl_xattr.h: version, then tag, permissions and id of each entry.
+GAMES_READ = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", *entry)
+    for entry in ((1, 6, 2**32 - 1), (2, 4, 5), (4, 4, 2**32 - 1), (16, 4, 2**32 - 1), (32, 4, 2**32 - 1))
+)
 
 
 def make_tree(root: Path) -> None:
@@ -39,6 +48,11 @@ def make_tree(root: Path) -> None:
     (root / "etc/conf").chmod(0o640)
     os.utime(root / "etc/conf", ns=(10**18, 10**18 + 123_456_000))
     (root / "etc/empty").touch()
+    (root / "etc/tagged").write_text("with an attribute\n")
+    os.setxattr(root / "etc/tagged", "user.colour", b"blue")
+    (root / "etc/fixed").write_text("nobody changes it\n")
+    (root / "etc/shared").write_text("with an access list\n")
+    os.setxattr(root / "etc/shared", ACL, GAMES_READ)
     (root / "data/big").write_bytes(os.urandom(MEGABYTES * 2**20))
     (root / "data/deep/er/file").write_text("deep\n")
     (root / "data/deep").chmod(0o711)
@@ -46,6 +60,7 @@ def make_tree(root: Path) -> None:
     os.link(root / "data/deep/er/file", root / "data/second")
     os.link(root / "data/deep/er/file", root / "etc/third")
     os.mkfifo(root / "data/pipe")
+    (root / f"data/{ESCAPE}").write_text("odd\n")
     (Path(os.fsdecode(os.fsencode(root) + b"/data/gr\xfcn \n[x]*"))).write_text("odd\n")
     for number in range(200):
         (root / f"many/{number}").write_text(f"{number}\n" * 50)
@@ -134,6 +149,16 @@ class Restoring:
         found = re.search(r"--undo (\S+)", done.stdout)
         assert found, done.stdout + done.stderr
         return found.group(1)
+
+
+def chattr(how: str, path: Path) -> bool:
+    """Change the flags of a file; return whether its file system knows such."""
+    return subprocess.run(["chattr", how, path], capture_output=True, check=False).returncode == 0
+
+
+def fresh_name(name: str) -> str:
+    """Return the name under which something appears before it takes its place."""
+    return ".paranoid-restore-" + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
 
 
 def describe(root: Path) -> dict[str, tuple[object, ...]]:

@@ -12,10 +12,11 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 
 REHEARSALS = "rehearsals.json"
 _NAME = re.compile(r"[0-9]{4}-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}", re.ASCII)
@@ -49,25 +50,35 @@ def collect(directory: str, client: str, escrows: Iterable[Mapping[str, Any]], c
 
 
 def describe(client: str, wanted: Iterable[Mapping[str, str]], escrows: list[Mapping[str, Any]]) -> str:
-    """Return one line: who can open the client's newest escrow, and who should and cannot."""
-    should = {one["recipient"]: one["holder"] for one in wanted}
+    """Return one line: for whom the newest escrow is, in the client's word, and for whom it should be and is not."""
+    should = _holders(wanted)
     if not escrows:
         cure = "run escrow.yml" if should else "set backup_client_escrow_recipients, run site.yml"
         return f"{client}: no escrow; {cure}"
     newest = escrows[-1]
-    can = {one["recipient"]: one["holder"] for one in newest["recipients"]}
-    parts = [f"{client}: opened by {', '.join(dict.fromkeys(can.values()))} (kept {newest['kept']})"]
-    missing = list(dict.fromkeys(holder for recipient, holder in should.items() if recipient not in can))
-    former = list(dict.fromkeys(holder for recipient, holder in can.items() if recipient not in should))
+    can = _holders(newest["recipients"])
+    missing = _names(should, without=[can])
+    former = _names(can, without=[should])
+    known = _names(_holders(one for escrow in escrows[:-1] for one in escrow["recipients"]), without=[can, should])
+    parts = [f"{client}: escrowed for {_names(can) or 'nobody'} (kept {one_line(str(newest['kept']), 30)})"]
     if missing:
-        parts.append(f"not by {', '.join(missing)}, though they should: run site.yml and escrow.yml for it")
+        parts.append(f"not for {missing}, though it should be: run site.yml and escrow.yml for it")
     if former:
-        parts.append(f"still by {', '.join(former)}, who should not any more: run site.yml and escrow.yml for it")
-    older = {one["recipient"]: one["holder"] for escrow in escrows[:-1] for one in escrow["recipients"]}
-    known = list(dict.fromkeys(holder for recipient, holder in older.items() if recipient not in {*can, *should}))
+        parts.append(f"still for {former}, who should not any more: run site.yml and escrow.yml for it")
     if known:
-        parts.append(f"{', '.join(known)} had an earlier one and must be assumed to know this key")
+        parts.append(f"{known} had an earlier one and must be assumed to know this key")
     return "; ".join(parts)
+
+
+def _holders(recipients: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return who holds what age encrypts for; a server may have written anything there."""
+    return {one["recipient"]: one_line(str(one["holder"]), 60) for one in recipients}
+
+
+def _names(holders: Mapping[str, str], without: Sequence[Mapping[str, str]] = ()) -> str:
+    """Return those who hold something that none of the others do, each once."""
+    left = (name for recipient, name in holders.items() if not any(recipient in other for other in without))
+    return ", ".join(dict.fromkeys(left))
 
 
 def note_rehearsal(directory: str, holder: str, client: str, now: str) -> None:

@@ -20,7 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.programs import Ended, TooSlow, run_program
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._escrow.collection import EscrowError
 
 _MAGIC = b"BORG_SEG"  # Borg docs, internals, "Segments"
@@ -53,7 +55,7 @@ def open_escrow(ciphertext: str, identity: str) -> Opened:
     done = _run(argv, ciphertext.encode(), {}, "install the package age here")
     if done.returncode:
         raise EscrowError(
-            f"{identity} does not open it ({_last_line(done.stderr)}): bring the identity of one of its holders"
+            f"{identity} does not open it ({_first_line(done.complaint)}): bring the identity of one of its holders"
         )
     try:
         record = json.loads(done.stdout)
@@ -67,8 +69,10 @@ def open_escrow(ciphertext: str, identity: str) -> Opened:
 def prove(opened: Opened, client: str, sample: Mapping[str, Any], borg: str) -> None:
     """Raise EscrowError unless Borg reads the client's list of archives with what was opened."""
     if opened.client != client:
-        raise EscrowError(f"this escrow says that it is of {opened.client}, not of {client}")
+        raise EscrowError(f"this escrow says that it is of {one_line(opened.client, 60)}, not of {client}")
     identifier = str(sample["repository_id"])
+    if not valid_id(identifier):
+        raise EscrowError(f"the server names no repository of {client}: look at that server")
     if not opened.key.startswith(f"BORG_KEY {identifier}\n"):
         raise EscrowError(f"the key in this escrow is of another repository than {client} has: run escrow.yml for it")
     with tempfile.TemporaryDirectory(prefix="escrow-") as place:
@@ -102,7 +106,7 @@ def find_recipients(identity: str) -> list[str]:
     for argv in (["age-keygen", "-y", identity], ["ssh-keygen", "-y", "-P", "", "-f", identity]):
         done = _run(argv, b"", {}, "install the package age here")
         if done.returncode == 0:
-            return [line.strip() for line in done.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
+            return [line.strip() for line in done.said.splitlines() if line.strip()]
     return []
 
 
@@ -116,7 +120,7 @@ def _borg(borg: str, words: list[str], environment: Mapping[str, str], passphras
     finally:
         os.close(reading)
     if done.returncode:
-        raise EscrowError(f"Borg does not take the escrow of {client}: {_last_line(done.stderr)}")
+        raise EscrowError(f"Borg does not take the escrow of {client}: {_first_line(done.complaint)}")
 
 
 def _run(argv: list[str], given: bytes, environment: Mapping[str, str], missing: str, *descriptors: int) -> Ended:
@@ -129,10 +133,7 @@ def _run(argv: list[str], given: bytes, environment: Mapping[str, str], missing:
         raise EscrowError(f"{argv[0]} did not end within {_SECONDS} s") from None
 
 
-def _last_line(said: bytes) -> str:
-    lines = [
-        line
-        for line in said.decode("utf-8", "replace").splitlines()
-        if line.strip() and "report unexpected" not in line
-    ]
-    return lines[0][:200] if lines else "it gave no reason"
+def _first_line(said: str) -> str:
+    """Return what age or Borg said first, as one line; age adds where to report what it finds unexpected."""
+    lines = [line for line in said.splitlines() if line.strip() and "report unexpected" not in line]
+    return one_line(lines[0], 200) if lines else "it gave no reason"

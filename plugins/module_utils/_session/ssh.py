@@ -87,11 +87,13 @@ def _ssh(site: Site, alias: str, log: str, patience: int) -> list[str]:
 
 
 def _proxy_command(site: Site, jump: Mapping[str, Any], log: str, patience: int) -> str:
-    """Return ssh_config(5)'s ProxyCommand: ssh's own -J would read a configuration, and pin nothing of ours."""
-    argv = _ssh(site, jump_alias(site.name), log, patience)
-    argv += ["-p", str(jump["port"]), "-l", jump["user"]]
-    words = [shlex.quote(word).replace("%", "%%") for word in [*argv, "--", jump["host"]]]
-    return " ".join([*words[:-2], "-W", "'[%h]:%p'", *words[-2:]])
+    """Return ssh_config(5)'s ProxyCommand, for a shell; ssh's own -J would read a configuration, and pin nothing of it.
+
+    Its %h is not used: ssh puts it in as it is.
+    """
+    target = ["-W", f"[{site.client.host}]:{site.client.port}", "-p", str(jump["port"]), "-l", jump["user"]]
+    argv = [*_ssh(site, jump_alias(site.name), log, patience), *target, "--", jump["host"]]
+    return shlex.join(argv).replace("%", "%%")
 
 
 def forwarding(site: Site, session: str, gate: str) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# What borgmatic prints around the error itself, and the prefixes that it and the server add to a line.
+# What borgmatic prints around the error itself, and the prefixes that it, the server and hooks have in a line.
 _FRAME = re.compile(
     r"(?:.*: )?(?:An error occurred|Error running (?:actions for repository|configuration)|Error)"
     r"|summary:|Need some help\? \S+"
 )
-_PREFIX = re.compile(r"(?:server: failed |server: |\S+\.yaml: )")
+_PREFIX = re.compile(r"(?:server: failed |server: |hook: |\S+\.yaml: )")
 
 
 def pick_new_lines(lines: Iterable[str], reason: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from keeper import Keeper
-from restore_world import Restoring, make_tree
+from restore_world import Restoring, chattr, make_tree
 from session_fixtures import served
 from session_world import run
 
@@ -26,7 +26,9 @@ def restoring(ground: Path, home: Path, template: Path) -> Iterator[Restoring]:
         keeper.provision()
         source = world.own / "source"
         make_tree(source)
+        chattr("+i", source / "etc/fixed")  # in the first archive alone
         first = world.session("backup")
+        chattr("-i", source / "etc/fixed")
         (source / "etc/conf").write_text("second\n")
         (source / "etc/new").write_text("new\n")
         second = world.session("backup")

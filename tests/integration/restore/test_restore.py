@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from restore_world import Restoring, describe
+from restore_world import ACL, GAMES_READ, Restoring, describe
 
 
 def everything(restoring: Restoring) -> dict[str, tuple[object, ...]]:
@@ -113,6 +113,20 @@ def test_a_link_to_what_was_not_asked_for_has_its_content(restoring: Restoring, 
     assert restoring.run(restoring.path("etc/third")).returncode == 0
     assert (source / "etc/third").read_text() == "deep\n"
     assert (source / "data/deep/er/file").read_text() == "changed\n"
+
+
+def test_what_a_file_has_beside_its_content_comes_back(restoring: Restoring, source: Path) -> None:
+    """Its content is there already: a program that has lost its capabilities must not be called whole."""
+    os.removexattr(source / "etc/tagged", "user.colour")
+    os.removexattr(source / "etc/shared", ACL)
+    (source / "etc/empty").chmod(0o600)
+    foretold = restoring.run("--check", restoring.path("etc"))
+    assert "3 with other attributes" in foretold.stdout, foretold.stdout
+    done = restoring.run(restoring.path("etc"))
+    assert done.returncode == 0 and "3 got their attributes" in done.stdout, done.stdout + done.stderr
+    assert os.getxattr(source / "etc/tagged", "user.colour") == b"blue"
+    assert os.getxattr(source / "etc/shared", ACL) == GAMES_READ
+    assert "are there already" in restoring.run(restoring.path("etc")).stdout
 
 
 @pytest.mark.parametrize(

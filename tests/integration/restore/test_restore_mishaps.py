@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from restore_world import MEGABYTES, Restoring, describe
+from restore_world import MEGABYTES, Restoring, chattr, describe, fresh_name
 from waiting import wait_until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root mounts and makes files immutable")
@@ -86,6 +86,45 @@ def test_an_immutable_file_is_named_and_the_others_come(restoring: Restoring, so
         assert (source / "etc/new").exists() and (source / "etc/conf").read_text() == "mine\n"
     finally:
         subprocess.run(["chattr", "-i", source / "etc/conf"], check=True)
+
+
+def test_what_a_killed_restore_has_left_goes_with_the_next(restoring: Restoring, source: Path) -> None:
+    (source / "etc/new").unlink()
+    left = source / "etc" / fresh_name("new")
+    left.write_text("half")
+    assert restoring.run(restoring.path("etc/new")).returncode == 0
+    assert not left.exists() and (source / "etc/new").read_text() == "new\n"
+
+
+def test_no_name_of_a_file_writes_to_the_terminal(restoring: Restoring, source: Path, tmp_path: Path) -> None:
+    """Whoever may name a file chooses its characters, and root reads them."""
+    shutil.rmtree(source / "data")
+    foretold = restoring.run("--check", restoring.path("data/?]0*"))
+    (source / "data").symlink_to(tmp_path)
+    refused = restoring.run(restoring.path("data/?]0*"))
+    assert foretold.returncode == 0 and "?]0;x?" in foretold.stdout
+    assert refused.returncode == 1 and "?]0;x?" in refused.stderr
+    assert "\x1b" not in foretold.stdout + refused.stderr + refused.stdout
+
+
+@needs_root
+@pytest.mark.parametrize("connections", ["1", "3"])
+def test_a_file_that_was_immutable_comes_back_immutable(
+    restoring: Restoring, source: Path, tmp_path: Path, connections: str
+) -> None:
+    """Were it so before it has its place, nobody could put it there."""
+    first = restoring.archives[0]
+    done = restoring.run("--archive", first, "--to", tmp_path, "--connections", connections, restoring.path("etc"))
+    came = tmp_path / restoring.path("etc/fixed")
+    if not chattr("+i", source / "etc/conf"):
+        pytest.skip("NOT TESTED: this file system knows no immutable files")
+    chattr("-i", source / "etc/conf")
+    try:
+        assert done.returncode == 0 and came.read_text() == "nobody changes it\n", done.stderr
+        with pytest.raises(PermissionError):
+            came.write_text("changed")
+    finally:
+        chattr("-i", came)
 
 
 def test_two_at_once_do_not_work(restoring: Restoring, source: Path) -> None:

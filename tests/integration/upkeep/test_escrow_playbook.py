@@ -36,7 +36,7 @@ def test_ana_proves_that_she_can_open_it(keeper: Keeper, tmp_path: Path) -> None
     kept = tmp_path / "escrow"
     done = play(keeper, kept)
     assert done.returncode == 0, done.stdout
-    assert "web1: opened by ana" in done.stdout
+    assert "web1: escrowed for ana" in done.stdout
     again = play(keeper, kept)
     assert "changed=0" in again.stdout and len(list((kept / CLIENT).glob("*.age"))) == 1
     proved = play(keeper, kept, "--tags", "prove", "-vvv", backup_identity=str(identity))
@@ -111,6 +111,5 @@ def test_who_left_must_be_assumed_to_know_the_key(keeper: Keeper, tmp_path: Path
     play(keeper, tmp_path / "escrow")
     entrust(keeper, ("bo", bo))
     done = play(keeper, tmp_path / "escrow")
-    assert (
-        "opened by bo" in done.stdout and "ana had an earlier one and must be assumed to know this key" in done.stdout
-    )
+    assert "escrowed for bo (" in done.stdout
+    assert "ana had an earlier one and must be assumed to know this key" in done.stdout

@@ -8,15 +8,23 @@ from __future__ import annotations
 import subprocess
 
 from lab import BIN, INVENTORY, Lab
-from lab_runs import backup, opened
+from lab_runs import OPENED, backup, opened
 from tool import ROOT
+from waiting import wait_until
 
 ELSEWHERE = "/root/elsewhere"
 
 
 def play(lab: Lab, name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    process = start_play(lab, name, *options)
+    said = process.communicate()[0]
+    return subprocess.CompletedProcess(process.args, process.returncode, said, "")
+
+
+def start_play(lab: Lab, name: str, *options: str) -> subprocess.Popen[str]:
     argv = [str(BIN / "ansible-playbook"), "-i", str(INVENTORY), f"playbooks/{name}.yml", *options]
-    return subprocess.run(argv, cwd=ROOT, env=lab.environment, capture_output=True, text=True, check=False)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(argv, cwd=ROOT, env=lab.environment, stdout=pipe, stderr=subprocess.STDOUT, text=True)
 
 
 def describe(lab: Lab, path: str) -> list[str]:
@@ -41,9 +49,23 @@ def test_the_playbook_brings_one_file_back_and_closes_the_tunnel(lab: Lab, tree:
     lab.read("web1", "rm", "/etc/debian_version")
     options = ("--limit", "web1", "-e", "backup_restore_paths=etc/debian_version")
     foretold = play(lab, "restore", *options, "--check")
-    assert foretold.returncode == 0 and "1 new" in foretold.stdout, foretold.stdout + foretold.stderr
+    assert foretold.returncode == 0 and "1 new" in foretold.stdout, foretold.stdout
     done = play(lab, "restore", *options)
-    assert done.returncode == 0 and "1 new" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "1 new" in done.stdout, done.stdout
     assert lab.read("web1", "cat", "/etc/debian_version").strip()
-    assert lab.exec("web1", "test", "-e", "/var/lib/paranoid-backup/open").returncode != 0
+    assert lab.exec("web1", "test", "-e", OPENED).returncode != 0
     assert backup(lab, "--limit", "web1").client("web1")["state"] == "ok"
+
+
+def test_a_tunnel_is_opened_for_the_owner_and_closed_again(lab: Lab) -> None:
+    opening = start_play(lab, "open", "--limit", "web1", "-e", "backup_open_for=30")
+    try:
+        assert wait_until(lambda: lab.exec("web1", "test", "-e", OPENED).returncode == 0, 120)
+        assert "web1-" in lab.read("web1", "paranoid-backup-restore", "--list")
+        second = play(lab, "restore", "--limit", "web1", "-e", "backup_restore_paths=etc/hosts")
+        assert second.returncode == 2 and "web1 has a tunnel open already" in second.stdout
+        assert lab.exec("web1", "test", "-e", OPENED).returncode == 0, "it is the first one's to close"
+    finally:
+        said = opening.communicate()[0]
+    assert opening.returncode == 0 and "paranoid-backup-restore --check etc/nginx" in said, said
+    assert lab.exec("web1", "test", "-e", OPENED).returncode != 0

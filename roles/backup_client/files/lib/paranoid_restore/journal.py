@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Optional
 
-from paranoid_restore.errors import RestoreError
+from paranoid_restore.errors import RestoreError, explain
 from paranoid_restore.tree import Tree, handle
 
 KEPT_PREFIX = ".paranoid-before-"
@@ -92,7 +92,7 @@ def _attempt(
     except FileNotFoundError:
         return None
     except OSError as error:
-        return note["path"], error.strerror or str(error)
+        return note["path"], explain(error)
     return None
 
 

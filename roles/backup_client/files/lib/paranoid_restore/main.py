@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from paranoid_restore import journal
-from paranoid_restore.errors import RestoreError
+from paranoid_restore.errors import RestoreError, printable
 from paranoid_restore.planning import SAME, Step, format_step, plan_steps, require_space, resolve_links, summarize
 from paranoid_restore.progress import format_size
 from paranoid_restore.selection import Listed, Wanted, choose_archive, parse_moment
@@ -27,16 +27,14 @@ EXIT_INCOMPLETE, EXIT_USAGE = 1, 2
 MOST_CONNECTIONS = 4  # the gate of the verb open allows no more at once
 ERRORS_SHOWN = 20
 
-Record = "dict[str, Any]"
-
 
 def main(argv: list[str], path: Path = CONFIG) -> int:
-    """Return 0 when all came back, 1 when something did not, 2 when nothing was begun."""
+    """Return 0 when all came back, 1 when something did not, 2 when nothing was begun or the tunnel was lost."""
     options = make_parser().parse_args(argv)
     try:
         return run(options, load_config(path))
     except RestoreError as error:
-        sys.stderr.write(f"paranoid-backup-restore: {error}\n")
+        sys.stderr.write(f"paranoid-backup-restore: {printable(str(error))}\n")
     except KeyboardInterrupt:
         sys.stderr.write("\nparanoid-backup-restore: stopped; the same command goes on, --undo takes back what came\n")
     return EXIT_USAGE
@@ -105,7 +103,7 @@ def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path)
             return show_plan(chosen, steps)
         require_space(steps, place)
         if all(step.action == SAME for step in steps):
-            sys.stdout.write(f"{chosen.name}: all {len(steps)} entries are there already\n")
+            sys.stdout.write(f"{printable(chosen.name)}: all {len(steps)} entries are there already\n")
             return 0
         identifier = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{os.getpid()}"
         notes = journal.begin(base_dir, identifier, os.path.abspath(options.to), chosen.name)
@@ -113,8 +111,9 @@ def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path)
         errors = working.restore(job, source, steps)
     told = summarize(steps)
     changed = f"{told['new']} new, {told['replace']} replaced, {told['same']} were there already"
+    changed += f", {told['attributes']} got their attributes" if told["attributes"] else ""
     kept = f"--undo {identifier} takes it back, --forget {identifier} removes what is kept"
-    return end(errors, f"{chosen.name}: {changed}, {format_size(told['fetch'])} fetched; {kept}")
+    return end(errors, f"{printable(chosen.name)}: {changed}, {format_size(told['fetch'])} fetched; {kept}")
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -158,7 +157,7 @@ def only_one(base_dir: Path) -> Iterator[None]:
 def show_archives(listed: list[Listed]) -> int:
     """Print the archives, oldest first."""
     for one in listed:
-        sys.stdout.write(f"{one.time.astimezone().isoformat(' ', 'minutes')}  {one.name}\n")
+        sys.stdout.write(f"{one.time.astimezone().isoformat(' ', 'minutes')}  {printable(one.name)}\n")
     return 0
 
 
@@ -169,7 +168,8 @@ def show_plan(chosen: Listed, steps: list[Step]) -> int:
             sys.stdout.write(format_step(step) + "\n")
     told = summarize(steps)
     sys.stdout.write(
-        f"{chosen.name}: {told['new']} new, {told['replace']} to replace ({told['newer']} of them newer here), "
+        f"{printable(chosen.name)}: {told['new']} new, {told['replace']} to replace ({told['newer']} of them "
+        f"newer here), {told['attributes']} with other attributes, "
         f"{told['same']} there already, {format_size(told['fetch'])} to fetch\n"
     )
     return 0
@@ -178,7 +178,7 @@ def show_plan(chosen: Listed, steps: list[Step]) -> int:
 def end(errors: list[tuple[str, str]], done: str) -> int:
     """Print what could not be done, or that all is."""
     for path, why in errors[:ERRORS_SHOWN]:
-        sys.stderr.write(f"{path.encode('utf-8', 'replace').decode()}: {why}\n")
+        sys.stderr.write(f"{printable(path)}: {printable(why)}\n")
     if len(errors) > ERRORS_SHOWN:
         sys.stderr.write(f"and {len(errors) - ERRORS_SHOWN} more\n")
     sys.stdout.write(f"{done}\n" if not errors else f"{len(errors)} entries failed; {done}\n")

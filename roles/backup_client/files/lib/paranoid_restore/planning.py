@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from paranoid_restore.errors import RestoreError
+from paranoid_restore.attributes import find_difference, has_its_flags
+from paranoid_restore.errors import RestoreError, printable
 from paranoid_restore.selection import Wanted, is_safe
-from paranoid_restore.tree import Tree
+from paranoid_restore.tree import Tree, handle
 
 SAME, ATTRIBUTES, NEW, REPLACE = "same", "attributes", "new", "replace"
 _CRAFTED = "this archive has {} {!r}, which leads away: somebody crafted it, restore another one"
@@ -81,11 +82,12 @@ def _plan(item: Item, path: str, firsts: dict[str, Any], tree: Tree, digest: Dig
             return Step(path, item, NEW, source=source)
         newer = found.st_mtime_ns > item.mtime and not stat.S_ISDIR(found.st_mode)
         same, have = _compare(item, path, found, tree, digest)
+        if not same:
+            return Step(path, item, REPLACE, have, newer, source)
+        whole = _has_its_attributes(item, path, found, tree)
     except OSError:
         return Step(path, item, REPLACE, source=source)  # Who writes it says what is wrong.
-    if not same:
-        return Step(path, item, REPLACE, have, newer, source)
-    return Step(path, item, SAME if _same_attributes(item, found) else ATTRIBUTES, have, False, source)
+    return Step(path, item, SAME if whole else ATTRIBUTES, have, False, source)
 
 
 def _compare(item: Item, path: str, found: os.stat_result, tree: Tree, digest: Digest) -> tuple[bool, tuple[bool, ...]]:
@@ -112,17 +114,10 @@ def _chunks_there(tree: Tree, path: str, chunks: Any, digest: Digest) -> Iterato
             offset += chunk.size
 
 
-def _same_attributes(item: Item, found: os.stat_result) -> bool:
-    links = stat.S_ISLNK(item.mode)
-    mode = links or stat.S_IMODE(found.st_mode) == stat.S_IMODE(item.mode)
-    return bool(mode and abs(found.st_mtime_ns - item.mtime) < 1000 and (found.st_uid, found.st_gid) == owner_of(item))
-
-
-def owner_of(item: Item) -> tuple[int, int]:
-    """Return the ids that an entry's owner and group have on this host: by name, and by number where there is none."""
-    from borg.archive import get_item_uid_gid  # It needs Borg, and the rest of this file does not.
-
-    return get_item_uid_gid(item, numeric=False)  # type: ignore[no-any-return]
+def _has_its_attributes(item: Item, path: str, found: os.stat_result, tree: Tree) -> bool:
+    with tree.parent(path) as (parent, name):
+        place = handle(parent, name)
+        return not find_difference(item, place, found) and has_its_flags(item, place, found)
 
 
 def resolve_links(steps: Sequence[Step], tree: Tree) -> list[Step]:
@@ -181,5 +176,4 @@ def format_step(step: Step) -> str:
     """Return one line of ``--check``."""
     fetched = sum(chunk.size for chunk in step.missing)
     note = ", newer here" if step.newer else ""
-    path = step.path.encode("utf-8", "replace").decode()
-    return f"{step.action:10} {fetched:>12} {''.join(c if c.isprintable() else '?' for c in path)}{note}"
+    return f"{step.action:10} {fetched:>12} {printable(step.path)}{note}"

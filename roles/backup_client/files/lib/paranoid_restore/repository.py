@@ -45,8 +45,8 @@ class Source:
         return [Listed(one.name, one.id.hex(), one.ts.replace(tzinfo=one.ts.tzinfo or timezone.utc)) for one in found]
 
     def archive(self, listed: Listed) -> Archive:
-        """Return an archive of Borg's."""
-        return Archive(self._repository, self.key, self.manifest, listed.name)
+        """Return an archive of Borg's, which sets no flags: an immutable file could not be put in its place."""
+        return Archive(self._repository, self.key, self.manifest, listed.name, noflags=True)
 
     def fetch(self, identifiers: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
         """Yield these chunks in order, each with its id, encrypted as they are stored."""

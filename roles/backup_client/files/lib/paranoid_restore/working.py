@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paranoid_restore.attributes import has_flags
 from paranoid_restore.errors import RestoreError
 from paranoid_restore.journal import Journal
 from paranoid_restore.planning import ATTRIBUTES, NEW, REPLACE, SAME, Step
@@ -25,8 +26,6 @@ from paranoid_restore.writing import Writer
 ENTRY_COST = 64 * 1024  # bytes that take about as long as an entry by itself
 _TICK_SECONDS = 0.2
 _FORK = multiprocessing.get_context("fork")
-
-Errors = "list[tuple[str, str]]"
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,8 @@ def restore(job: Job, source: Source, steps: list[Step]) -> list[tuple[str, str]
     writer.make_others(_others(fresh))
     writer.set_attributes([step for step in todo if step.action == ATTRIBUTES and step not in folders])
     writer.set_attributes(sorted(_touched_folders(steps, todo), key=lambda step: -step.path.count("/")))
+    failed = {path for path, _why in errors + writer.errors}
+    writer.set_flags(step for step in todo if has_flags(step.item) and step.path not in failed)
     progress.show(last=True)
     return errors + writer.errors
 

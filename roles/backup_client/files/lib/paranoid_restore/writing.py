@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from borg.helpers import IntegrityError
 
+from paranoid_restore.attributes import find_difference, give_flags
+from paranoid_restore.errors import explain
 from paranoid_restore.journal import Journal
 from paranoid_restore.planning import ATTRIBUTES, NEW, REPLACE, Step
 from paranoid_restore.repository import Source
@@ -55,12 +56,17 @@ class Writer:
         for step in steps:
             self._attempt(step, self._set_attributes)
 
-    def _attempt(self, step: Step, work: Callable[[Step], None]) -> None:
+    def set_flags(self, steps: Iterable[Step]) -> None:
+        """Make immutable what was, when nothing else is to be done to it."""
+        for step in steps:
+            self._attempt(step, self._set_flags, 0)
+
+    def _attempt(self, step: Step, work: Callable[[Step], None], entries: int = 1) -> None:
         try:
             work(step)
         except OSError as error:
-            self.errors.append((step.path, _explain(error)))
-        self._tell(0, 1)
+            self.errors.append((step.path, explain(error)))
+        self._tell(0, entries)
 
     def _make_directory(self, step: Step) -> None:
         if step.action not in (NEW, REPLACE):
@@ -68,7 +74,7 @@ class Writer:
         made: list[str] = []
         with self._tree.parent(step.path, made) as (parent, name):
             self._note_made(made)
-            fresh = _fresh_name()
+            fresh = _fresh_name(parent, name)
             os.mkdir(fresh, 0o700, dir_fd=parent)
             self._put(parent, fresh, name, step.path)
 
@@ -78,7 +84,7 @@ class Writer:
             made: list[str] = []
             with self._tree.parent(step.path, made) as (parent, name):
                 self._note_made(made)
-                fresh = _fresh_name()
+                fresh = _fresh_name(parent, name)
                 flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 descriptor = os.open(fresh, flags, 0o600, dir_fd=parent)
                 try:
@@ -88,6 +94,7 @@ class Writer:
                         self._tell(len(content), 0)
                     os.ftruncate(descriptor, os.lseek(descriptor, 0, os.SEEK_CUR))
                     self._archive.restore_attrs(handle(parent, fresh), step.item, fd=descriptor)
+                    _require_attributes(step, parent, fresh)
                     self._put(parent, fresh, name, step.path)
                 except BaseException:
                     os.unlink(fresh, dir_fd=parent)
@@ -95,7 +102,7 @@ class Writer:
                 finally:
                     os.close(descriptor)
         except OSError as error:
-            self.errors.append((step.path, _explain(error)))
+            self.errors.append((step.path, explain(error)))
         except IntegrityError:
             left -= 1
             self.errors.append((step.path, _DAMAGED))
@@ -125,7 +132,7 @@ class Writer:
         made: list[str] = []
         with self._tree.parent(step.path, made) as (parent, name):
             self._note_made(made)
-            fresh = _fresh_name()
+            fresh = _fresh_name(parent, name)
             if stat.S_ISLNK(mode):
                 os.symlink(item.source, fresh, dir_fd=parent)
             elif stat.S_ISREG(mode):
@@ -138,6 +145,7 @@ class Writer:
             if not stat.S_ISREG(mode):
                 self._archive.restore_attrs(handle(parent, fresh), item, symlink=stat.S_ISLNK(mode))
             self._put(parent, fresh, name, step.path)
+            _require_attributes(step, parent, name)
 
     def _set_attributes(self, step: Step) -> None:
         with self._tree.parent(step.path) as (parent, name):
@@ -147,6 +155,11 @@ class Writer:
                 times = {"atime": found.st_atime_ns, "mtime": found.st_mtime_ns}
                 self._journal.note(step.path, "attributes", **before, **times)
             self._archive.restore_attrs(handle(parent, name), step.item, symlink=stat.S_ISLNK(step.item.mode))
+            _require_attributes(step, parent, name)
+
+    def _set_flags(self, step: Step) -> None:
+        with self._tree.parent(step.path) as (parent, name):
+            give_flags(step.item, handle(parent, name))
 
     def _put(self, parent: int, fresh: str, name: str, path: str) -> None:
         """Let what was made take its place."""
@@ -163,6 +176,14 @@ class Writer:
     def _note_made(self, made: list[str]) -> None:
         for path in made:
             self._journal.note(path, "created")
+
+
+def _require_attributes(step: Step, parent: int, name: str) -> None:
+    """Raise OSError unless it has all that belongs to it."""
+    found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    different = find_difference(step.item, handle(parent, name), found)
+    if different:
+        raise OSError(0, f"its {different} cannot be set here as it was saved")
 
 
 def _take(stream: Iterator[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
@@ -194,18 +215,13 @@ def _write_all(descriptor: int, content: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _fresh_name() -> str:
-    return _FRESH + secrets.token_hex(8)
-
-
-def _explain(error: OSError) -> str:
-    hints = {
-        errno.EBUSY: "something is mounted there: umount it, or --to another place",
-        errno.EROFS: "the file system is mounted read-only",
-        errno.EPERM: "it may not be changed: is it immutable? (lsattr, chattr -i)",
-        errno.ENOSPC: "the disk is full: free space, and run the command again",
-        errno.EDQUOT: "a quota is full",
-        errno.ENOTEMPTY: "a directory is in the way",
-        errno.EXDEV: "something is mounted below it",
-    }
-    return hints.get(error.errno or 0, error.strerror or str(error))
+def _fresh_name(parent: int, name: str) -> str:
+    """Return the name under which something appears first; what a restore that was killed left there is removed."""
+    fresh = _FRESH + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    try:
+        os.unlink(fresh, dir_fd=parent)
+    except IsADirectoryError:
+        os.rmdir(fresh, dir_fd=parent)
+    except FileNotFoundError:
+        return fresh
+    return fresh

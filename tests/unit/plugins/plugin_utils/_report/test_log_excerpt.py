@@ -36,6 +36,12 @@ def test_without_the_reason_one_of_the_repetitions_stays() -> None:
     assert pick_new_lines(BORGMATIC, "the connection was lost") == ("no such device", f"server: {HOOK}", BORGMATIC[-1])
 
 
+def test_what_a_hook_did_is_said_once() -> None:
+    reason = 'the before create action hook "pause" failed with exit code 1: no such device'
+    lines = ("hook: before create action: pause", "hook: no such device", f"hook: {reason}")
+    assert pick_new_lines(lines, f"broken1: {reason}") == lines[:2]
+
+
 @pytest.mark.parametrize(
     "line",
     [
