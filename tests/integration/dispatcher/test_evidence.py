@@ -159,6 +159,13 @@ def test_a_code_for_warnings_without_one_is_not_green() -> None:
     }
 
 
+def test_what_a_tag_leaves_out_explains_no_code() -> None:
+    """Tags are ordinary, and Borg's exit code does not know of them."""
+    evidence = told(logged("/srv/cache: left out, because of CACHEDIR.TAG", "ExcludedByTag"))
+    evidence.feed(b'{"event": "code", "code": 105}\n')
+    assert evidence.remarks and evidence.remarks["other"]["count"] == 1
+
+
 def test_what_is_no_event_or_too_long_is_not_green() -> None:
     for stream in (b"rubbish\n", b"[]\n", b"x" * (LINE_MAX + 1) + b"\n"):
         evidence = told()

@@ -11,7 +11,8 @@ import select
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from paranoid_dispatcher import activity
@@ -19,6 +20,8 @@ from paranoid_dispatcher.activity import Activity
 from paranoid_dispatcher.hook_output import LOGGED_MAX, HookOutput
 from paranoid_dispatcher.hooks import Hook, Hooks
 from paranoid_dispatcher.journal import KEPT_MAX, Journal
+from paranoid_dispatcher.main import tell_of_hooks
+from paranoid_dispatcher.toolbox import Toolbox
 
 
 def test_output_is_marked_line_by_line_and_its_end_is_quoted() -> None:
@@ -176,3 +179,19 @@ def test_who_uses_cpu_or_moves_bytes_is_at_work(monkeypatch: pytest.MonkeyPatch,
     process.wait()
     assert (True in seen[2:]) == moves, seen
     assert not looking.has_moved([process.pid])
+
+
+@pytest.mark.parametrize(
+    ("verb", "remarks", "told"), [("backup", {}, True), ("backup", None, False), ("maintain", None, True)]
+)
+def test_hooks_do_not_stand_for_what_nobody_told_of_files(
+    tmp_path: Path, verb: str, remarks: dict[str, Any] | None, told: bool
+) -> None:
+    """A backup without a word of what could not be read is refused, whatever else there is to tell; that waits."""
+    Journal(tmp_path).write([], ["it did not start again"])
+    tools = SimpleNamespace(
+        journal=Journal(tmp_path), request=SimpleNamespace(verb=verb), link=SimpleNamespace(stop_reason="")
+    )
+    result: dict[str, Any] = {"status": "ok", "remarks": remarks}
+    tell_of_hooks(cast(Toolbox, tools), result)
+    assert bool(result["remarks"]) is told and bool(Journal(tmp_path).untold) is not told

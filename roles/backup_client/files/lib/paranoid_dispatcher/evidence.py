@@ -63,12 +63,13 @@ class Evidence:
     def remarks(self) -> Optional[Record]:
         """Return counts and first paths by kind, None if no backup told of itself.
 
-        An exit code that means warnings, without a single one, is a warning that nobody knows.
+        An exit code that means warnings, without one that explains it, is a warning that nobody knows. What a tag left
+        out explains none: it changes no exit code.
         """
         if not self._seen:
             return None
         counted = {kind: _copy(one) for kind, one in self._of_borg.items()}
-        if self._code and not self._of_borg:
+        if self._code and not self._of_borg.keys() - {EXCLUDED_BY_TAG}:
             self._count(counted, OTHER, f"Borg ended with {self._code} and did not say why")
         for kind, one in self._of_borgmatic.items():
             known = counted.setdefault(kind, {"count": 0, "accepted": 0, "paths": []})

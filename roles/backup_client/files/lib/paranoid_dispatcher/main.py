@@ -88,6 +88,8 @@ def tell_of_hooks(tools: Toolbox, result: Record) -> None:
     untold = tools.journal.untold
     if not untold or tools.request.verb not in TELLING:
         return
+    if tools.request.verb == "backup" and result["status"] == "ok" and result["remarks"] is None:
+        return  # The server takes no backup whose warnings nobody told; hooks must not stand for them.
     told = {"count": len(untold), "accepted": 0, "paths": [printable(line, LINE_MAX) for line in untold[-LINES_MAX:]]}
     result["remarks"] = {**(result["remarks"] or {}), "hooks": told}
     if not tools.link.stop_reason:
