@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from paranoid_restore.errors import RestoreError
-from paranoid_restore.main import find_tunnel
 from paranoid_restore.planning import plan_steps
 from paranoid_restore.progress import format_progress, format_seconds, format_size
+from paranoid_restore.restoring import find_tunnel
 from paranoid_restore.selection import Listed, Wanted, choose_archive, is_safe, normalize, parse_moment
 from paranoid_restore.tree import Tree
 

@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +17,12 @@ from typing import Any
 
 from paranoid_restore import journal
 from paranoid_restore.errors import RestoreError, printable
-from paranoid_restore.planning import SAME, Step, format_step, plan_steps, require_space, resolve_links, summarize
-from paranoid_restore.progress import format_size
-from paranoid_restore.selection import Listed, Wanted, choose_archive, parse_moment
+from paranoid_restore.telling import end
 
 CONFIG = Path("/etc/paranoid-backup/client.json")
-EXIT_INCOMPLETE, EXIT_USAGE = 1, 2
+EXIT_USAGE = 2
 MOST_CONNECTIONS = 4  # the gate of the verb open allows no more at once
-ERRORS_SHOWN = 20
+NO_LIBRARY = "{} is no library here, as where Borg is a program by itself: paranoid-backup-borg extract restores"
 
 
 def main(argv: list[str], path: Path = CONFIG) -> int:
@@ -33,6 +30,8 @@ def main(argv: list[str], path: Path = CONFIG) -> int:
     options = make_parser().parse_args(argv)
     try:
         return run(options, load_config(path))
+    except ImportError as error:
+        sys.stderr.write(f"paranoid-backup-restore: {NO_LIBRARY.format(error.name)}\n")
     except RestoreError as error:
         sys.stderr.write(f"paranoid-backup-restore: {printable(str(error))}\n")
     except KeyboardInterrupt:
@@ -80,40 +79,10 @@ def run(options: argparse.Namespace, config: dict[str, Any]) -> int:
             return end(journal.undo(journal.find(base_dir, options.undo)), "taken back")
         if options.forget is not None:
             return end(journal.forget(journal.find(base_dir, options.forget)), "what was kept is removed")
+        check_options(options)
+        from paranoid_restore.restoring import restore  # It needs Borg's library, which not every host has.
+
         return restore(options, config, base_dir)
-
-
-def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path) -> int:
-    """List, foretell, or restore."""
-    from paranoid_restore import repository, tree, working  # These need Borg.
-
-    check_options(options)
-    wanted = Wanted(options.paths)
-    repository.set_environment(config, find_tunnel(base_dir))
-    with repository.opened(config["repository"]) as source:
-        listed = source.archives()
-        if options.list:
-            return show_archives(listed)
-        chosen = choose_archive(listed, options.archive, parse_moment(options.as_of) if options.as_of else None)
-        place = tree.Tree(options.to)
-        steps = list(plan_steps(source.archive(chosen).iter_items(), wanted, place, source.digest))
-        wanted.require_all(chosen.name)
-        steps = resolve_links(steps, place)
-        if options.check:
-            return show_plan(chosen, steps)
-        require_space(steps, place)
-        if all(step.action == SAME for step in steps):
-            sys.stdout.write(f"{printable(chosen.name)}: all {len(steps)} entries are there already\n")
-            return 0
-        identifier = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{os.getpid()}"
-        notes = journal.begin(base_dir, identifier, os.path.abspath(options.to), chosen.name)
-        job = working.Job(config["repository"], chosen, options.to, notes, options.connections)
-        errors = working.restore(job, source, steps)
-    told = summarize(steps)
-    changed = f"{told['new']} new, {told['replace']} replaced, {told['same']} were there already"
-    changed += f", {told['attributes']} got their attributes" if told["attributes"] else ""
-    kept = f"--undo {identifier} takes it back, --forget {identifier} removes what is kept"
-    return end(errors, f"{printable(chosen.name)}: {changed}, {format_size(told['fetch'])} fetched; {kept}")
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -126,16 +95,6 @@ def check_options(options: argparse.Namespace) -> None:
         raise RestoreError("--archive and --as-of cannot both be meant")
     if not 1 <= options.connections < MOST_CONNECTIONS:
         raise RestoreError(f"--connections is a number from 1 to {MOST_CONNECTIONS - 1}")
-
-
-def find_tunnel(base_dir: Path) -> str:
-    """Return the socket of the tunnel that the server holds open."""
-    try:
-        return (base_dir / "open").read_text(encoding="ascii").strip()
-    except OSError:
-        raise RestoreError(
-            "the server holds no tunnel open for this host: ask its operator to run playbooks/open.yml for it"
-        ) from None
 
 
 @contextmanager
@@ -152,34 +111,3 @@ def only_one(base_dir: Path) -> Iterator[None]:
         raise RestoreError("another restore is at work on this host: wait for it") from None
     finally:
         os.close(descriptor)
-
-
-def show_archives(listed: list[Listed]) -> int:
-    """Print the archives, oldest first."""
-    for one in listed:
-        sys.stdout.write(f"{one.time.astimezone().isoformat(' ', 'minutes')}  {printable(one.name)}\n")
-    return 0
-
-
-def show_plan(chosen: Listed, steps: list[Step]) -> int:
-    """Print what would be done."""
-    for step in steps:
-        if step.action != SAME:
-            sys.stdout.write(format_step(step) + "\n")
-    told = summarize(steps)
-    sys.stdout.write(
-        f"{printable(chosen.name)}: {told['new']} new, {told['replace']} to replace ({told['newer']} of them "
-        f"newer here), {told['attributes']} with other attributes, "
-        f"{told['same']} there already, {format_size(told['fetch'])} to fetch\n"
-    )
-    return 0
-
-
-def end(errors: list[tuple[str, str]], done: str) -> int:
-    """Print what could not be done, or that all is."""
-    for path, why in errors[:ERRORS_SHOWN]:
-        sys.stderr.write(f"{printable(path)}: {printable(why)}\n")
-    if len(errors) > ERRORS_SHOWN:
-        sys.stderr.write(f"and {len(errors) - ERRORS_SHOWN} more\n")
-    sys.stdout.write(f"{done}\n" if not errors else f"{len(errors)} entries failed; {done}\n")
-    return EXIT_INCOMPLETE if errors else 0

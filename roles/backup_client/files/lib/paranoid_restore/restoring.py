@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One restore as a story: list, foretell, or bring back. It needs Borg as a library, and a tunnel that is held open."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from paranoid_restore import journal, repository, tree, working
+from paranoid_restore.errors import RestoreError, printable
+from paranoid_restore.planning import SAME, Step, format_step, plan_steps, require_space, resolve_links, summarize
+from paranoid_restore.progress import format_size
+from paranoid_restore.selection import Listed, Wanted, choose_archive, parse_moment
+from paranoid_restore.telling import end
+
+
+def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path) -> int:
+    """List, foretell, or restore."""
+    wanted = Wanted(options.paths)
+    repository.set_environment(config, find_tunnel(base_dir))
+    with repository.opened(config["repository"]) as source:
+        listed = source.archives()
+        if options.list:
+            return show_archives(listed)
+        chosen = choose_archive(listed, options.archive, parse_moment(options.as_of) if options.as_of else None)
+        place = tree.Tree(options.to)
+        steps = list(plan_steps(source.archive(chosen).iter_items(), wanted, place, source.digest))
+        wanted.require_all(chosen.name)
+        steps = resolve_links(steps, place)
+        if options.check:
+            return show_plan(chosen, steps)
+        require_space(steps, place)
+        if all(step.action == SAME for step in steps):
+            sys.stdout.write(f"{printable(chosen.name)}: all {len(steps)} entries are there already\n")
+            return 0
+        identifier = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{os.getpid()}"
+        notes = journal.begin(base_dir, identifier, os.path.abspath(options.to), chosen.name)
+        job = working.Job(config["repository"], chosen, options.to, notes, options.connections)
+        errors = working.restore(job, source, steps)
+    told = summarize(steps)
+    changed = f"{told['new']} new, {told['replace']} replaced, {told['same']} were there already"
+    changed += f", {told['attributes']} got their attributes" if told["attributes"] else ""
+    kept = f"--undo {identifier} takes it back, --forget {identifier} removes what is kept"
+    return end(errors, f"{printable(chosen.name)}: {changed}, {format_size(told['fetch'])} fetched; {kept}")
+
+
+def find_tunnel(base_dir: Path) -> str:
+    """Return the socket of the tunnel that the server holds open."""
+    try:
+        return (base_dir / "open").read_text(encoding="ascii").strip()
+    except OSError:
+        raise RestoreError(
+            "the server holds no tunnel open for this host: ask its operator to run playbooks/open.yml for it"
+        ) from None
+
+
+def show_archives(listed: list[Listed]) -> int:
+    """Print the archives, oldest first."""
+    for one in listed:
+        sys.stdout.write(f"{one.time.astimezone().isoformat(' ', 'minutes')}  {printable(one.name)}\n")
+    return 0
+
+
+def show_plan(chosen: Listed, steps: list[Step]) -> int:
+    """Print what would be done."""
+    for step in steps:
+        if step.action != SAME:
+            sys.stdout.write(format_step(step) + "\n")
+    told = summarize(steps)
+    sys.stdout.write(
+        f"{printable(chosen.name)}: {told['new']} new, {told['replace']} to replace ({told['newer']} of them "
+        f"newer here), {told['attributes']} with other attributes, "
+        f"{told['same']} there already, {format_size(told['fetch'])} to fetch\n"
+    )
+    return 0
