@@ -181,6 +181,59 @@ def test_who_uses_cpu_or_moves_bytes_is_at_work(monkeypatch: pytest.MonkeyPatch,
     assert not looking.has_moved([process.pid])
 
 
+def without_proc(monkeypatch: pytest.MonkeyPatch, path: Path, *said: str) -> None:
+    """Have neither proc(5) nor a ps but one that is as strict as FreeBSD's about its words, and says this in turn."""
+    for turn, text in enumerate(said):
+        (path / f"said{turn}").write_text(text)
+    words = "-axS -o pid= -o ppid= -o time= -o inblk= -o oublk="
+    script = f"""[ "$*" = "{words}" ] || exit 1\nturn=$(cat {path}/turn 2>/dev/null || echo 0)
+    cat {path}/said$turn || exit 1\necho $((turn + 1)) >{path}/turn"""
+    (path / "ps").write_text(f"#!/bin/sh\n{script}\n")
+    (path / "ps").chmod(0o755)
+    monkeypatch.setattr(activity, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(activity, "_PROC", path / "proc")
+    monkeypatch.setattr(activity, "_PS", (str(path / "ps"), *activity._PS[1:]))
+
+
+IDLE = "  1     0    12:34.56   9   9\n 40     1     0:00.01   0   0\n 41    40     0:07.00  10   2\n"
+
+
+@pytest.mark.parametrize(
+    ("then", "moves"),
+    [
+        (IDLE, False),
+        (IDLE.replace("12:34.56", "99:59.99"), False),  # somebody else
+        (IDLE.replace("0:07.00", "0:09.10"), True),
+        (IDLE.replace("0:07.00", "1-02:00:09"), True),
+        (IDLE.replace("  10   2", "  10  99"), True),
+        (IDLE.replace("41    40", "41     1"), False),  # it is no longer below the hook
+        ("ps: something else\n", True),
+    ],
+)
+def test_without_proc_ps_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, then: str, moves: bool) -> None:
+    """FreeBSD has no such files. What nobody can tell counts as at work, and is bounded by other limits."""
+    without_proc(monkeypatch, tmp_path, IDLE, then)
+    looking = Activity()
+    assert [looking.has_moved([40]) for _turn in range(2)] == [False, moves]
+    assert looking.has_moved([40]), "there is no third word of this ps"
+
+
+def test_without_an_account_of_bytes_the_cpu_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not every kernel counts them (CONFIG_TASK_IO_ACCOUNTING)."""
+    own = tmp_path / str(os.getpid())
+    (own / "task/1").mkdir(parents=True)
+    (own / "task/1/children").write_text("")
+    (tmp_path / "self").symlink_to(own)
+    (own / f"task/{os.getpid()}").symlink_to("1")
+    monkeypatch.setattr(activity, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(activity, "_PROC", tmp_path)
+    looking, seen = Activity(), []
+    for ticks in (5, 5, 5000):
+        (own / "stat").write_text(f"1 (a b) c) S {'0 ' * 10}{ticks} 0 0 0 20 0 1\n")
+        seen.append(looking.has_moved([os.getpid()]))
+    assert seen == [False, False, True]
+
+
 @pytest.mark.parametrize(
     ("verb", "remarks", "told"), [("backup", {}, True), ("backup", None, False), ("maintain", None, True)]
 )

@@ -163,14 +163,6 @@ def python_of(program: Path) -> str:
     return str(beside) if beside.exists() else ""  # pip starts a Python with a long path by way of a shell
 
 
-def _failure(done: Done, hooks: Hooks) -> str:
-    """Return why borgmatic or a hook failed, or an empty string; a before hook's failure is all the reason there is."""
-    if hooks.skipped and not hooks.failures:
-        return hooks.skipped
-    own = failure_reason(done.log.decode("utf-8", "replace")) if done.returncode and not hooks.before_failed else ""
-    return "; ".join([*([own] if own else []), *(failure for failure in hooks.failures if failure not in own)])
-
-
 def require_success(done: Done) -> Done:
     """Return DONE; Failed with the reason from its log if it ended with anything but 0."""
     if done.returncode:
