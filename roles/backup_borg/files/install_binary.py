@@ -45,9 +45,9 @@ def is_program(file: Path) -> bool:
         return handle.read(4) == b"\x7fELF"
 
 
-def require_version(program: Path, name: str, version: str) -> None:
-    """Start PROGRAM and refuse it if it does not, or if it is of another version."""
-    clean = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+def require_version(program: Path, name: str, version: str, **more: str) -> None:
+    """Start PROGRAM, with MORE in its environment, and refuse it if it does not, or if it is of another version."""
+    clean = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **more}
     try:
         done = subprocess.run([str(program), "--version"], capture_output=True, env=clean, timeout=120, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -105,6 +105,17 @@ def install_archive(archive: Path, target: Path, stamp: str, versions: dict[str,
     shutil.rmtree(old, ignore_errors=True)
 
 
+def own_place(target: Path) -> Path:
+    """Make the directory into which such a program unpacks itself at each start: what is in /tmp may not run.
+
+    The dispatcher (toolbox.py) and paranoid-backup-borg look for it by this name.
+    """
+    place = target / "tmp"
+    place.mkdir(mode=0o700, exist_ok=True)
+    place.chmod(0o700)
+    return place
+
+
 def install_program(program: Path, target: Path, stamp: str, version: str) -> None:
     """Make the program Borg in TARGET, which holds the rest."""
     fresh = target / "bin/.borg.new"
@@ -112,7 +123,7 @@ def install_program(program: Path, target: Path, stamp: str, version: str) -> No
         fresh.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(program, fresh)
         fresh.chmod(0o755)
-        require_version(fresh, "borg", version)
+        require_version(fresh, "borg", version, TMPDIR=str(own_place(target)))
         fresh.replace(target / "bin/borg")
     finally:
         if fresh.exists():
@@ -122,6 +133,7 @@ def install_program(program: Path, target: Path, stamp: str, version: str) -> No
 
 def main(name: str, sha256: str, directory: str, *requirements: str) -> None:
     """Install the file, or say in one line why not."""
+    os.umask(0o022)
     file, target = Path(name), Path(directory)
     versions = {
         PROGRAMS[package]: version

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ import borgmatic_hooks
 import pytest
 import yaml
 from paranoid_dispatcher.config import Config
+from paranoid_dispatcher.host import remove_unpacked, versions
 from paranoid_dispatcher.server_link import ServerLink
 from paranoid_dispatcher.toolbox import Toolbox
 from tool import ROOT
@@ -56,3 +58,23 @@ def test_the_configuration_is_checked_in_the_dispatchers_environment() -> None:
     environment = Toolbox(config, cast(Any, request), cast(ServerLink, None)).environment
     known = {name: value for name, value in environment.items() if not name.startswith("PARANOID_BACKUP_")}
     assert dict(word.split("=", 1) for word in shlex.split(written)) == known
+
+
+def test_a_borg_that_unpacks_itself_does_so_where_it_may_run_and_hooks_know_nothing_of_it(tmp_path: Path) -> None:
+    """Also what one that was killed has left goes, and nothing else."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/borg").write_text('#!/bin/sh\necho "borg $TMPDIR"\n')
+    (tmp_path / "bin/borg").chmod(0o755)
+    places = {"base_dir": "/base", "runtime_dir": "/base/runtime", "borg": f"{tmp_path}/bin/borg", "remote_dir": "/run"}
+    config, request = (
+        SimpleNamespace(**places, tagged_paths=(), accept_unreadable=()),
+        SimpleNamespace(session="0" * 32),
+    )
+    tools = Toolbox(cast(Config, config), cast(Any, request), cast(ServerLink, None))
+    assert tools.environment == tools.hook_environment and versions(cast(Config, config))["borg"] == ""
+    remove_unpacked(config.borg)
+    (tmp_path / "tmp/_MEIabc/lib").mkdir(parents=True)
+    assert tools.environment == {**tools.hook_environment, "TMPDIR": f"{tmp_path}/tmp"}
+    assert versions(cast(Config, config))["borg"] == f"{tmp_path}/tmp"[:40]
+    remove_unpacked(config.borg)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "tmp"] and not list((tmp_path / "tmp").iterdir())

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -98,6 +99,17 @@ def test_a_program_becomes_borg_beside_what_is_there(tmp_path: Path, target: Pat
     assert install(program, target, *wanted) == (0, "")
     assert (target / "bin/borg").read_bytes() == program.read_bytes() and (target / "standalone").exists()
     assert (target / "bin/borgmatic").read_text() == "stays"
+    assert (target / "tmp").stat().st_mode & 0o7777 == 0o700, "where it unpacks itself, nobody else puts anything"
+
+
+def test_what_is_installed_can_be_read_by_all_whatever_the_umask_is(tmp_path: Path, target: Path) -> None:
+    shutil.rmtree(target)
+    before = os.umask(0o077)
+    try:
+        assert install(archive(tmp_path / "new.tar.gz", GOOD), target) == (0, "")
+    finally:
+        os.umask(before)
+    assert [path.name for path in target.rglob("*") if path.stat().st_mode & 0o004 == 0] == []
 
 
 def test_a_program_that_does_not_start_leaves_the_old_one(tmp_path: Path, target: Path) -> None:

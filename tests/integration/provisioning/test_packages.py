@@ -5,16 +5,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
-import yaml
+from borg_role import ROLE, client, run
 from fake_packages import calls, make_fakes
-from tool import ROOT
 
 RPM = ("rpm", "--query", "--queryformat", r"installed %{NAME}\n")
 DNF = ("dnf", "--assumeyes", "--setopt=install_weak_deps=False", "install")
@@ -29,33 +23,6 @@ PLATFORMS: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
     "Archlinux": (("pacman", "--query", "--quiet"), "socat\n", ("pacman", "--sync", "--noconfirm", "--needed")),
     "FreeBSD": (("pkg", "query", "installed %n"), "installed socat\n", ("pkg", "install", "--yes")),
 }
-
-
-ROLE = ROOT / "roles/backup_borg"
-
-
-def run(tmp_path: Path, hosts: dict[str, dict[str, Any]], tasks: list[Any], *arguments: str) -> dict[str, str]:
-    """Run the tasks for hosts of those variables; return what Ansible said of each, in one line, with its recap."""
-    settings = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
-    environment = {**os.environ, **settings, "PATH": f"{tmp_path / 'fakes/bin'}:{os.environ['PATH']}"}
-    load = {"ansible.builtin.include_vars": f"{ROLE}/vars/{{{{ ansible_facts['os_family'] }}}}.yml"}
-    common = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
-    common |= {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    play = {"hosts": "all", "gather_facts": False, "vars_files": [f"{ROLE}/vars/main.yml"]}
-    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": common}}))
-    (tmp_path / "play.yml").write_text(
-        json.dumps([{**play, "vars": {"ansible_facts": "{{ facts }}"}, "tasks": [load, *tasks]}])
-    )
-    argv = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(tmp_path / "hosts.json")]
-    argv += [str(tmp_path / "play.yml"), *arguments]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
-    return {host: " ".join(line for line in done.stdout.splitlines() if host in line) for host in hosts}
-
-
-def client(platform: str, source: str = "binary", *packages: str) -> dict[str, Any]:
-    """Variables of a client of that platform."""
-    facts = {"os_family": platform, "distribution": platform, "distribution_release": "x", "architecture": "x86_64"}
-    return {"facts": facts, "backup_borg_source": source, "backup_borg_packages": [*packages] or ["socat"]}
 
 
 def test_what_is_missing_is_installed_by_the_platforms_own_command(tmp_path: Path) -> None:

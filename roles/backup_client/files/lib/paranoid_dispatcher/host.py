@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -92,6 +93,22 @@ def remove_stale_sockets(directory: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def place_to_unpack(borg: str) -> Optional[Path]:
+    """Return where a Borg that is a program by itself unpacks itself at each start, None for any other.
+
+    The role backup_borg makes it beside such a program (install_binary.py): what is in /tmp may not run.
+    """
+    place = Path(borg).parent.parent / "tmp"
+    return place if place.is_dir() else None
+
+
+def remove_unpacked(borg: str) -> None:
+    """Remove what Borgs have left that were killed."""
+    place = place_to_unpack(borg)
+    for path in place.iterdir() if place else ():
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def versions(config: Config) -> dict[str, str]:
     """Return the versions of Borg and borgmatic that their directory records, or that a Borg by itself tells."""
     found = {"borg": "", "borgmatic": ""}
@@ -104,7 +121,8 @@ def versions(config: Config) -> dict[str, str]:
 
 
 def _told_version(borg: str) -> str:
-    clean = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+    place = place_to_unpack(borg)
+    clean = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **({"TMPDIR": str(place)} if place else {})}
     try:
         done = subprocess.run([borg, "--version"], env=clean, capture_output=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):

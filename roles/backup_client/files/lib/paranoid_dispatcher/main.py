@@ -17,7 +17,7 @@ from typing import Any
 
 from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed, Refused
-from paranoid_dispatcher.host import host_lock, remove_stale_sockets, versions
+from paranoid_dispatcher.host import host_lock, remove_stale_sockets, remove_unpacked, versions
 from paranoid_dispatcher.output import printable
 from paranoid_dispatcher.request import parse_request, read_request
 from paranoid_dispatcher.server_link import ServerLink
@@ -62,6 +62,7 @@ def perform(tools: Toolbox) -> Record:
         host_lock(Path(tools.config.base_dir), tools.link, tools.request.verb) as tools.note,
     ):
         remove_stale_sockets(Path(tools.config.remote_dir))
+        remove_unpacked(tools.config.borg)
         try:
             with reporting_failures(result):
                 result.update(VERBS[tools.request.verb](tools))

@@ -16,7 +16,7 @@ from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed
 from paranoid_dispatcher.evidence import Evidence
 from paranoid_dispatcher.hooks import Hooks
-from paranoid_dispatcher.host import Note
+from paranoid_dispatcher.host import Note, place_to_unpack
 from paranoid_dispatcher.journal import Journal
 from paranoid_dispatcher.nonces import is_new, keep_apart
 from paranoid_dispatcher.output import describe_archive
@@ -52,6 +52,12 @@ class Toolbox:
     @property
     def environment(self) -> dict[str, str]:
         """The programs' environment; nothing of the session's own reaches them."""
+        place = place_to_unpack(self.config.borg)
+        return {**self.hook_environment, **({"TMPDIR": str(place)} if place else {})}
+
+    @property
+    def hook_environment(self) -> dict[str, str]:
+        """The same for hooks, which may become users that cannot enter root's directories."""
         return {
             "PATH": f"{Path(self.config.borg).parent}:{SYSTEM_PATH}",
             "HOME": "/root",
@@ -85,7 +91,7 @@ class Toolbox:
             with contextlib.suppress(OSError):
                 self.borg("--critical", "list", "--last", "1")
         keep_apart(base)
-        hooks = Hooks(self.config.hook_seconds, self.environment, self.journal, self.note)
+        hooks = Hooks(self.config.hook_seconds, self.hook_environment, self.journal, self.note)
         hooks.look_around = self.look_around
         try:
             done = self._run(
