@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -57,9 +58,9 @@ def specified() -> set[str]:
 VARIABLES = specified() | GROUPS | ROLES | set(re.findall(r"\bbackup_\w+", "\n".join(PLAYBOOKS.values())))
 
 
-def told(pattern: str) -> dict[str, set[str]]:
-    """Return what PATTERN finds in the words for people, and where."""
-    found: dict[str, set[str]] = {}
+def told(pattern: str) -> dict[Any, set[str]]:
+    """Return what PATTERN finds in the words for people, and where: words, or tuples of them."""
+    found: dict[Any, set[str]] = {}
     for name, text in TEXTS.items():
         for word in re.findall(pattern, text):
             found.setdefault(word, set()).add(name)
