@@ -63,6 +63,14 @@ def overwrite_all(client: Hostile) -> None:
     attempt(client, "commit", compact=False)
 
 
+def overwrite_all_in_their_sizes(client: Hostile) -> None:
+    for key in every_object(client):
+        if key != MANIFEST_ID:
+            client.call("put", id=key, data=os.urandom(len(client.call("get", id=key))))
+    client.call("put", id=NEW, data=b"new")
+    client.call("commit", compact=False)
+
+
 def write_beyond_the_quota(client: Hostile) -> None:
     with pytest.raises(Closed):
         for number in range(1, 1000):
@@ -123,6 +131,7 @@ ATTACKS = [
     Attack("delete one object", delete_one, "deleting what is already stored"),
     Attack("delete everything", delete_all, "deleting what is already stored"),
     Attack("overwrite everything", overwrite_all, "overwriting what is already stored"),
+    Attack("overwrite everything by as many bytes", overwrite_all_in_their_sizes, ""),
     Attack("wipe the key", calls(("save_key", {"keydata": b""})), "save_key"),
     Attack("inject a line into config", calls(("save_key", {"keydata": b"x\rappend_only = 0"})), "save_key"),
     Attack("break locks", calls(("break_lock", {})), "break_lock"),

@@ -23,6 +23,7 @@ from borg.archive import (
     cached_hash,
 )
 from borg.archiver import Archiver
+from borg.cache import LocalCache
 from borg.constants import MAX_DATA_SIZE
 from borg.helpers.fs import dir_is_tagged, os_open, scandir_inorder
 from paranoid_borg.reading import HOLE_PIECES
@@ -33,10 +34,12 @@ KNOWN = {
     Archiver.print_warning_instance: "451944b0c6b8596d",
     BackupIO: "18120c9976c32372",
     ChunksProcessor.process_file_chunks: "d0cedc12d20064f2",
+    ChunksProcessor.write_part_file: "903668dd89644778",
     FilesystemObjectProcessors.__init__: "48e73a1258e6abcd",
     FilesystemObjectProcessors.create_helper: "bb947d5fa9ed3e58",
     FilesystemObjectProcessors.process_dir_with_fd: "52e927139137ee06",
     FilesystemObjectProcessors.process_file: "d75e1caeb307e35c",
+    LocalCache.chunk_decref: "8f4a4c91a18a6834",
     OsOpen: "37019a17a9411b1c",
     backup_io_iter: "175b160f15820995",
     cached_hash: "03513a4cc1985ff7",

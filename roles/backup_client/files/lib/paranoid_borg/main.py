@@ -20,11 +20,18 @@ import borg.archive
 import borg.archiver
 import borg.helpers
 import borg.xattr
-from borg.archive import BackupOSError, BackupPermissionError, FilesystemObjectProcessors, backup_io
+from borg.archive import (
+    BackupOSError,
+    BackupPermissionError,
+    ChunksProcessor,
+    FilesystemObjectProcessors,
+    backup_io,
+)
 from borg.archiver import Archiver
 from borg.helpers import BackupWarning, flags_dir
 
 from paranoid_borg.attributes import Attributes
+from paranoid_borg.half_read import HalfRead
 from paranoid_borg.mounts import Mounts
 from paranoid_borg.reading import Reader
 from paranoid_borg.tags import Tags
@@ -61,7 +68,7 @@ class Guard:
 
     def install(self) -> None:
         """Put the guard before Borg's functions."""
-        guard = self
+        guard, half_read = self, HalfRead()
 
         # Called for each name: whatever is slow here is slow for everybody.
         def rec_walk(self: Archiver, **arguments: Any) -> None:
@@ -84,6 +91,8 @@ class Guard:
         Archiver._rec_walk, Archiver._process_any = rec_walk, process_any
         borg.archive.os_open = self.open
         FilesystemObjectProcessors.__init__ = init
+        FilesystemObjectProcessors.create_helper = lambda self, *a, **o: half_read.create_helper(self, *a, **o)
+        ChunksProcessor.write_part_file = lambda self, *a: half_read.write_part_file(self, *a)
         borg.archiver.dir_is_tagged = self._tags.of
         borg.helpers.scandir_inorder = list_directory
         attributes = Attributes(self.tell_attributes)

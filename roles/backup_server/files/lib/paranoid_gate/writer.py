@@ -60,7 +60,8 @@ class Writer:
         else:
             position = self._repository.index.get(key)
             if position is not None and self._is_earlier(position[0]):
-                raise Refused("overwriting what is already stored")
+                self._keep(key, position, len(data))
+                return
             self._trim.check_new(key)
             if position is None:
                 self._spread.check(key)
@@ -99,8 +100,10 @@ class Writer:
 
     def reserve_nonces(self, following: int, start: int | None) -> None:
         """Move the repository's nonce forward, within bounds."""
-        free = self._repository.get_free_nonce() or 0
-        self._nonces.check(free, following, self._counts.received)
+        free = self._repository.get_free_nonce()
+        if start != free:
+            raise Refused(f"moving the nonce from {start}, but it is {free}")
+        self._nonces.check(free or 0, following, self._counts.received)
         self._repository.commit_nonce_reservation(following, start)
 
     def save_key(self, key: bytes) -> None:
@@ -150,6 +153,15 @@ class Writer:
         manifest = repository.index.get(MANIFEST_ID)
         if manifest is not None and not self._trim.is_empty:
             self._trim.begin(self._stored_size(MANIFEST_ID, *manifest) - ENTRY_SIZE)
+
+    def _keep(self, key: bytes, position: tuple[int, int], size: int) -> None:
+        """Leave a stored object as it is, whatever comes under its id; refuse what certainly is something else.
+
+        An honest client stores again what lies there when nothing on its list of archives leads to that: after an
+        earlier list came back, say. One id is one content, which Borg packs into as many bytes each time.
+        """
+        if self._stored_size(key, *position) != size + ENTRY_SIZE:
+            raise Refused("overwriting what is already stored")
 
     def _spend(self, key: bytes, position: tuple[int, int]) -> None:
         objection = self._kept.objection(key, position)

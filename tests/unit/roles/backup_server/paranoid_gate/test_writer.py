@@ -232,6 +232,34 @@ def test_the_form_of_a_key(tmp_path: Path, keydata: bytes, passes: bool) -> None
                 calls("save_key", keydata=keydata)
 
 
+@pytest.mark.parametrize("policy", ["append", "trim"])
+def test_what_is_stored_again_is_left_as_it_is(repository: FakeRepository, policy: str) -> None:
+    """Of the same id and size it may be the same, packed anew; of another size it is something else."""
+    before = segments(repository)
+    with gate_calls(policy, repository.path, budget=trim() if policy == "trim" else Budget()) as calls:
+        calls("open", exclusive=True)
+        calls("put", id=OLD, data=bytes(100))
+        calls("put", id=key(99), data=b"new")
+        calls("commit", compact=False)
+        assert calls("get", id=OLD) != bytes(100)
+        for size in (99, 101, 0):
+            with pytest.raises(Refused, match="overwriting what is already stored"):
+                calls("put", id=OLD, data=bytes(size))
+    now = segments(repository)
+    assert {name: now[name] for name in before} == before
+    assert not any(OLD in content for name, content in now.items() if name not in before)
+
+
+def test_a_nonce_moves_from_where_it_is(repository: FakeRepository) -> None:
+    with gate_calls("append", repository.path) as calls:
+        calls("open", exclusive=True)
+        free = calls("get_free_nonce")
+        for start in (None, 0, free - 1, free + 1):
+            with pytest.raises(Refused, match=f"moving the nonce from {start}, but it is {free}"):
+                calls("commit_nonce_reservation", next_unreserved=free + 5, start_nonce=start)
+        assert calls("get_free_nonce") == free
+
+
 def test_a_check_that_fails_opens_no_way_to_history(
     repository: FakeRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
