@@ -19,14 +19,18 @@ CLIENT_BORG = "roles/backup_client/files/lib/paranoid_borg"
 GATE = "roles/backup_server/files/lib/paranoid_gate"
 RUNNER = "roles/backup_runner/files/lib/paranoid_runner"
 RESTORE = "roles/backup_client/files/lib/paranoid_restore"
+SYSTEM = "roles/backup_client/files/lib/paranoid_system"
+REBUILD = "roles/backup_client/files/lib/paranoid_rebuild"
 
 OURS = {
     "ansible_collections",
     "paranoid_borg",
     "paranoid_dispatcher",
     "paranoid_gate",
+    "paranoid_rebuild",
     "paranoid_restore",
     "paranoid_runner",
+    "paranoid_system",
 }
 
 MODULES, CONTROLLER = "plugins/module_utils", "plugins/plugin_utils"
@@ -66,7 +70,9 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         "plugins/filter": (below, {"ansible"}),
         "plugins/callback": (below - engine, {"ansible", "yaml"}),
         "plugins/doc_fragments": (set(), set()),
-        DISPATCHER: ({DISPATCHER}, set()),
+        SYSTEM: ({SYSTEM}, set()),
+        DISPATCHER: ({DISPATCHER, SYSTEM}, set()),
+        REBUILD: ({REBUILD, SYSTEM}, set()),
         RESTORE: ({RESTORE}, {"borg"}),
         KEYHOLDER_BORG: (set(), {"borg"}),  # a program of its own, which Borg's Python runs
         CLIENT_BORG: ({CLIENT_BORG}, {"borg"}),

@@ -16,7 +16,7 @@ import os
 import struct
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +66,25 @@ def open_escrow(ciphertext: str, identity: str) -> Opened:
         ) from None
 
 
-def prove(opened: Opened, client: str, sample: Mapping[str, Any], borg: str) -> None:
-    """Raise EscrowError unless Borg reads the client's list of archives with what was opened."""
+def open_newest(escrows: Sequence[Mapping[str, Any]], identity: str, client: str, sample: Mapping[str, Any]) -> Opened:
+    """Open the newest escrow that this identity opens and that is of the client's repository; EscrowError for none.
+
+    A client that was broken into may have sent rubbish last, and an earlier escrow may be for other people.
+    """
+    reasons = []
+    for escrow in reversed(escrows):
+        try:
+            opened = open_escrow(str(escrow["ciphertext"]), identity)
+            require_own(opened, client, sample)
+        except EscrowError as error:
+            reasons.append(str(error))
+        else:
+            return opened
+    raise EscrowError(reasons[0] if reasons else "there is no escrow of it on the server")
+
+
+def require_own(opened: Opened, client: str, sample: Mapping[str, Any]) -> str:
+    """Return the repository's id; EscrowError unless what was opened says that it is of this client and repository."""
     if opened.client != client:
         raise EscrowError(f"this escrow says that it is of {one_line(opened.client, 60)}, not of {client}")
     identifier = str(sample["repository_id"])
@@ -75,6 +92,12 @@ def prove(opened: Opened, client: str, sample: Mapping[str, Any], borg: str) -> 
         raise EscrowError(f"the server names no repository of {client}: look at that server")
     if not opened.key.startswith(f"BORG_KEY {identifier}\n"):
         raise EscrowError(f"the key in this escrow is of another repository than {client} has: run escrow.yml for it")
+    return identifier
+
+
+def prove(opened: Opened, client: str, sample: Mapping[str, Any], borg: str) -> None:
+    """Raise EscrowError unless Borg reads the client's list of archives with what was opened."""
+    identifier = require_own(opened, client, sample)
     with tempfile.TemporaryDirectory(prefix="escrow-") as place:
         repository = make_repository(os.path.join(place, "repo"), identifier, base64.b64decode(sample["list"]))
         environment = {"BORG_REPO": repository, "BORG_BASE_DIR": place, "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes"}

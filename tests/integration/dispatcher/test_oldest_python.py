@@ -25,6 +25,8 @@ TESTS = {
     "tests/unit/plugins/module_utils/_provision/test_file_tree.py": "",
     "tests/unit/plugins/modules/test_file_tree.py": "",
     "tests/unit/roles/backup_client/paranoid_dispatcher/test_nonces.py": "",
+    "tests/unit/roles/backup_client/paranoid_rebuild/test_rebuild.py": "",
+    "tests/unit/roles/backup_client/paranoid_system/test_description.py": "",
 }
 
 

@@ -40,10 +40,14 @@ def configure(keeper: Keeper, sources: list[Any], **more: Any) -> None:
 
 
 def archived(keeper: Keeper) -> list[str]:
-    """Return the paths that the newest archive holds, borgmatic's own left out."""
+    """Return the paths that the newest archive holds, borgmatic's own and the system's description left out."""
     listed = keeper.borg("list", "--format", "{path}{NUL}", f"::{list(keeper.listed().values())[-1]}").stdout
     paths = [f"/{path}" for path in listed.decode("utf-8", "surrogateescape").split("\0") if path]
-    return sorted(path for path in paths if not path.endswith("borgmatic.yaml") and not path.startswith("/borgmatic"))
+    return sorted(
+        path
+        for path in paths
+        if not path.endswith(("borgmatic.yaml", "/system.json")) and not path.startswith("/borgmatic")
+    )
 
 
 def test_sources_with_any_name_are_saved_once_and_under_it(keeper: Keeper) -> None:
@@ -195,3 +199,24 @@ def test_what_a_before_hook_brings_and_an_after_hook_takes_away_is_saved_and_gre
     assert f"{own}/brought/file" in archived(keeper) and not (own / "brought").exists()
     configure(keeper, [str(own / "source"), str(own / "brought")], commands=[])
     assert keeper.world.session("backup").conclusion.code == "source_refused"
+
+
+def test_every_archive_says_what_its_system_was_whatever_is_left_out(keeper: Keeper) -> None:
+    base = keeper.world.own / "borg"
+    configure(keeper, [str(keeper.world.own)], exclude_patterns=["*.json", "re:system", f"pp:{base}"])
+    for _turn in range(2):
+        assert came_to(keeper.world.session("backup")) == OK
+        before = (base / "system.json").stat()
+        name = list(keeper.listed().values())[-1]
+        said = keeper.borg("extract", "--stdout", f"::{name}", f"{base}/system.json".lstrip("/")).stdout
+        system = json.loads(said)
+        assert system["schema"] == 1 and "root" in [one["name"] for one in system["users"]]
+        assert system["versions"]["borg"].startswith("1.4.") and system["os"]["ID"]
+    assert (base / "system.json").stat().st_mtime_ns == before.st_mtime_ns, "what says the same stays as it is"
+
+
+def test_a_description_that_cannot_be_written_costs_no_backup(keeper: Keeper) -> None:
+    (keeper.world.own / "borg/system.json").unlink(missing_ok=True)
+    (keeper.world.own / "borg/system.json").mkdir(parents=True)
+    outcome = keeper.world.session("backup")
+    assert came_to(outcome) == OK and any("could not be described" in line for line in outcome.log_tail)

@@ -115,3 +115,13 @@ def test_progress_in_words() -> None:
     line = format_progress(2**20, 4 * 2**20, 1, 4, 2.0)
     assert line == "1.0 MiB of 4.0 MiB, 1 of 4 entries, 512 KiB/s, 0:06 left"
     assert "left" not in format_progress(0, 0, 0, 1, 0.0)
+
+
+def test_what_is_excepted_stays_whatever_is_wanted() -> None:
+    wanted = Wanted([], ["etc/fstab", "/boot", "etc/ssh/ssh_host_*"])
+    assert wanted.matches("etc") and wanted.matches("etc/fstab.bak") and wanted.matches("bootx")
+    for path in ("etc/fstab", "boot", "boot/grub/x", "etc/ssh/ssh_host_rsa_key"):
+        assert not wanted.matches(path), path
+    assert not Wanted(["etc"], ["etc/a"]).matches("etc/a/b") and Wanted(["etc"], ["etc/a"]).matches("etc/b")
+    with pytest.raises(RestoreError, match="no path"):
+        Wanted([], ["../etc"])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from paranoid_dispatcher.describing import keep_description
 from paranoid_dispatcher.errors import Failed
 from paranoid_dispatcher.escrow import make_escrow
 from paranoid_dispatcher.looks import Looks
@@ -42,6 +43,7 @@ def backup(tools: Toolbox) -> Record:
     # borgmatic's own list, unless Borg needs another order or must not see one of them.
     roots = [] if list(looks.roots) == looks.configured else ["--source-directories", json.dumps(looks.roots)]
     tools.look_around = looks.take
+    roots += keep_description(tools.config, tools.link)
     base = Path(tools.config.base_dir)
     tools.evidence.told_before = load_tagged(base)
     try:

@@ -45,6 +45,14 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("paths", nargs="*", metavar="PATH", help="what to bring back, as etc/nginx or '/home/*/.ssh'")
     add("--all", action="store_true", help="bring everything back")
+    add(
+        "--except",
+        action="append",
+        default=[],
+        metavar="PATH",
+        dest="excepted",
+        help="but not this, whatever is wanted",
+    )
     add("--archive", default="", metavar="NAME", help="from this archive instead of the newest")
     add("--as-of", default="", metavar="TIME", help="from the newest archive that began by then: '2026-11-20 03:00'")
     add("--to", default="/", metavar="DIRECTORY", help="below this directory instead of in place")

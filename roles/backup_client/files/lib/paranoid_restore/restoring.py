@@ -22,7 +22,7 @@ from paranoid_restore.telling import end
 
 def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path) -> int:
     """List, foretell, or restore."""
-    wanted = Wanted(options.paths)
+    wanted = Wanted(options.paths, options.excepted)
     repository.set_environment(config, find_tunnel(base_dir))
     with repository.opened(config["repository"]) as source:
         listed = source.archives()

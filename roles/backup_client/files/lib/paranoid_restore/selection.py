@@ -50,19 +50,29 @@ def parse_moment(text: str) -> datetime:
 
 
 class Wanted:
-    """The paths and patterns that a person named; without any, everything."""
+    """The paths and patterns that a person named; without any, everything. What is EXCEPTED is never wanted."""
 
-    def __init__(self, words: Iterable[str]) -> None:
+    def __init__(self, words: Iterable[str], excepted: Iterable[str] = ()) -> None:
         self._words = [normalize(word) for word in words]
+        but = [normalize(word) for word in excepted]
+        self._but = frozenset(word for word in but if not _is_pattern(word))
+        self._but_patterns = [word for word in but if _is_pattern(word)]
         self._met: set[str] = set()
 
     def matches(self, path: str) -> bool:
         """Tell whether a path of the archive is wanted."""
+        if self._is_excepted(path):
+            return False
         if not self._words:
             return True
         found = [word for word in self._words if _fits(path, word)]
         self._met.update(found)
         return bool(found)
+
+    def _is_excepted(self, path: str) -> bool:
+        if self._but and any(above in self._but for above in _itself_and_above(path)):
+            return True
+        return any(_fits(path, word) for word in self._but_patterns)
 
     def require_all(self, archive: str) -> None:
         """Raise RestoreError unless every path was met."""
@@ -84,8 +94,16 @@ def is_safe(path: str) -> bool:
     return bool(path) and "\0" not in path and not any(part in ("", ".", "..") for part in path.split("/"))
 
 
+def _is_pattern(word: str) -> bool:
+    return any(letter in word for letter in _GLOB)
+
+
+def _itself_and_above(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+
+
 def _fits(path: str, word: str) -> bool:
-    if any(letter in word for letter in _GLOB):
-        parts = path.split("/")
-        return any(fnmatch.fnmatchcase("/".join(parts[:depth]), word) for depth in range(1, len(parts) + 1))
+    if _is_pattern(word):
+        return any(fnmatch.fnmatchcase(above, word) for above in _itself_and_above(path))
     return path == word or path.startswith(word + "/")

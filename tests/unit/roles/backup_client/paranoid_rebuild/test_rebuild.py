@@ -1,0 +1,248 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fresh machine compared with the host that burned, and what is done about it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paranoid_rebuild.accounts import list_passwords, make_accounts
+from paranoid_rebuild.archive import Archives, parse_description
+from paranoid_rebuild.comparing import MissingGroup, MissingUser, compare, format_comparison
+from paranoid_rebuild.databases import restore_databases
+from paranoid_rebuild.errors import RebuildError
+from paranoid_rebuild.installing import find_unavailable, install
+from paranoid_rebuild.leaving_out import list_left_out
+from paranoid_rebuild.main import load_config
+from paranoid_rebuild.running import Ended, Runner
+from paranoid_rebuild.starting import start, stop
+from paranoid_rebuild.state import State
+
+
+@dataclass(frozen=True)
+class Remembering(Runner):
+    """Runs nothing; answers by the first words of a command, and remembers."""
+
+    answers: dict[str, Ended] = field(default_factory=dict)
+    ran: list[tuple[str, ...]] = field(default_factory=list)
+    given: list[str] = field(default_factory=list)
+
+    def run(self, *argv: str, given: str = "") -> Ended:
+        self.ran.append(argv)
+        self.given.append(given)
+        known = [answer for words, answer in self.answers.items() if " ".join(argv).startswith(words)]
+        return known[0] if known else Ended(0, "", "")
+
+
+def user(name: str, uid: int, gid: int = 100) -> dict[str, Any]:
+    return {"name": name, "uid": uid, "gid": gid, "comment": "", "home": f"/home/{name}", "shell": "/bin/sh"}
+
+
+def group(name: str, gid: int, *members: str) -> dict[str, Any]:
+    return {"name": name, "gid": gid, "members": list(members)}
+
+
+def package(name: str, manual: bool | None = True) -> dict[str, Any]:
+    return {"name": name, "version": "1", "architecture": "all", "manual": manual}
+
+
+OLD: dict[str, Any] = {
+    "schema": 1,
+    "hostname": "web1",
+    "machine": "a" * 32,
+    "os": {"ID": "debian", "VERSION_ID": "12", "PRETTY_NAME": "Debian 12"},
+    "architecture": "x86_64",
+    "package_manager": "dpkg",
+    "packages": [package("bash"), package("nginx"), package("libc6", False), package("linux-image-amd64")],
+    "unchanged_configuration": ["/etc/nginx/mime.types"],
+    "users": [user("root", 0, 0), user("ana", 1000, 1000), user("svc", 101, 103), user("moved", 33)],
+    "groups": [group("root", 0), group("ana", 1000), group("svc", 103), group("adm", 4, "ana")],
+    "services": ["nginx.service", "ssh.service", "getty@.service", "off.service"],
+    "masked": ["off.service"],
+    "file_systems": [
+        {"path": "/", "device": "/dev/a", "kind": "ext4", "size": 20 * 2**30},
+        {"path": "/srv", "device": "/dev/b", "kind": "xfs", "size": 2**40},
+    ],
+    "postgresql_roles": [],
+    "remarks": [],
+}
+
+
+def fresh() -> dict[str, Any]:
+    """A machine of the same release, as it was installed."""
+    new = copy.deepcopy(OLD)
+    new.update(machine="b" * 32, packages=[package("bash")], services=["ssh.service"])
+    new.update(users=[user("root", 0, 0), user("moved", 35)], groups=[group("root", 0), group("adm", 4)])
+    new["file_systems"] = [{"path": "/", "device": "/dev/v", "kind": "ext4", "size": 10 * 2**30}]
+    return new
+
+
+def test_a_system_lacks_nothing_of_itself() -> None:
+    found = compare(OLD, OLD)
+    assert not (found.users or found.groups or found.members or found.packages or found.services or found.other_ids)
+    assert not found.is_other_release and not found.file_systems and not found.remarks
+
+
+def test_what_a_fresh_machine_lacks_is_named_and_its_own_is_not() -> None:
+    found = compare(OLD, fresh())
+    assert [(one.name, one.uid, one.group) for one in found.users] == [("ana", 1000, "ana"), ("svc", 101, "svc")]
+    assert [(one.name, one.gid) for one in found.groups] == [("ana", 1000), ("svc", 103)]
+    assert found.members == (("ana", "adm"),) and found.packages == ("nginx",)
+    assert found.services == found.all_services == ("nginx.service",)
+    assert found.other_ids == ("user moved 33 is 35",)
+    said = "\n".join(format_comparison(found, ["nginx"]))
+    for part in (
+        "Debian 12 there, Debian 12 here: the same release",
+        "users to make: ana (1000), svc (101)",
+        "packages to install: none",
+        "packages that cannot be had here: nginx",
+        "/ had 20.0 GiB and has 10.0 GiB, /srv (xfs, 1024.0 GiB) is not mounted here",
+    ):
+        assert part in said, said
+
+
+def test_an_id_that_somebody_else_has_is_not_taken_from_him() -> None:
+    new = fresh()
+    new["users"].append(user("other", 1000))
+    new["groups"].append(group("other", 103))
+    found = compare(OLD, new)
+    assert found.users[0] == MissingUser("ana", None, 1000, "ana", "", "/home/ana", "/bin/sh")
+    assert found.groups[1] == MissingGroup("svc", None, 103)
+    assert "ana (a new id: 1000 is taken)" in "\n".join(format_comparison(found))
+    old = copy.deepcopy(OLD)
+    old["users"].append(user("twin", 1000))
+    assert [one.uid for one in compare(old, fresh()).users] == [1000, 101, None]
+
+
+def test_another_release_another_architecture_and_another_manager_are_told() -> None:
+    new = fresh() | {"os": {"ID": "rocky", "VERSION_ID": "9"}, "architecture": "aarch64", "package_manager": "rpm"}
+    found = compare(OLD, new)
+    said = "\n".join(format_comparison(found))
+    assert found.is_other_release and found.packages == ()
+    assert "another release" in said and "architecture: x86_64 there, aarch64 here" in said
+    assert "no packages are installed" in said
+
+
+def test_where_nobody_knows_who_asked_for_a_package_all_are_wanted() -> None:
+    old = OLD | {"packages": [package("a", None), package("b", None)]}
+    assert compare(old, fresh() | {"packages": [package("b", None)]}).packages == ("a",)
+
+
+def test_names_from_an_archive_are_no_options_and_nothing_for_a_terminal() -> None:
+    old = OLD | {"users": [user("--root=/x", 5)], "groups": [group("a b", 6)], "os": {"PRETTY_NAME": "\x1b[2J"}}
+    found = compare(old, fresh())
+    assert found.users == () and found.groups == () and "\x1b" not in "\n".join(format_comparison(found))
+
+
+def test_accounts_get_their_old_numbers_and_passwords_that_are_in_no_argument() -> None:
+    runner = Remembering()
+    shadow = "root:$y$old:1:0:9:7:::\nana:$y$hash:1:0:9:7:::\nsvc:!:1::::::\nana\n"
+    assert make_accounts(compare(OLD, fresh()), runner, shadow) == []
+    assert ("groupadd", "--gid", "1000", "ana") in runner.ran
+    assert ("groupadd", "--system", "--gid", "103", "svc") in runner.ran
+    assert any(argv[:2] == ("useradd", "--no-create-home") and argv[-1] == "ana" for argv in runner.ran)
+    assert ("gpasswd", "--add", "ana", "adm") in runner.ran
+    assert runner.ran[-1][0] == "chpasswd" and runner.given[-1] == "ana:$y$hash\n"
+    assert not any("$y$" in word for argv in runner.ran for word in argv)
+    assert list_passwords(shadow, ["root", "svc"]) == ["root:$y$old"]
+
+
+def test_what_fails_is_named_and_the_rest_goes_on() -> None:
+    runner = Remembering(answers={"useradd": Ended(9, "", "useradd: no space\n")})
+    failures = make_accounts(compare(OLD, fresh()), runner, "")
+    assert len(failures) == 2 and failures[0].startswith("useradd ") and failures[0].endswith("no space")
+    assert ("gpasswd", "--add", "ana", "adm") in runner.ran
+
+
+def test_packages_that_no_source_has_are_known_before_and_others_fail_alone() -> None:
+    runner = Remembering(answers={"apt-cache": Ended(0, "nginx\nbash\n", "")})
+    assert find_unavailable("dpkg", ["nginx", "old"], runner) == ["old"]
+    assert find_unavailable("dpkg", ["nginx"], Remembering()) == [], "without lists nobody knows"
+    command = "apt-get -y -q -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confdef install "
+    broken = Remembering(
+        answers={f"{command}a b": Ended(100, "", "E: b"), f"{command}b": Ended(100, "", "E: b is odd")}
+    )
+    assert install("dpkg", ["a", "b"], broken) == ["package b: E: b is odd"]
+    assert install("dpkg", [], broken) == []
+
+
+def test_services_are_stopped_before_and_enabled_after() -> None:
+    runner = Remembering(answers={"systemctl --quiet is-active b": Ended(3, "", "")})
+    stop(["a.service", "b.service"], runner)
+    assert runner.ran[-1] == ("systemctl", "stop", "a.service")
+    runner = Remembering(answers={"systemctl enable gone": Ended(1, "", "Unit gone.service does not exist")})
+    failures = start(["gone.service", "a.service", "x.target"], runner)
+    assert failures == ["service gone.service: Unit gone.service does not exist"]
+    assert ("systemctl", "start", "a.service") in runner.ran
+    assert ("systemctl", "start", "gone.service") not in runner.ran
+    assert ("systemctl", "start", "x.target") not in runner.ran
+
+
+def test_what_stays_depends_on_release_and_databases() -> None:
+    same = list_left_out(["etc/fstab"], "/var/lib/paranoid-backup", {}, ["/etc/a[1]"], False)
+    assert {"etc/fstab", "borgmatic", "var/lib/paranoid-backup"} <= set(same)
+    assert not {"etc/apt", "etc/a[[]1]", "var/lib/postgresql"} & set(same)
+    other = list_left_out([], "/b", {"postgresql_databases": [{"name": "x"}]}, ["/etc/a[1]"], True)
+    assert {"etc/apt", "etc/a[[]1]", "var/lib/postgresql"} <= set(other)
+
+
+def test_databases_come_once_and_root_is_no_superuser_afterwards() -> None:
+    config = {"postgresql_databases": [{"name": "shop"}, {"name": "far", "hostname": "h"}], "sqlite_databases": []}
+    roles = ["CREATE ROLE root;", "ALTER ROLE root WITH NOSUPERUSER LOGIN;"]
+    done: list[str] = []
+    runner = Remembering(answers={"bm restore --database far": Ended(1, "", "far is away")})
+    failures = restore_databases(config, ["bm", "restore"], roles, runner, [], done.append)
+    assert failures == ["database far: far is away"] and done == ["postgresql_databases shop"]
+    assert any("createdb" in argv and argv[-1] == "shop" for argv in runner.ran)
+    assert not any("createdb" in argv and argv[-1] == "far" for argv in runner.ran)
+    assert "ALTER ROLE root SUPERUSER;" in runner.given[0] and runner.given[-1] == roles[1]
+    again = Remembering()
+    restore_databases(config, ["bm", "restore"], roles, again, done, done.append)
+    assert [argv for argv in again.ran if argv[0] == "bm"] == [
+        ("bm", "restore", "--database", "far", "--hook", "postgresql_databases")
+    ]
+
+
+def test_the_newest_archive_of_another_machine_is_taken() -> None:
+    def text(machine: str) -> str:
+        return json.dumps(OLD | {"machine": machine * 32})
+
+    borg = "/usr/local/sbin/paranoid-backup-borg"
+    answers = {
+        f"{borg} list": Ended(0, json.dumps({"archives": [{"name": "one"}, {"name": "two"}, {"name": "three"}]}), ""),
+        f"{borg} extract --stdout ::three": Ended(0, text("b"), ""),
+        f"{borg} extract --stdout ::two": Ended(0, text("a"), ""),
+    }
+    archives = Archives(Remembering(answers=answers), "/var/lib/paranoid-backup/system.json")
+    assert archives.choose("", "b" * 32)[0] == "two"
+    assert archives.choose("three", "b" * 32)[0] == "three"
+    assert archives.choose("one", "b" * 32) == ("one", None), "from before there were descriptions"
+    with pytest.raises(RebuildError, match="by this very machine"):
+        only = {**answers, f"{borg} list": Ended(0, json.dumps({"archives": [{"name": "three"}]}), "")}
+        Archives(Remembering(answers=only), "x").choose("", "b" * 32)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps(OLD | {"schema": 2}), json.dumps(OLD | {"users": "x"})])
+def test_what_is_no_description_is_refused(text: str) -> None:
+    with pytest.raises(RebuildError, match="description of the old system"):
+        parse_description(text)
+
+
+def test_a_second_run_knows_what_the_first_did(tmp_path: Path) -> None:
+    assert State.load(tmp_path) == State()
+    State.load(tmp_path).note(tmp_path, archive="a", has_files=True).note(tmp_path, databases=("x",))
+    assert State.load(tmp_path) == State("a", True, ("x",))
+    (tmp_path / "rebuild.json").write_text("{")
+    with pytest.raises(RebuildError, match="remove it"):
+        State.load(tmp_path)
+
+
+def test_a_host_that_is_not_provisioned_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(RebuildError, match=r"site\.yml"):
+        load_config(tmp_path / "client.json")
