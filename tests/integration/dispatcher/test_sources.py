@@ -198,15 +198,18 @@ def test_a_mount_that_is_empty_is_not_the_one(tmp_path: Path) -> None:
 def test_the_server_is_told_what_lies_on_a_file_system_of_its_own(tmp_path: Path, monkeypatch: Any) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(sources, "is_apart", lambda path: path.endswith(("/a", "/disk")))
-    mounts = Mounts(frozenset(), (f"{tmp_path}/b/disk", f"{tmp_path}/b/scratch", "/elsewhere"))
+    monkeypatch.setattr(sources, "is_apart", lambda path: path.endswith("/a"))
+    mounts = Mounts(frozenset([f"{tmp_path}/b/disk"]), (f"{tmp_path}/b/disk", f"{tmp_path}/b/scratch", "/elsewhere"))
     found = plan(
         *(tmp_path / name for name in ("a", "b", "c")),
         wishes={f"{tmp_path}/c": False},
         excludes=[f"{tmp_path}/b/scratch"],
         mounts=mounts,
     )
-    assert found.mounts == {f"{tmp_path}/a": True, f"{tmp_path}/b": False, f"{tmp_path}/b/disk": True}
+    plain = {path: apart for path, apart in found.mounts.items() if not path.endswith("/")}
+    assert plain == {f"{tmp_path}/a": True, f"{tmp_path}/b": False, f"{tmp_path}/b/disk": True}
+    way = [f"{path}/" for path in (tmp_path / "a", tmp_path, *tmp_path.parents) if str(path) != "/"]
+    assert dict.fromkeys(way, False) == {path: found.mounts[path] for path in found.mounts if path not in plain}
 
 
 def test_mounts_are_read_from_the_system(tmp_path: Path) -> None:
@@ -216,6 +219,11 @@ def test_mounts_are_read_from_the_system(tmp_path: Path) -> None:
         "31 22 0:33 / /mnt/auto rw - autofs systemd-1 rw\n"
         "32 22 0:33 / /mnt/used rw - autofs systemd-1 rw\n"
         "33 32 8:3 / /mnt/used rw - ext4 /dev/sdc rw\n"
+        "34 22 8:4 / /home rw - ext4 /dev/sdd rw\n"
+        "35 34 8:5 / /home/hidden rw - ext4 /dev/sde rw\n"
+        "36 34 8:6 / /home/both rw - ext4 /dev/sdf rw\n"
+        "37 34 0:40 / /home rw - tmpfs none rw\n"
+        "38 37 0:41 / /home/both rw - tmpfs none rw\n"
         "a line of something else\n"
     )
     (tmp_path / "fstab").write_text(
@@ -223,10 +231,15 @@ def test_mounts_are_read_from_the_system(tmp_path: Path) -> None:
         "/dev/sdz none swap sw 0 0\n"
         "/dev/usb /mnt/stick ext4 noauto,user 0 0\nshort line\n"
     )
-    found = Mounts.read(tmp_path / "mountinfo", tmp_path / "fstab")
-    assert found.now == {"/", "/srv/my data", "/mnt/used"}
-    assert found.wanted == ("/srv/my data",)
-    assert Mounts.read(tmp_path / "no", tmp_path / "no") == NOTHING
+    enabled = tmp_path / "units/multi-user.target.wants"
+    enabled.mkdir(parents=True)
+    (enabled / "srv-disk.mount").write_text("[Mount]\nWhat=/dev/sdx\nWhere = /srv/disk\n")
+    (enabled / "srv-other.automount").write_text("[Automount]\nWhere=/srv/other\n# Where=/srv/none\n")
+    (tmp_path / "units/idle.mount").write_text("[Mount]\nWhere=/srv/idle\n")
+    found = Mounts.read(tmp_path / "mountinfo", tmp_path / "fstab", tmp_path / "units")
+    assert found.now == {"/", "/srv/my data", "/mnt/used", "/home", "/home/both"}
+    assert (found.wanted, found.waiting) == (("/srv/my data", "/srv/disk", "/srv/other"), {"/mnt/auto"})
+    assert Mounts.read(*[tmp_path / "no"] * 3) == NOTHING
 
 
 def test_this_host_has_mounts() -> None:

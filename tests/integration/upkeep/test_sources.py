@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from keeper import Keeper
 from session_world import OK, came_to
 
@@ -185,6 +188,30 @@ def test_a_disk_that_is_not_mounted_any_more_is_red(keeper: Keeper) -> None:
         assert outcome.conclusion.code == "source_unmounted"
         assert str(keeper.world.own / "source") in outcome.conclusion.reason
     flag.touch()
+    assert came_to(keeper.world.session("backup")) == OK
+
+
+@pytest.fixture
+def disk(keeper: Keeper) -> Iterator[Path]:
+    """A directory on a disk of its own, for a disk of its own."""
+    part = keeper.world.own / "part"
+    part.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "part", part], check=True)
+    (part / "disk").mkdir()
+    yield part / "disk"
+    subprocess.run(["umount", "--recursive", part], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can mount")
+def test_a_disk_on_another_disk_that_is_not_mounted_any_more_is_red(keeper: Keeper, disk: Path) -> None:
+    mount = ["mount", "-t", "tmpfs", "disk", disk]
+    subprocess.run(mount, check=True)
+    configure(keeper, [str(disk)])
+    assert came_to(keeper.world.session("backup")) == OK
+    subprocess.run(["umount", disk], check=True)
+    outcome = keeper.world.session("backup")
+    assert outcome.conclusion.code == "source_unmounted" and f"{disk}/" in outcome.conclusion.reason
+    subprocess.run(mount, check=True)
     assert came_to(keeper.world.session("backup")) == OK
 
 

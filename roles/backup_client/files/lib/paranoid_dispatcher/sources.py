@@ -12,6 +12,7 @@ The role runs this module on the client as well, before it changes anything (`ch
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import stat
@@ -33,7 +34,7 @@ class Plan:
 
     ``roots`` are for Borg, in its order; ``refused`` and ``absent`` are lines for a person, ``absent`` about what may
     come later: a directory that is not there yet, a disk that is not mounted; ``expected`` are their paths. ``mounts``
-    tells of sources, and of what /etc/fstab mounts below them, whether they lie on a file system of their own now.
+    is what `_lie` tells.
     """
 
     roots: tuple[str, ...]
@@ -85,8 +86,27 @@ def plan_sources(
         if not isinstance(source, str) or source not in found:
             examine(source)
     nested = [path for path in mounts.wanted_below(found) if not _matching(path, matches)]
-    seen = {path: is_apart(path) for path in [*found, *nested][:MOUNTS_MAX] if path not in wishes}
+    seen = _lie([path for path in found if path not in wishes], [path for path in nested if path not in wishes], mounts)
     return Plan(_in_order(found), tuple(dict.fromkeys(refused)), tuple(dict.fromkeys(absent)), seen, tuple(expected))
+
+
+def _lie(sources: Iterable[str], nested: Iterable[str], mounts: Mounts) -> dict[str, bool]:
+    """Tell of sources, and of what the system mounts below them, whether they lie on a file system of their own.
+
+    One may still do so when its disk is gone, for there may be another one below. So of a source that does, also each
+    directory on the way is told, with a slash behind it: whether something is mounted there.
+    """
+    told = {path: mounts.has(path) or (is_apart(path) and path not in mounts.wanted) for path in sources}
+    way = {step: mounts.has(step) for path, apart in told.items() if apart for step in _steps(path)}
+    told.update({path: mounts.has(path) or path in mounts.waiting for path in nested})
+    told.update({f"{step}/": is_mount for step, is_mount in way.items()})
+    return dict(itertools.islice(told.items(), MOUNTS_MAX))
+
+
+def _steps(path: str) -> list[str]:
+    """Return the directories on the way from the root to PATH, and PATH itself."""
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(2, len(parts) + 1) if parts[1]]
 
 
 def form_problem(source: object) -> str:
@@ -136,9 +156,7 @@ def _look(path: str, mounts: Mounts, wishes: Mapping[str, bool]) -> os.stat_resu
 
 def _require_no_link(path: str) -> None:
     """Raise Wrong if PATH, or a directory on the way to it, is a symbolic link: who owns that chooses what is saved."""
-    parts = path.split("/")
-    for end in range(2, len(parts) + 1):
-        step = "/".join(parts[:end])
+    for step in _steps(path):
         if stat.S_ISLNK(os.lstat(step).st_mode):
             which = "is a link" if step == path else f"leads through {_quoted(step)}, a link"
             raise Wrong(f"{which} to {_quoted(os.readlink(step))}: name {_quoted(os.path.realpath(path))}")
