@@ -8,7 +8,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +73,36 @@ def test_a_server_that_vanishes_without_a_word_is_noticed_and_services_come_back
     outcome = keeper.world.session("backup")
     assert came_to(outcome) == OK, outcome.log_tail
     assert (own / "up").read_text() == "\n\n"
+
+
+@contextlib.contextmanager
+def cut_cable(port: int) -> Iterator[None]:
+    """Lose every packet from and to the client's sshd, so that neither side hears of the other's end."""
+    rules = [["INPUT", "-i", "lo", "-p", "tcp", side, str(port), "-j", "DROP"] for side in ("--dport", "--sport")]
+    iptables = shutil.which("iptables", path="/usr/sbin:/sbin") or "false"
+    try:
+        for rule in rules:
+            if subprocess.run([iptables, "-w", "-I", *rule], capture_output=True, check=False).returncode:
+                pytest.skip("NOT TESTED: no packet can be lost on this machine")
+        yield
+    finally:
+        for rule in rules:
+            subprocess.run([iptables, "-w", "-D", *rule], capture_output=True, check=False)
+
+
+def test_a_cable_that_is_cut_is_noticed_and_services_come_back(keeper: Keeper) -> None:
+    """No packet comes through any more, and then the server is switched off. Then a new session works at once."""
+    own = configure_hooks(keeper, "echo >down; test -e again || exec sleep 300", "rm down; echo >>up")
+    session = keeper.world.start_session()
+    assert wait_until(lambda: (own / "down").exists(), 60)
+    (own / "again").touch()
+    with cut_cable(keeper.world.sshd.port):
+        assert wait_until(lambda: (own / "up").exists() and not (own / "down").exists(), 60)
+        for pid in (session.pid, ssh_of(keeper.world)):
+            os.kill(pid, signal.SIGKILL)
+        session.wait()
+    outcome = keeper.world.session("backup")
+    assert came_to(outcome) == OK, outcome.log_tail
 
 
 def test_a_hook_that_hangs_is_named_when_the_server_gives_up(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:

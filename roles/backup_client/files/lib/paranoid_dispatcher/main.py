@@ -79,7 +79,10 @@ def reporting_failures(result: Record) -> Iterator[None]:
         yield
     except Failed as exc:
         result.update(exc.told, status="failed", reason=printable(str(exc), REASON_MAX))
-    except (OSError, KeyError, TypeError, ValueError) as exc:
+    except OSError as exc:
+        what = f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc.strerror or exc)
+        result.update(status="failed", reason=printable(f"the dispatcher could not do its work: {what}", REASON_MAX))
+    except (KeyError, TypeError, ValueError) as exc:
         reason = f"the dispatcher could not do its work: {exc!r}"
         result.update(status="failed", reason=printable(reason, REASON_MAX))
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 COMMAND_MAX = 120
@@ -16,6 +18,9 @@ BROKEN_PIPE = 141  # what a shell returns for a dump whose reader is gone
 Record = dict[str, Any]
 
 _UNKNOWN = "borgmatic failed and did not say why"
+_ERRNO = re.compile(r"\[Errno \d+\] ")
+_FULL = "No space left on device"  # strerror(ENOSPC), as Borg and borgmatic say it
+_ROOM = 4 << 20  # what failed may have freed what it had written
 _TRACEBACK = "Traceback (most recent call last):"
 _EXCEPTION = re.compile(r"[\w.]+: (?:\[Errno \d+\] )?(.+)")
 # Borgmatic's frame around the real cause, ssh's around its warnings, and Python's last words.
@@ -66,7 +71,22 @@ def failure_reason(log: str) -> str:
         return find_cause("\n".join(log.splitlines()[first : first + len(summary)])) or _UNKNOWN
     causes = [line for line in summary if not _FRAME.fullmatch(line)]
     plain = [line for line in causes if not _COMMAND.fullmatch(line)] or [_reword(line) for line in causes]
-    return "; ".join(dict.fromkeys(plain)) or _UNKNOWN
+    return _ERRNO.sub("", "; ".join(dict.fromkeys(plain))) or _UNKNOWN
+
+
+def name_full_disk(reason: str, places: Iterable[str]) -> str:
+    """Return REASON and, when it is that a disk is full, at which of these directories nothing is left of one."""
+    if _FULL not in reason:
+        return reason
+    full = [place for place in dict.fromkeys(places) if place not in reason and _is_full(place)]
+    return f"{reason} ({' and '.join(full)}: make room there)" if full else reason
+
+
+def _is_full(place: str) -> bool:
+    with contextlib.suppress(OSError):
+        found = os.statvfs(place)
+        return found.f_bavail * found.f_frsize < _ROOM or (found.f_files > 0 and found.f_favail == 0)
+    return False
 
 
 def _find_exceptions(lines: Sequence[str]) -> list[str]:

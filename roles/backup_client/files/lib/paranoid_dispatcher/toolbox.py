@@ -21,7 +21,7 @@ from paranoid_dispatcher.journal import Journal
 from paranoid_dispatcher.nonces import is_new, keep_apart
 from paranoid_dispatcher.output import describe_archive
 from paranoid_dispatcher.process import Done, run
-from paranoid_dispatcher.reasons import describe_failure, failure_reason
+from paranoid_dispatcher.reasons import describe_failure, failure_reason, name_full_disk
 from paranoid_dispatcher.request import Request
 from paranoid_dispatcher.server_link import ServerLink
 
@@ -121,6 +121,7 @@ class Toolbox:
         if done.returncode and not hooks.before_failed:
             reason = describe_failure(self.evidence.failures, self.evidence.errors)
             own = reason or failure_reason(done.log.decode("utf-8", "replace"))
+        own = name_full_disk(own, (self.config.base_dir, self.config.runtime_dir))
         return "; ".join([*([own] if own else []), *(failure for failure in hooks.failures if failure not in own)])
 
     def _run(self, argv: list[str], environment: dict[str, str], hooks: Optional[Hooks] = None) -> Done:
