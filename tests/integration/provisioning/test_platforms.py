@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +28,16 @@ def variables(platform: str, role: str = "backup_server") -> dict[str, Any]:
     return loaded
 
 
-def ansible_playbook(play: Path) -> subprocess.CompletedProcess[str]:
+def ansible_playbook(play: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a play without this checkout's settings, at home in its folder."""
     collections = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
-    argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", play]
+    argv: list[str | Path] = [
+        Path(sys.executable).parent / "ansible-playbook",
+        *(arguments or ("-i", "localhost,")),
+        play,
+    ]
     argv += ["-e", f"ansible_python_interpreter={sys.executable}"]
-    environment = {**os.environ, **collections, "HOME": str(play.parent)}
+    environment = {**os.environ, **collections, "HOME": str(play.parent), **settings}
     return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -113,6 +119,29 @@ def test_what_a_server_refuses(tmp_path: Path, variables: dict[str, Any], words:
     (tmp_path / "play.yml").write_text(json.dumps([{**play, "vars": {**facts, **variables}}]))
     done = ansible_playbook(tmp_path / "play.yml")
     assert done.returncode == 2 and words in " ".join(done.stdout.split()), done.stdout
+
+
+def test_facts_of_a_cache_are_gathered_again_when_they_are_older_than_this_run(tmp_path: Path) -> None:
+    """Both roles, after an upgrade of the system that the cache has not heard of; what has no time is old."""
+    ages = {"new": {"epoch": str(int(time.time()))}, "old": {"epoch": str(int(time.time()) - 86400)}, "none": {}}
+    facts = {"os_family": "Debian", "distribution": "Debian", "distribution_release": "buster"}
+    hosts = {name: {"age": age} for name, age in ages.items()}
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}))
+    cached = {"ansible.builtin.set_fact": {**facts, "date_time": "{{ age }}", "cacheable": True}}
+    say = {"ansible.builtin.debug": {"msg": "{{ inventory_hostname }} runs {{ ansible_facts.distribution_release }};"}}
+    roles = [
+        {"ansible.builtin.import_role": {"name": f"paranoid.backup.{role}", "tasks_from": "platform"}}
+        for role in ("backup_client", "backup_server")
+    ]
+    play = {"hosts": "all", "connection": "local", "gather_facts": False}
+    settings = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": f"{tmp_path}/cache"}
+    for role in roles:
+        said = ""
+        for tasks in ([cached], [role, say]):
+            (tmp_path / "play.yml").write_text(json.dumps([{**play, "tasks": tasks}]))
+            said = ansible_playbook(tmp_path / "play.yml", "-i", str(tmp_path / "hosts.json"), **settings).stdout
+        found = dict(re.findall(r"(\w+) runs (\S+);", said))
+        assert found.keys() == ages.keys() and [name for name in found if found[name] == "buster"] == ["new"], said
 
 
 def wheels(tmp_path: Path, **variables: str) -> str:
