@@ -96,6 +96,15 @@ def test_a_playbook_knows_the_variables_and_tags_that_are_told_with_it() -> None
     assert [pair for pair in checked if pair[1] not in PLAYBOOKS[pair[0]] and pair[0] != "site"] == []
 
 
+def test_no_role_tells_to_run_what_runs_it() -> None:
+    """But for hosts that a limit may have left out."""
+    circles = {name: re.findall(r"[^\n]*site\.yml[^\n]*", messages(name)) for name in tracked("roles/*/tasks/*.yml")}
+    assert sum(map(len, circles.values())) > 1
+    assert [
+        line for lines in circles.values() for line in lines if not re.search("--limit|for the server, too", line)
+    ] == []
+
+
 def test_options_of_a_module_that_is_called_by_hand_exist() -> None:
     calls = told(r"-m paranoid\.backup\.(\w+)\s+-a\s+[\"']?([\w= ]+)")
     assert len(calls) > 1

@@ -238,7 +238,7 @@ def test_mounts_are_read_from_the_system(tmp_path: Path) -> None:
     (tmp_path / "units/idle.mount").write_text("[Mount]\nWhere=/srv/idle\n")
     found = Mounts.read(tmp_path / "mountinfo", tmp_path / "fstab", tmp_path / "units")
     assert found.now == {"/", "/srv/my data", "/mnt/used", "/home", "/home/both"}
-    assert (found.wanted, found.waiting) == (("/srv/my data", "/srv/disk", "/srv/other"), {"/mnt/auto"})
+    assert (found.wanted, found.waiting) == (("/srv/my data", "/srv/disk", "/srv/other"), frozenset(["/mnt/auto"]))
     assert Mounts.read(*[tmp_path / "no"] * 3) == NOTHING
 
 

@@ -204,7 +204,7 @@ def disk(keeper: Keeper) -> Iterator[Path]:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can mount")
 def test_a_disk_on_another_disk_that_is_not_mounted_any_more_is_red(keeper: Keeper, disk: Path) -> None:
-    mount = ["mount", "-t", "tmpfs", "disk", disk]
+    mount: list[str | Path] = ["mount", "-t", "tmpfs", "disk", disk]
     subprocess.run(mount, check=True)
     configure(keeper, [str(disk)])
     assert came_to(keeper.world.session("backup")) == OK
