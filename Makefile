@@ -24,7 +24,7 @@ demo: bootstrap ## Provision the lab, back it all up, print the mail
 	@tests/tools/demo
 
 test: bootstrap ## Run every test, the longest first
-	@$(PYTEST)
+	@tests/tools/measured own $(PYTEST)
 
 unit: bootstrap-unit ## Run the tests that need no root, no containers and no other processes
 	@$(PYTEST) tests/unit
@@ -42,7 +42,7 @@ lint: bootstrap ## Run the checks that need no lab
 	@$(PYTEST) tests/quality
 
 coverage: bootstrap ## Run the tests that need no lab, and name the lines that none of them runs
-	@tests/tools/measured $(PYTEST) tests/unit tests/integration --ignore tests/integration/cores
+	@tests/tools/measured all $(PYTEST) tests/unit tests/integration --ignore tests/integration/cores
 
 mutants: bootstrap ## Make slips in the safety-critical files and name those that no test notices: SLIPS="--sample 50 FILE..."
 	@PYTHONPATH=tests/support nice $(BIN)/python tests/mutants/run.py $(SLIPS)

@@ -71,10 +71,14 @@ class Stopwatch:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take the time in the process that sees all reports."""
-    if not hasattr(config, "workerinput"):
+    """Take the time in the process that sees all reports, which adds up what was measured as well."""
+    is_worker = hasattr(config, "workerinput")
+    if not is_worker:
         config.pluginmanager.register(Stopwatch(), "stopwatch")
-        if "COVERAGE_FILE" in os.environ:
-            from coverage_report import CoverageReport
+    if "COVERAGE_FILE" in os.environ:
+        from coverage_report import CoverageReport, keep_to_this_process
 
+        if not is_worker:
             config.pluginmanager.register(CoverageReport(), "coverage_report")
+        if is_worker or not config.getoption("numprocesses", None):
+            keep_to_this_process()

@@ -48,12 +48,17 @@ def _places(node: ast.AST, function: str) -> Iterator[tuple[str, ast.expr | ast.
             name = f"{function}.{child.name}".strip(".")
         if isinstance(child, ast.expr | ast.stmt) and function:
             yield function, child
-        if not isinstance(child, ast.arguments) and not _is_annotation(node, child):
+        if not isinstance(child, ast.arguments) and not _is_annotation(node, child) and not _decorates(node, child):
             yield from _places(child, name)
 
 
 def _is_annotation(parent: ast.AST, child: ast.AST) -> bool:
     return child in (getattr(parent, "annotation", None), getattr(parent, "returns", None))
+
+
+def _decorates(parent: ast.AST, child: ast.AST) -> bool:
+    """Tell whether it is an option of a class, which no behaviour shows: that its data are frozen is for mypy to see."""
+    return isinstance(parent, ast.ClassDef) and child in parent.decorator_list
 
 
 def _changes(node: ast.expr | ast.stmt) -> Iterator[str]:
