@@ -57,7 +57,7 @@ def _is_annotation(parent: ast.AST, child: ast.AST) -> bool:
 
 
 def _decorates(parent: ast.AST, child: ast.AST) -> bool:
-    """Tell whether it is an option of a class, which no behaviour shows: that its data are frozen is for mypy to see."""
+    """Tell whether it is an option of a class: that its data are frozen is for mypy to see."""
     return isinstance(parent, ast.ClassDef) and child in parent.decorator_list
 
 

@@ -92,6 +92,24 @@ def test_what_reads_needs_an_open_repository(repository: FakeRepository, method:
         calls(method, id=key(1), next_unreserved=2**29, start_nonce=2**28)
 
 
+@pytest.mark.parametrize("method", ["get", "delete", "put"])
+@pytest.mark.parametrize("wrong", [b"", bytes(31), bytes(33), "x" * 32, 7, None])
+def test_an_id_is_32_bytes_and_nothing_else(repository: FakeRepository, method: str, wrong: object) -> None:
+    with gate_calls("append", repository.path) as calls:
+        calls("open", exclusive=True)
+        with pytest.raises(Refused, match="an id that is not 32 bytes"):
+            calls(method, id=wrong, data=b"x")
+
+
+def test_a_connection_opens_one_repository_and_makes_none(repository: FakeRepository) -> None:
+    with gate_calls("append", repository.path) as calls:
+        with pytest.raises(Refused, match="creating a repository"):
+            calls("open", exclusive=True, create=True)
+        calls("open", exclusive=True)
+        with pytest.raises(Refused, match="opening twice"):
+            calls("open", exclusive=True)
+
+
 def test_old_clients_are_told_nothing(repository: FakeRepository) -> None:
     with gate_calls("read", repository.path) as calls:
         with pytest.raises(EndOfConnection, match="the client is older than Borg"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, cast
@@ -149,3 +150,68 @@ def test_an_error_of_the_disk_ends_the_connection_with_its_name(
     assert caught.value.detail.startswith(f"{method}: ")
     named = "InsufficientFreeSpaceError" if reason == "disk_full" else "OSError"
     assert caught.value.__notes__[0].count(f"'exception_class': b'{named}'") == 1
+
+
+class Wire:
+    """A connection over one socket, whose calls are made by a function; ``tick`` is what happens once a second."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, call: Callable[[Wire], object]) -> None:
+        self.client, server = socket.socketpair()
+        monkeypatch.setattr("sys.stdin", server.makefile("rb"))
+        monkeypatch.setattr("sys.stdout", server.makefile("wb"))
+        server.close()
+        self._call = call
+        self.report = Report(os.open(os.devnull, os.O_WRONLY))
+        monkeypatch.setattr(self.report, "start", lambda tick: setattr(self, "tick", tick))
+        self.tick: Callable[[], None] = lambda: None
+        self._connection = Connection(cast(Calls, self), self.report, "/x")
+
+    def answer(self, _method: str, _arguments: dict[str, Any]) -> object:
+        result = self._call(self)
+        with suppress(OSError):
+            self.client.shutdown(socket.SHUT_WR)
+        return result
+
+    def serve(self, method: str) -> int:
+        """Serve one call, after which the client has nothing more to ask; return its size."""
+        self.client.sendall(request := msgpack.packb({"i": 1, "m": method, "a": {}}, use_bin_type=False))
+        self._connection.serve()
+        return len(request)
+
+
+@pytest.fixture
+def wakeup() -> Iterator[None]:
+    before = signal.set_wakeup_fd(-1)
+    yield
+    signal.set_wakeup_fd(before)
+
+
+@pytest.mark.usefixtures("wakeup")
+@pytest.mark.parametrize("method", EVERY)
+def test_who_leaves_ends_a_long_call_and_no_other(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """One that writes is not cut short: what it leaves half-done would have to be mended."""
+    signals: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda _process, number: signals.append(number))
+
+    def leave(wire: Wire) -> None:
+        wire.client.close()
+        wire.tick()
+
+    wire = Wire(monkeypatch, leave)
+    wire.serve(method)
+    wire.tick()
+    assert signals == ([signal.SIGTERM] if method in ("check", "open") else [])
+
+
+@pytest.mark.usefixtures("wakeup")
+def test_a_client_that_stays_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("a signal"))
+    Wire(monkeypatch, lambda wire: wire.tick()).serve("check")
+
+
+@pytest.mark.usefixtures("wakeup")
+def test_what_went_over_the_wire_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire(monkeypatch, lambda _wire: bytes(1000))
+    received = wire.serve("get")
+    assert wire.report.counts.received == received
+    assert wire.report.counts.sent == len(wire.client.recv(10_000)) > 1000

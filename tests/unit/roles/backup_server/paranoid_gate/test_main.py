@@ -10,11 +10,12 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from paranoid_gate import main as gate
 from paranoid_gate.errors import EndOfConnection
+from paranoid_gate.events import Report
 from paranoid_gate.policy import POLICIES, Budget, Options
 
 
@@ -77,3 +78,41 @@ def test_a_signal_at_any_time_is_reported(monkeypatch: pytest.MonkeyPatch, endin
         "error" if stopped else None,
         "stopped" if stopped else "",
     )
+
+
+@pytest.mark.parametrize(
+    ("version", "served"),
+    [("1.4.4", False), ("1.4.5", True), ("1.4.10", True), ("1.2.9", False), ("1.4.5rc1", False), ("2.0.5", False)],
+)
+def test_only_a_borg_of_the_line_that_is_known_is_served(
+    monkeypatch: pytest.MonkeyPatch, version: str, served: bool
+) -> None:
+    monkeypatch.setattr("borg.__version__", version)
+    monkeypatch.setattr(gate, "_serve", lambda *_: ("quota", "what it ended with"))
+    ending = gate._run(Options(POLICIES["read"], "/x"), Report(0))
+    told = ("error", f"Borg {version} is not of the 1.4 line from 1.4.5 on: install that")
+    assert ending == (("quota", "what it ended with") if served else told)
+
+
+def test_what_nobody_foresaw_ends_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> NoReturn:
+        raise ValueError("of some kind")
+
+    monkeypatch.setattr(gate, "_serve", broken)
+    assert gate._run(Options(POLICIES["read"], "/x"), Report(0)) == ("error", "ValueError: of some kind")
+
+
+@pytest.mark.usefixtures("surroundings")
+def test_nothing_of_the_environment_reaches_borg_but_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, str] = {}
+
+    def run(*_: Any) -> tuple[None, str]:
+        seen.update(os.environ)
+        return None, ""
+
+    monkeypatch.setattr(gate, "_run", run)
+    os.environ.update(BORG_HOST_ID="server@paranoid", BORG_REPO="/elsewhere", PATH="/bin", HOME="/root", LC_ALL="de_DE")
+    report = os.memfd_create("report")
+    gate.main(["--policy", "read", "--repository", "/x", "--report-fd", str(report)])
+    os.close(report)
+    assert seen == {"BORG_HOST_ID": "server@paranoid", "PATH": "/bin", "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}

@@ -18,6 +18,7 @@ from gate_calls import gate_calls
 from history import disk_use
 from paranoid_gate.errors import Refused
 from paranoid_gate.events import Report
+from paranoid_gate.kept import Kept
 from paranoid_gate.policy import Budget
 from paranoid_gate.quota import Space
 
@@ -117,6 +118,32 @@ def test_a_manifest_that_lost_too_much_dooms_the_transaction(
         calls("commit", compact=False)
 
 
+def test_the_floor_of_the_manifest_does_not_sink_with_each_commit(repository: FakeRepository) -> None:
+    """Else a client halves the list of archives, commits, and halves it again."""
+    floor = (500 - 128) // 2
+    with gate_calls("trim", repository.path, budget=trim()) as calls:
+        calls("open", exclusive=True)
+        calls("put", id=MANIFEST_ID, data=bytes(floor))
+        calls("commit", compact=False)
+        with pytest.raises(Refused, match="loses more than 1 archives"):
+            calls("put", id=MANIFEST_ID, data=bytes(floor - 1))
+
+
+@pytest.mark.parametrize("by", ["its id", "its place"])
+def test_what_must_stay_dooms_the_transaction_that_deletes_it(repository: FakeRepository, by: str) -> None:
+    segment, offset, _size = repository.objects[OLD]
+    place = (((segment, offset), (segment, offset + 1)),)
+    kept = Kept(frozenset([OLD])) if by == "its id" else Kept(frozenset(), place)
+    with gate_calls("trim", repository.path, budget=trim(), kept=kept) as calls:
+        calls("open", exclusive=True)
+        calls("delete", id=key(2))
+        for method, arguments in (("delete", {"id": OLD}), ("commit", {"compact": False})):
+            with pytest.raises(Refused, match="an archive that stays"):
+                calls(method, **arguments)
+        calls("rollback")
+        assert calls("__len__") == 5
+
+
 def test_a_refused_deletion_dooms_nothing(repository: FakeRepository) -> None:
     with gate_calls("append", repository.path) as calls:
         calls("open", exclusive=True)
@@ -178,6 +205,8 @@ def test_nonces_go_by_what_this_connection_received(repository: FakeRepository) 
     ("method", "arguments", "cost"),
     [
         ("put", {"id": key(9), "data": bytes(100)}, 41 + 41 + 48 + 100),  # the object, and that another one is gone
+        ("put", {"id": key(10), "data": bytes(100)}, 41 + 100),
+        ("put", {"id": MANIFEST_ID, "data": bytes(100)}, 41 + 41 + 100 + 2 * 4096),
         ("delete", {"id": key(9)}, 41 + 48),
         ("commit", {"compact": False}, 9 + 2 * 4096),  # two files end
     ],
