@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+_SCHEDULE = "backup_client_schedule_"
 HostVars = Mapping[str, Mapping[str, Any]]
 
 
@@ -50,6 +51,16 @@ def _clients_of_server(
     }
 
 
+def _schedules_of_clients(hosts: Sequence[str], hostvars: HostVars) -> dict[str, dict[str, Any]]:
+    """Return for each of HOSTS what is set of its schedule, by the variables' names without their prefix."""
+    return {
+        host: {
+            name.removeprefix(_SCHEDULE): hostvars[host][name] for name in hostvars[host] if name.startswith(_SCHEDULE)
+        }
+        for host in hosts
+    }
+
+
 def _find_address(variables: Mapping[str, Any], host: str) -> str:
     """Return the address at which the server would reach a host; the role backup_client has the same order."""
     names = ("backup_client_host", "ansible_ssh_host", "ansible_host")
@@ -66,4 +77,5 @@ class FilterModule:
             "keyholders": _keyholders,
             "servers_of_clients": _servers_of_clients,
             "clients_of_server": _clients_of_server,
+            "schedules_of_clients": _schedules_of_clients,
         }

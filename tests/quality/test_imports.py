@@ -77,7 +77,8 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         KEYHOLDER_BORG: (set(), {"borg"}),  # a program of its own, which Borg's Python runs
         CLIENT_BORG: ({CLIENT_BORG}, {"borg"}),
         GATE: ({GATE}, {"borg", "msgpack"}),
-        RUNNER: ({RUNNER}, {"segno", "shamir_mnemonic"}),
+        f"{RUNNER}/schedule": ({f"{RUNNER}/schedule"}, set()),
+        RUNNER: ({RUNNER, f"{RUNNER}/schedule"}, {"ansible", "ansible_runner", "segno", "shamir_mnemonic"}),
         "roles/backup_runner/files/lib": ({RUNNER}, set()),
         "roles/backup_client/files": ({DISPATCHER}, {"borgmatic", "borgmatic_hooks"}),
         "roles/backup_server/files/lib": ({GATE}, set()),
@@ -94,7 +95,8 @@ def dotted(file: str) -> str:
     path = PurePath(file).with_suffix("")
     if path.parts[0] == "plugins":
         return ".".join(("ansible_collections.paranoid.backup", *path.parts))
-    return ".".join(path.parts if path.parent.name == "lib" else path.parts[-2:])  # nobody imports an entry
+    own = path.parts[path.parts.index("lib") + 1 :] if "lib" in path.parts else path.parts
+    return ".".join(own if len(own) > 1 else path.parts)  # nobody imports an entry
 
 
 @cache

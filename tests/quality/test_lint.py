@@ -42,7 +42,7 @@ CLIENT_PYTHON = ("--python-version", "3.10", "--cache-dir", ".cache/mypy-client"
 
 def test_mypy_role_files() -> None:
     loose = tracked("roles/*/files/*.py")
-    packages = sorted({Path(name).parent for name in loose if "/files/lib/paranoid_" in name})
+    packages = sorted({Path(name).parent for name in loose if Path(name).parent.parent.name == "lib"})
     for name in loose:
         if "/files/lib/" not in name:
             beside = f"{Path(name).parent}:{Path(name).parent}/lib"

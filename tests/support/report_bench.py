@@ -122,8 +122,8 @@ class Bench:
             (plugins / kind).symlink_to(PLUGINS / kind)
         (plugins.parent / "roles").symlink_to(ROOT / "roles")
 
-    def run(self, *arguments: str, playbook: str = PLAYBOOK, enabled: bool = True, **env: str) -> Outcome:
-        """Run ansible-playbook to its end, with the callback or without it."""
+    def lay_out(self, playbook: str = PLAYBOOK, enabled: bool = True) -> None:
+        """Write the playbook, the inventory and ansible.cfg."""
         (self.root / "playbook.yml").write_text(playbook)
         local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
         hosts = {
@@ -137,6 +137,10 @@ class Bench:
             + ("callbacks_enabled = paranoid.backup.report\n" if enabled else "")
             + f"[callback_paranoid_backup_report]\nreport_dir = {self.reports}\n{section}"
         )
+
+    def run(self, *arguments: str, playbook: str = PLAYBOOK, enabled: bool = True, **env: str) -> Outcome:
+        """Run ansible-playbook to its end, with the callback or without it."""
+        self.lay_out(playbook, enabled)
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PARANOID_", "ANSIBLE_"))}
         command = [
             Path(sys.executable).parent / "ansible-playbook",

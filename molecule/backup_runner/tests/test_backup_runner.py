@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from testinfra.host import Host
@@ -25,3 +26,26 @@ def test_what_is_wrong_is_one_line(lab: Lab) -> None:
     host = lab("mail")
     told = host.run("paranoid-backup escrow shares --threshold 3 --holders ana,bo --out /root/pages")
     assert told.rc == 2 and told.stderr.count("\n") == 1 and "from 2 to 2" in told.stderr
+
+
+def test_the_timer_wakes_it_and_the_service_is_hardened(lab: Lab) -> None:
+    host = lab("mail")
+    assert host.service("paranoid-backup-runner.timer").is_running
+    assert host.service("paranoid-backup-runner.timer").is_enabled
+    judged = host.run("systemd-analyze security --no-pager --threshold=40 paranoid-backup-runner.service")
+    assert judged.rc == 0, judged.stdout[-300:]
+
+
+def test_it_knows_whose_turn_is_when(lab: Lab) -> None:
+    turns = json.loads(lab("mail").check_output("paranoid-backup next --json"))["turns"]
+    assert {turn["client"] or turn["verb"] for turn in turns} >= {"web1", "maintain", "compact", "audit"}
+    assert lab("mail").file("/etc/paranoid-backup/runner.json").mode == 0o600
+
+
+def test_a_run_that_nobody_could_hear_of_fails_the_unit(lab: Lab) -> None:
+    """The project of this host has no collection: the service says so, and the mail waits."""
+    host = lab("mail")
+    host.run("systemctl start paranoid-backup-runner.service")
+    done = host.run("paranoid-backup run web1")
+    assert done.rc == 1 and "it left no record" in done.stderr and "a mail waits in the spool" in done.stderr, done.stderr
+    assert len(host.file("/var/lib/paranoid-backup-runner/spool").listdir()) >= 1

@@ -12,19 +12,21 @@ EXIT_USAGE = 2
 
 
 def main(argv: list[str]) -> int:
-    """Run one command; return 0, or 2 with one line of what is wrong."""
+    """Run one command; return its exit code, or 2 with one line of what is wrong."""
     try:
-        from paranoid_runner import escrow
+        from paranoid_runner import commands
         from paranoid_runner.errors import UsageError
     except ImportError as error:
-        sys.stderr.write(f"paranoid-backup: {error.name} is not installed: pip install shamir-mnemonic segno\n")
+        sys.stderr.write(f"paranoid-backup: {error.name} is not installed: run the role backup_runner\n")
         return EXIT_USAGE
     parser = argparse.ArgumentParser("paranoid-backup", description="Backups for the paranoid, from the keyboard.")
-    groups = parser.add_subparsers(required=True, metavar="GROUP")
-    escrow.add_commands(groups.add_parser("escrow", help="who can open the backups' keys"))
+    commands.add_all(parser.add_subparsers(required=True, metavar="COMMAND"))
     options = parser.parse_args(argv)
     try:
-        sys.stdout.write(f"{options.work(options)}\n")
+        done = options.work(options)
+        if isinstance(done, int):
+            return done
+        sys.stdout.write(f"{done}\n")
     except UsageError as error:
         sys.stderr.write(f"paranoid-backup: {error}\n")
         return EXIT_USAGE

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes below the runner: it is told of every orphan, so that nothing outlives a run (prctl(2), procctl(2))."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36  # Linux, include/uapi/linux/prctl.h
+_P_PID, _PROC_REAP_ACQUIRE = 0, 2  # FreeBSD, sys/procctl.h
+_TURN_SECONDS = 0.1
+
+
+def become_reaper() -> None:
+    """Have processes whose parent dies become children of this one; raises OSError where the system refuses."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if sys.platform.startswith("freebsd"):
+        failed = library.procctl(_P_PID, ctypes.c_int64(0), _PROC_REAP_ACQUIRE, None)
+    else:
+        failed = library.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if failed:
+        raise OSError(ctypes.get_errno(), "this process cannot become the reaper of its children")
+
+
+def list_children() -> list[int]:
+    """Return the processes whose parent is this one."""
+    own = os.getpid()
+    return [pid for pid, parent in _list_parents().items() if parent == own]
+
+
+def signal_children(number: signal.Signals) -> None:
+    """Send a signal to each child."""
+    for pid in list_children():
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def end_children(patience: float) -> int:
+    """End what is left below this process, first with SIGTERM; return how many processes there were at the beginning.
+
+    A child that ends leaves its own children to this process, so it looks until there are none.
+    """
+    found = len(list_children())
+    until = time.monotonic() + patience
+    sent = signal.SIGTERM
+    while _reap() and list_children():
+        if time.monotonic() > until:
+            sent = signal.SIGKILL
+        signal_children(sent)
+        time.sleep(_TURN_SECONDS)
+    return found
+
+
+def _reap() -> bool:
+    """Take the exit codes of children that have ended; return whether there are others."""
+    with suppress(ChildProcessError):
+        while True:
+            pid, _status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return True
+    return False
+
+
+def _list_parents() -> dict[int, int]:
+    """Return every process of this machine and its parent; FreeBSD has no /proc unless somebody mounts it."""
+    if sys.platform.startswith("freebsd"):
+        told = subprocess.run(["/bin/ps", "-axo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+        return {int(pid): int(parent) for pid, parent in map(str.split, told.splitlines())}
+    return {int(name): _find_parent(name) for name in os.listdir("/proc") if name.isdigit()}
+
+
+def _find_parent(pid: str) -> int:
+    """Return the parent of a process, 0 if it is gone (proc(5): the fourth word of stat, after a name in brackets)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return 0
+    return int(stat.rpartition(b")")[2].split()[1])

@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether somebody was told what a run came to. A code alone is no proof: a callback that fails is only a warning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paranoid_runner.records import Record
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How ansible-playbook ended: its exit code, why the runner itself ended it, and how many processes outlived it."""
+
+    code: int | None  # None: killed by a signal
+    stopped: str = ""
+    left: int = 0
+
+
+def find_silence(ended: Ended, record: Record | None) -> str:
+    """Return why nobody has heard of a run, as a clause; empty if its mail went out."""
+    if record is None:
+        return f"it left no record: {_describe(ended)}"
+    if record.finished is None:
+        waiting = record.count("planned", "running")
+        return f"it died: {_describe(ended)}; {waiting} of {len(record.results)} clients had no result"
+    if not record.is_told:
+        return f"its mail ({record.status}) was not delivered: {record.mail_error or record.mail}"
+    return ""
+
+
+def is_good(ended: Ended, record: Record | None) -> bool:
+    """Whether the run went well and somebody was told so."""
+    return ended.code == 0 and record is not None and record.is_told and record.status == "SUCCESS"
+
+
+def _describe(ended: Ended) -> str:
+    if ended.stopped:
+        return f"ansible-playbook was ended: {ended.stopped}"
+    if ended.code is None:
+        return "ansible-playbook was killed"
+    return f"ansible-playbook ended with exit code {ended.code}"

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""paranoid-backup run, maintain, compact, audit: one run from the lock to the last word about it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from paranoid_runner.config import Config
+from paranoid_runner.errors import UsageError
+from paranoid_runner.files import write_whole
+from paranoid_runner.judgement import Ended, find_silence, is_good
+from paranoid_runner.locking import hold_lock, now
+from paranoid_runner.logs import keep_logs, read_log
+from paranoid_runner.pasts import ALL, gather_pasts, note_run
+from paranoid_runner.plan import Planned, plan
+from paranoid_runner.playing import Play, perform
+from paranoid_runner.records import load_record
+from paranoid_runner.telling import Notice, send_spooled, tell
+
+GOOD, BAD = 0, 1
+CURRENT = "current.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one run is to do: a verb, for these clients (all where there are none), with what else was typed."""
+
+    verb: str
+    clients: Sequence[str] = ()
+    words: Sequence[str] = ()
+
+
+def run_due(config: Config, show: bool) -> int:
+    """Tell what is left to tell, then start whatever is due, one verb after the other; return the exit code."""
+    with hold_lock(config) as held:
+        if not held:
+            return GOOD  # A run is at work: the next wake-up looks again.
+        codes = [settle_dead(config), GOOD if not (problem := send_spooled(config)) else _complain(problem)]
+        due = [one for one in plan(config, gather_pasts(config), now()) if one.turn.is_due(now())]
+        return max([*codes, *(run(config, job, show) for job in make_jobs(due))])
+
+
+def run_now(config: Config, job: Job, show: bool) -> int:
+    """Start what a person asked for."""
+    with hold_lock(config) as held:
+        if not held:
+            raise UsageError("a run is at work already: paranoid-backup status shows it")
+        return max(settle_dead(config), run(config, job, show))
+
+
+def make_jobs(due: Sequence[Planned]) -> list[Job]:
+    """Return one run for all clients that are due, and one for each other verb."""
+    clients = [one.client for one in due if one.verb == "backup"]
+    return [Job("backup", clients)] * bool(clients) + [Job(one.verb) for one in due if one.client == ALL]
+
+
+def run(config: Config, job: Job, show: bool) -> int:
+    """Perform one run while the lock is held, and see to it that somebody is told."""
+    run_id = f"{now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    mark = {"run_id": run_id, "verb": job.verb, "chosen": list(job.clients)}
+    write_whole(config.state / CURRENT, json.dumps(mark).encode())
+    words = [*_limit(config, job), *job.words]
+    code = settle(config, job, run_id, perform(config, Play(run_id, config.playbooks[job.verb], words), show))
+    keep_logs(config)
+    return code
+
+
+def settle(config: Config, job: Job, run_id: str, ended: Ended) -> int:
+    """Count what a run came to, tell of it where the callback could not, and remove its mark; return the exit code."""
+    record = load_record(config.reports, run_id)
+    silence = find_silence(ended, record)
+    everybody = job.clients or (config.clients if job.verb == "backup" else [ALL])
+    note_run(config, run_id, [(job.verb, client) for client in everybody], now())
+    if silence:
+        line = f"{job.verb} run {run_id}: {silence}"
+        sys.stderr.write(f"paranoid-backup: {line}\n")
+        problem = tell(config, Notice(run_id, line, read_log(config, run_id)))
+        if problem:
+            _complain(problem)
+    (config.state / CURRENT).unlink()
+    return GOOD if is_good(ended, record) else BAD
+
+
+def settle_dead(config: Config) -> int:
+    """Settle a run whose runner was killed, or whose machine went down: its mark is still there."""
+    try:
+        found = json.loads((config.state / CURRENT).read_bytes())
+        job, run_id = Job(str(found["verb"]), [str(name) for name in found["chosen"]]), str(found["run_id"])
+    except FileNotFoundError:
+        return GOOD
+    except (OSError, ValueError, KeyError, TypeError):
+        job, run_id = Job("backup"), f"{now():%Y%m%dT%H%M%SZ}-unknown"
+    return settle(config, job, run_id, Ended(None, "the runner itself was killed, or the machine went down"))
+
+
+def _limit(config: Config, job: Job) -> list[str]:
+    """Return the words that limit a run to its clients: a file, for there may be thousands."""
+    if not job.clients:
+        return []
+    path = config.state / "limit"
+    write_whole(path, "".join(f"{name}\n" for name in job.clients).encode())
+    return ["--limit", f"@{path}"]
+
+
+def _complain(problem: str) -> int:
+    sys.stderr.write(f"paranoid-backup: a mail waits in the spool and is tried again: {problem}\n")
+    return BAD

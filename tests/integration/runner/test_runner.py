@@ -1,0 +1,207 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a timer starts, and what happens to it: each run ends with somebody who knows, and nothing is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from runner_world import RunnerWorld
+from waiting import wait_until
+
+SLEEPER = "/bin/sleep 300.125"  # a word that only processes of these tests have
+
+
+def sleepers() -> list[int]:
+    """Return the processes that a run should not leave behind."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes().replace(b"\0", b" ").startswith(SLEEPER.encode()):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def playbook_of(process: subprocess.Popen[str]) -> int:
+    """Return the process of ansible-playbook below a runner."""
+    (found,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return int(found)
+
+
+# A host whose task starts a process that outlives its worker, and then waits.
+HANGING = """
+- hosts: backup_clients
+  gather_facts: false
+  tasks:
+    - ansible.builtin.shell: "setsid /bin/sleep 300.125 & sleep 1; touch {{ playbook_dir }}/there; sleep 300"
+    - name: Back up
+      paranoid.backup.session: {client: "{{ inventory_hostname }}", verb: backup}
+"""
+
+
+def test_whoever_is_due_is_backed_up_once_and_the_mail_goes_out(world: RunnerWorld) -> None:
+    done = world.run("run", "--due")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert [record["status"] for record in world.records()] == ["SUCCESS"]
+    assert len(world.mailbox.mails) == 1 and "SUCCESS" in str(world.mailbox.mails[0]["Subject"])
+    again = world.run("run", "--due")
+    assert (again.returncode, len(world.records())) == (0, 1), "nobody is due any more"
+    assert [path.name for path in (world.state / "logs").iterdir()] == [f"{world.records()[0]['run_id']}.log"]
+    left = {path.name for path in world.state.iterdir()}
+    assert left == {"logs", "limit", "pasts.json", "run.lock"}, left
+
+
+def test_only_those_that_are_due_are_in_the_run(world: RunnerWorld) -> None:
+    never = {"every": "1d", "blackout": ["2020-01-01..2099-12-31"]}
+    world.configure(clients={"web01": {"every": "1h"}, "db01": never})
+    assert world.run("run", "--due").returncode == 0
+    assert [client["name"] for client in world.records()[0]["clients"]] == ["web01"]
+
+
+def test_a_failure_that_was_mailed_is_an_exit_code_and_no_second_mail(world: RunnerWorld) -> None:
+    world.bench.hosts["db01"] = {"told": {"raise": "no such luck"}}
+    world.configure()
+    done = world.run("run", "--due")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert len(world.mailbox.mails) == 1 and "FAILURE" in str(world.mailbox.mails[0]["Subject"])
+    status = world.run("status")
+    assert "no good backup yet: db01" in status.stdout and "db01 has failed 1 times" in status.stdout
+    assert world.run("run", "--due").returncode == 0, "it pauses before it tries again"
+    assert len(world.records()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_is_told_and_nothing_of_it_is_left(world: RunnerWorld, number: signal.Signals) -> None:
+    world.playbook = HANGING
+    world.configure()
+    process = world.start("run", "--due")
+    assert wait_until((world.bench.root / "there").exists, 60)
+    assert sleepers()
+    os.kill(playbook_of(process), number)
+    _out, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert sleepers() == []
+    assert len(world.mailbox.mails) == 1, "one mail, from whom it may be"
+    assert "FAILURE" in str(world.mailbox.mails[0]["Subject"])
+    if number == signal.SIGKILL:
+        assert "it died: ansible-playbook was killed; 2 of 2 clients had no result" in said, said
+        assert "it died: ansible-playbook was killed" in world.mailbox.text()
+    assert world.run("run", "--due").returncode == 0, "it pauses before it tries again"
+    assert len(world.records()) == 1
+
+
+def test_a_run_that_takes_too_long_is_ended_and_told(world: RunnerWorld) -> None:
+    world.playbook, world.hours = HANGING, 5 / 3600
+    world.configure()
+    done = world.run("run", "--due")
+    assert done.returncode == 1
+    assert sleepers() == []
+    assert len(world.mailbox.mails) == 1 and "SIGTERM" in world.mailbox.text(), world.mailbox.text()
+
+
+def test_a_runner_that_was_killed_is_told_of_by_the_next(world: RunnerWorld) -> None:
+    world.playbook = HANGING
+    world.configure()
+    process = world.start("run", "--due")
+    assert wait_until((world.bench.root / "there").exists, 60)
+    below = playbook_of(process)
+    process.kill()
+    process.communicate()
+    for pid in [below, *sleepers()]:
+        os.kill(pid, signal.SIGKILL)
+    done = world.run("run", "--due")
+    assert done.returncode == 1
+    assert "the runner itself was killed, or the machine went down" in world.mailbox.text()
+    assert world.run("run", "--due").returncode == 0 and len(world.mailbox.mails) == 1, "it is told once"
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (lambda world: (world.bench.root / "inventory.json").write_text("{"), "it left no record"),
+        (lambda world: (world.bench.root / "playbook.yml").write_text("- hosts: ["), "it left no record"),
+        (lambda world: world.bench.reports.write_text("a file is here"), "it left no record"),
+    ],
+)
+def test_a_run_that_cannot_begin_is_told(world: RunnerWorld, break_it: object, said: str) -> None:
+    assert callable(break_it)
+    break_it(world)
+    done = world.run("run", "--due")
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+    assert said in world.mailbox.text()
+
+
+def test_a_callback_that_is_not_there_is_told_by_exit_code_and_spool(world: RunnerWorld) -> None:
+    """Nobody can be mailed then, for the callback has the settings."""
+    (world.bench.root / "ansible_collections").rename(world.bench.root / "gone")
+    done = world.run("run", "--due")
+    assert done.returncode == 1
+    assert "a mail waits in the spool" in done.stderr and "callback paranoid.backup.report" in done.stderr, done.stderr
+    (world.bench.root / "gone").rename(world.bench.root / "ansible_collections")
+    again = world.run("run", "--due")
+    assert again.returncode == 0 and len(world.mailbox.mails) == 1, again.stderr
+    assert list((world.state / "spool").iterdir()) == []
+
+
+def test_a_mail_that_cannot_be_sent_waits_and_goes_out_later(world: RunnerWorld) -> None:
+    box = world.mailbox
+    box.answer = "451 4.3.0 not now"
+    done = world.run("run", "--due")
+    assert done.returncode == 1 and "was not delivered" in done.stderr, done.stderr
+    assert box.mails == []
+    box.answer = "250 OK"
+    later = world.run("run", "--due")
+    assert later.returncode == 0, later.stderr
+    (mail,) = box.mails
+    assert "its mail (SUCCESS) was not delivered" in box.text() and mail["To"] == "ops@example.org, boss@example.org"
+
+
+def test_one_run_at_a_time(world: RunnerWorld) -> None:
+    world.bench.hosts["web01"] = {"told": {"sleep": 20}}
+    world.configure()
+    process = world.start("run", "--due")
+    assert wait_until(lambda: "at work" in world.run("status").stdout, 60)
+    assert world.run("run", "--due").returncode == 0, "the timer comes again later"
+    second = world.run("run")
+    assert second.returncode == 2 and "a run is at work already" in second.stderr
+    process.communicate(timeout=120)
+    assert len(world.records()) == 1
+
+
+def test_what_people_ask(world: RunnerWorld) -> None:
+    first = json.loads(world.run("next", "--json").stdout)
+    assert {turn["client"]: turn["why"] for turn in first["turns"]} == dict.fromkeys(
+        ("web01", "db01"), "there is no good backup yet"
+    )
+    assert world.run("history").stdout == "there was no run yet\n"
+    assert world.run("run", "web01").returncode == 0
+    (run,) = json.loads(world.run("history", "--json").stdout)["runs"]
+    assert [(client["client"], client["state"]) for client in run["clients"]] == [("web01", "ok")]
+    assert "backup ok" in world.run("history", "web01").stdout
+    assert "SUCCESS" in world.run("report").stdout
+    status = json.loads(world.run("status", "--json").stdout)
+    assert (status["at_work"], status["without_backup"]) == (False, ["db01"])
+    assert "its turn in the window" in world.run("next", "web01").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("next", "mars"), "mars is not among the clients"),
+        (("run", "mars"), "mars is not among the clients"),
+        (("run", "--due", "web01"), "cannot both be meant"),
+        (("report", "20260101T000000Z-00000000"), "there is no run"),
+        (("history", "--last", "0"), "a number from 1"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(world: RunnerWorld, words: tuple[str, ...], said: str) -> None:
+    done = world.run(*words)
+    assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runner as a timer starts it: real runs of ansible-playbook, the real callback, a real mail server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mail_server import Mailbox
+from report_bench import Bench, smtp
+from report_samples import PLAYBOOK
+from tool import ROOT
+
+LIB = ROOT / "roles/backup_runner/files/lib"
+ALWAYS = {"every": "1h", "window": "00:00-00:00", "retries": 20, "retry_minutes": 1}
+
+
+@dataclass
+class RunnerWorld:
+    """A machine with a runner: its project is a bench, and everybody's turn comes every hour."""
+
+    bench: Bench
+    mailbox: Mailbox
+    playbook: str = PLAYBOOK
+    hours: float = 1.0
+
+    @property
+    def state(self) -> Path:
+        """The runner's own directory."""
+        return self.bench.root / "state"
+
+    def configure(self, **changes: Any) -> None:
+        """Write what the role would write, and the project."""
+        self.state.mkdir(exist_ok=True)
+        self.bench.settings = smtp(self.mailbox)
+        self.bench.lay_out(self.playbook)
+        book = str(self.bench.root / "playbook.yml")
+        found = {
+            "project": str(self.bench.root),
+            "inventory": str(self.bench.root / self.bench.inventory),
+            "state": str(self.state),
+            "reports": str(self.bench.reports),
+            "programs": str(Path(sys.executable).parent),
+            "hours": self.hours,
+            "playbooks": dict.fromkeys(("backup", "maintain", "compact", "audit"), book),
+            "clients": dict.fromkeys(self.bench.hosts, ALWAYS),
+            "upkeep": {},
+        }
+        (self.bench.root / "runner.json").write_text(json.dumps({**found, **changes}))
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Type a command."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("PARANOID_", "ANSIBLE_"))}
+        argv = [sys.executable, "-I", str(LIB), *words, "--config", str(self.bench.root / "runner.json")]
+        return subprocess.Popen(
+            argv, env=clean, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Type a command and wait for it."""
+        process = self.start(*words)
+        out, said = process.communicate(timeout=180)
+        return subprocess.CompletedProcess(words, process.returncode, out, said)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the records of all runs, in their order."""
+        paths = sorted(self.bench.reports.glob("*/record.json"), key=lambda path: path.stat().st_mtime_ns)
+        return [json.loads(path.read_text()) for path in paths]
