@@ -47,5 +47,7 @@ def test_a_run_that_nobody_could_hear_of_fails_the_unit(lab: Lab) -> None:
     host = lab("mail")
     host.run("systemctl start paranoid-backup-runner.service")
     done = host.run("paranoid-backup run web1")
-    assert done.rc == 1 and "it left no record" in done.stderr and "a mail waits in the spool" in done.stderr, done.stderr
+    assert done.rc == 1 and "it left no record" in done.stderr and "a mail waits in the spool" in done.stderr, (
+        done.stderr
+    )
     assert len(host.file("/var/lib/paranoid-backup-runner/spool").listdir()) >= 1

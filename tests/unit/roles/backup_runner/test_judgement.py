@@ -1,0 +1,168 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether somebody was told, what counts as a success, and what waits: decided from records alone."""
+
+from __future__ import annotations
+
+import email
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email import policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paranoid_runner.config import load_config
+from paranoid_runner.errors import UsageError
+from paranoid_runner.judgement import Ended, find_silence, is_good
+from paranoid_runner.pasts import ALL, add_record, gather_pasts, note_run
+from paranoid_runner.records import Record, Result
+from paranoid_runner.schedule.rules import Schedule
+from paranoid_runner.schedule.turns import Past
+from paranoid_runner.telling import Notice, make_mail
+
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+def record(*results: Result, **changes: Any) -> Record:
+    found = {"status": "SUCCESS", "check": False, "finished": NOON, "mail": "sent", "mail_error": "", **changes}
+    return Record("20261126T110000Z-00000000", started=NOON, results=results, **found)
+
+
+@pytest.mark.parametrize(
+    ("ended", "found", "said"),
+    [
+        (Ended(0), record(), ""),
+        (Ended(2), record(status="FAILURE"), ""),
+        (Ended(0), record(mail="none"), ""),
+        (Ended(0), None, "it left no record: ansible-playbook ended with exit code 0"),
+        (Ended(0), record(finished=None), "it died: ansible-playbook ended with exit code 0; 0 of 0"),
+        (Ended(None), record(Result("a", "backup", "running"), finished=None), "was killed; 1 of 1 clients had no"),
+        (Ended(None, "time is over"), None, "ansible-playbook was ended: time is over"),
+        (Ended(0), record(mail="pending"), "its mail (SUCCESS) was not delivered: pending"),
+        (Ended(7), record(mail="failed", mail_error="refused"), "was not delivered: refused"),
+    ],
+)
+def test_silence_is_found_by_the_record_and_never_by_the_code_alone(
+    ended: Ended, found: Record | None, said: str
+) -> None:
+    silence = find_silence(ended, found)
+    assert silence == "" if not said else said in silence
+
+
+@pytest.mark.parametrize(
+    ("ended", "found", "good"),
+    [
+        (Ended(0), record(), True),
+        (Ended(0), record(status="FAILURE"), False),
+        (Ended(2), record(), False),
+        (Ended(None), record(), False),
+        (Ended(0), record(mail="failed"), False),
+        (Ended(0), None, False),
+    ],
+)
+def test_what_is_good(ended: Ended, found: Record | None, good: bool) -> None:
+    assert is_good(ended, found) is good
+
+
+def test_a_past_is_counted_from_results() -> None:
+    results = [Result("a", "backup", "ok"), Result("b", "backup", "failed"), Result("c", "backup", "skipped")]
+    pasts = add_record({}, record(*results), ["a", "b", "c"])
+    assert pasts["backup", "a"] == Past(NOON) and pasts["backup", "b"] == Past(None, (NOON,))
+    assert pasts["backup", "c"] == Past() and pasts["backup", ALL] == Past(None, (NOON,))
+    later = add_record(pasts, record(Result("b", "backup", "ok"), finished=NOON + timedelta(hours=1)), ["a", "b", "c"])
+    assert later["backup", "b"] == Past(NOON + timedelta(hours=1)), "a success ends the failures before it"
+    assert later["backup", ALL] == pasts["backup", ALL], "one client is not all"
+
+
+def test_what_was_only_tried_does_not_count() -> None:
+    assert add_record({}, record(Result("a", "backup", "ok"), check=True), ["a"]) == {}
+
+
+def test_a_work_counts_for_all_only_when_everybody_was_there() -> None:
+    assert ("maintain", ALL) not in add_record({}, record(Result("a", "maintain", "ok")), ["a", "b"])
+    both = record(Result("a", "maintain", "ok"), Result("b", "maintain", "skipped"))
+    assert add_record({}, both, ["a", "b"])["maintain", ALL] == Past(NOON)
+
+
+def write_config(place: Path, **changes: Any) -> Path:
+    (place / "state").mkdir(exist_ok=True)
+    names = ("project", "inventory", "programs")
+    found: Mapping[str, Any] = {
+        **{name: str(place / name) for name in names},
+        "state": str(place / "state"),
+        "reports": str(place / "reports"),
+        "hours": 24,
+        "playbooks": dict.fromkeys(("backup", "maintain", "compact", "audit"), "p"),
+        "clients": {"a": {}, "b": {}},
+        "upkeep": {"maintain": {"every": "1w"}, "audit": {}},
+    }
+    (place / "runner.json").write_text(json.dumps({**found, **changes}))
+    return place / "runner.json"
+
+
+def write_record(place: Path, run_id: str, state: str, finished: str) -> None:
+    directory = place / "reports" / run_id
+    directory.mkdir(parents=True, exist_ok=True)
+    found = {
+        "status": "SUCCESS",
+        "check": False,
+        "started": "2026-11-26T10:00:00Z",
+        "finished": finished,
+        "mail": {"state": "sent", "error": ""},
+        "clients": [{"name": "a", "work": "backup", "state": state, "session": None}],
+    }
+    (directory / "record.json").write_text(json.dumps(found))
+
+
+def test_records_are_read_once_and_an_open_one_again(tmp_path: Path) -> None:
+    config = load_config(write_config(tmp_path))
+    write_record(tmp_path, "run-1", "running", "")
+    assert gather_pasts(config) == {}
+    write_record(tmp_path, "run-1", "ok", "2026-11-26T12:00:00Z")
+    assert gather_pasts(config)["backup", "a"] == Past(NOON)
+    write_record(tmp_path, "run-1", "failed", "2026-11-26T12:00:00Z")
+    assert gather_pasts(config)["backup", "a"] == Past(NOON), "it was read before"
+    (tmp_path / "state/pasts.json").write_text("{")
+    assert gather_pasts(config)["backup", "a"] == Past(None, (NOON,)), "a damaged file is made anew"
+
+
+def test_a_run_that_died_counts_as_a_failure_of_all_that_it_did_not_end(tmp_path: Path) -> None:
+    config = load_config(write_config(tmp_path))
+    write_record(tmp_path, "run-1", "ok", "")
+    note_run(config, "run-1", [("backup", "a"), ("backup", "b")], NOON)
+    pasts = gather_pasts(config)
+    assert pasts["backup", "a"] == Past(NOON) and pasts["backup", "b"] == Past(None, (NOON,))
+    note_run(config, "run-2", [("maintain", ALL)], NOON)
+    assert gather_pasts(config)["maintain", ALL] == Past(None, (NOON,)), "counted once"
+
+
+def test_the_configuration_has_rules_only_where_there_are_some(tmp_path: Path) -> None:
+    config = load_config(write_config(tmp_path))
+    assert set(config.upkeep) == {"maintain"} and config.clients["a"] == Schedule()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"clients": {"web1": {"every": "never"}}}, 'web1: backup_client_schedule_every is "never"'),
+        ({"clients": ["web1"]}, "run the role again"),
+        ({"hours": "long"}, "run the role again"),
+        ({"playbooks": {}}, "run the role again"),
+    ],
+)
+def test_a_configuration_that_cannot_be_meant_is_one_line(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        load_config(write_config(tmp_path, **changes))
+    with pytest.raises(UsageError, match="is not there"):
+        load_config(tmp_path / "nothing")
+
+
+def test_a_mail_is_plain_whatever_a_run_printed() -> None:
+    notice = Notice("run-1", "a\nBcc: x@example.org", ["\x1b[31mred\u202e", "y" * 9000])
+    mail = email.message_from_bytes(make_mail(notice), policy=policy.default)
+    assert mail["Bcc"] is None and "\n" not in mail["Subject"]
+    text = mail.get_content()
+    assert "\x1b" not in text and "\u202e" not in text and max(map(len, text.splitlines())) < 600
