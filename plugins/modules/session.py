@@ -172,6 +172,14 @@ sources:
   returned: always
   type: dict
   sample: {"refused": [], "mounts": {"/srv/data": true}}
+owner:
+  description: >-
+    What the owner of the client says by files of his own, null where he says nothing. C(off) is why he has switched
+    the backup off, empty if he has not; C(request) asks for a tunnel (C(why), C(made)), null without one; C(sources),
+    C(excludes) (a count) and C(hooks) are what he added, C(skipped) lines about files that have no effect.
+  returned: always
+  type: dict
+  sample: {"off": "", "request": null, "sources": ["/srv/photos"], "excludes": 0, "hooks": ["10-shop"], "skipped": []}
 content:
   description: >-
     What the server noticed of the archive, null where there is none. C(shrunk) says in what it is far smaller than the

@@ -15,6 +15,7 @@ from tool import ROOT, tracked
 
 DISPATCHER = "roles/backup_client/files/lib/paranoid_dispatcher"
 KEYHOLDER_BORG = f"{DISPATCHER}/keyholder_borg"
+READ_YAML = f"{DISPATCHER}/read_yaml"
 CLIENT_BORG = "roles/backup_client/files/lib/paranoid_borg"
 GATE = "roles/backup_server/files/lib/paranoid_gate"
 RUNNER = "roles/backup_runner/files/lib/paranoid_runner"
@@ -73,7 +74,8 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         SYSTEM: ({SYSTEM}, set()),
         DISPATCHER: ({DISPATCHER, SYSTEM}, set()),
         REBUILD: ({REBUILD, SYSTEM}, set()),
-        RESTORE: ({RESTORE}, {"borg"}),
+        READ_YAML: (set(), {"ruamel"}),  # a program of its own, which borgmatic's Python runs
+        RESTORE: ({RESTORE, DISPATCHER}, {"borg"}),
         KEYHOLDER_BORG: (set(), {"borg"}),  # a program of its own, which Borg's Python runs
         CLIENT_BORG: ({CLIENT_BORG}, {"borg"}),
         GATE: ({GATE}, {"borg", "msgpack"}),
@@ -120,9 +122,9 @@ def imports(file: str) -> tuple[set[str], set[str]]:
 
 
 def folder(file: str) -> str:
-    """The folder of a file; `_settings.py` counts as a package of one file, and so does what Borg's Python runs."""
+    """The folder of a file; `_settings.py` counts as a package of one file, and so does what another Python runs."""
     alone, parent = PurePath(file).with_suffix(""), PurePath(file).parent
-    return str(alone if str(parent) == CONTROLLER or str(alone) == KEYHOLDER_BORG else parent)
+    return str(alone if str(parent) == CONTROLLER or str(alone) in (KEYHOLDER_BORG, READ_YAML) else parent)
 
 
 def test_every_folder_has_its_place() -> None:

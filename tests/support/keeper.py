@@ -230,6 +230,13 @@ class Keeper:
         assert done.returncode == 0, done.stderr
         return {archive["id"]: archive["name"] for archive in json.loads(done.stdout)["archives"]}
 
+    def archived(self) -> list[str]:
+        """Return the paths that the newest archive holds, borgmatic's own and the system's description left out."""
+        listed = self.borg("list", "--format", "{path}{NUL}", f"::{list(self.listed().values())[-1]}").stdout
+        paths = [f"/{path}" for path in listed.decode("utf-8", "surrogateescape").split("\0") if path]
+        own = ("borgmatic.yaml", "/system.json")
+        return sorted(path for path in paths if not path.endswith(own) and not path.startswith("/borgmatic"))
+
     def restored(self, identifier: str, name: str = "file") -> bytes:
         """Return a file's bytes as this archive has them."""
         path = str(self.world.own / "source" / name)[1:]

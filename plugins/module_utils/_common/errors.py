@@ -31,6 +31,7 @@ CODES = (
     "close_timeout",
     "bad_result",
     "client_failed",
+    "switched_off",
     "source_refused",
     "incomplete",
     "source_unmounted",

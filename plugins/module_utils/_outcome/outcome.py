@@ -67,6 +67,7 @@ class Outcome:
     maintain: dict[str, Any] | None = None
     remarks: dict[str, Any] | None = None
     sources: dict[str, Any] | None = None
+    owner: dict[str, Any] | None = None
     content: dict[str, Any] | None = None
     escrow: dict[str, Any] | None = None
     gate: GateSummary = field(default_factory=GateSummary)
@@ -96,6 +97,7 @@ class Outcome:
             "maintain": self.maintain,
             "remarks": self.remarks,
             "sources": self.sources,
+            "owner": self.owner,
             "content": self.content,
             "escrow": self.escrow,
             "began": self.started,

@@ -102,7 +102,7 @@ def run(session: Session) -> Outcome:
             note_intent(session, repository_id, plan)
             seen = asyncio.run(converse(session, repository_id, plan, log))
             result = TrimResult.of(plan, seen) if plan else None
-            conclusion, came = take_escrow(session, decide(session.performed, session.performer, seen, result), seen)
+            conclusion, came = take_escrow(session, judge(session, seen, result), seen)
             log.say(f"server: {conclusion.status} {conclusion.reason}")
         outcome = record(session, conclusion, seen, result, log)
         return replace(outcome, changed=True) if came else outcome
@@ -199,6 +199,11 @@ async def converse(session: Session, repository_id: str | None, plan: TrimPlan |
         return replace(seen, ssh_log=read_ssh_log(ssh_log))
 
 
+def judge(session: Session, seen: Evidence, result: TrimResult | None) -> Conclusion:
+    """Return what the session came to, by itself."""
+    return decide(session.performed, session.performer, seen, result, session.verb)
+
+
 def record(
     session: Session, conclusion: Conclusion, seen: Evidence, result: TrimResult | None, log: SessionLog
 ) -> Outcome:
@@ -213,6 +218,7 @@ def record(
         info=told.info if told else None,
         remarks=told.remarks if told else None,
         sources=told.sources if told else None,
+        owner=told.owner if told else None,
         escrow=escrow,
         maintain={**result.to_dict(), "by": session.peer.name} if result else None,
         gate=seen.gate,

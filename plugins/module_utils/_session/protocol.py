@@ -24,6 +24,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow im
 SCHEMA = 1
 ANSWER_LIMIT = 256 * 1024  # bytes of hello and result together
 UNKNOWN_LIMIT = 100  # archives that a client may tell of and the ledger does not know
+OWNER_LIMIT, OWNER_LENGTH = 20, 150  # names, paths or lines about the owner's files, and their characters
+OWNER_TEXT = 300  # characters of what the owner himself says
 REFUSED_LIMIT, REFUSED_LENGTH = 20, 400  # lines about sources, and their characters
 MOUNTS_LIMIT, MOUNT_LENGTH = 200, 200  # mount points, and the characters of a path
 _KINDS_LIMIT = 20  # kinds of remarks; those that this release does not know count as other
@@ -42,6 +44,7 @@ class Result:
 
     ``remarks`` are as `_common/remarks.py` says, None where it said nothing of them. ``sources`` has lines about those
     that it ``refused`` to save, and of ``mounts`` whether each lies on a file system of its own; None if it is older.
+    ``owner`` is what the owner of the host says by files of his own, None where he says nothing.
     """
 
     ok: bool
@@ -53,6 +56,7 @@ class Result:
     remarks: dict[str, Any] | None = None
     sources: dict[str, Any] | None = None
     escrow: dict[str, Any] | None = None
+    owner: dict[str, Any] | None = None
 
 
 def request_line(verb: str, session: str, extra: Mapping[str, Any] | None = None) -> bytes:
@@ -86,6 +90,7 @@ def parse_result(line: bytes, verb: str, session: str) -> Result:
         remarks=_remarks(content.get("remarks"), "remarks"),
         sources=_shape(content.get("sources"), "sources", _SOURCES),
         escrow=_shape(content.get("escrow"), "escrow", _ESCROW),
+        owner=_shape(content.get("owner"), "owner", _OWNER),
     )
 
 
@@ -215,6 +220,20 @@ def _recipient(value: object, name: str) -> str:
     return _text(value, name, _RECIPIENT_LENGTH)
 
 
+def _owner_lines(value: object, name: str) -> list[str]:
+    if not isinstance(value, list) or len(value) > OWNER_LIMIT:
+        raise ProtocolError(f"{name} is not a list of at most {OWNER_LIMIT} texts")
+    return [_text(line, name, OWNER_LENGTH) for line in value]
+
+
+def _owner_text(value: object, name: str) -> str:
+    return _text(value, name, OWNER_TEXT)
+
+
+def _tunnel_request(value: object, name: str) -> dict[str, Any] | None:
+    return _shape(value, name, {"why": _owner_text, "made": _time})
+
+
 def _last_archive(value: object, name: str) -> dict[str, Any] | None:
     return _shape(value, name, {"name": _text, "id": _identifier, "start": _time})
 
@@ -234,6 +253,14 @@ _ARCHIVE: dict[str, _Checker] = {
 _REMARK: dict[str, _Checker] = {"count": _count, "accepted": _count, "paths": _paths}
 _SOURCES: dict[str, _Checker] = {"refused": _refused, "mounts": _mounts}
 _INFO: dict[str, _Checker] = {"repository_id": _identifier, "encryption": _text, "last_archive": _last_archive}
+_OWNER: dict[str, _Checker] = {
+    "off": _owner_text,
+    "request": _tunnel_request,
+    "sources": _owner_lines,
+    "excludes": _count,
+    "hooks": _owner_lines,
+    "skipped": _owner_lines,
+}
 _ESCROW: dict[str, _Checker] = {"ciphertext": _ciphertext, "recipients": _recipients}
 _MAINTAIN: dict[str, _Checker] = {
     "deleted": _identifiers,

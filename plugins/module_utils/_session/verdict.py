@@ -13,6 +13,8 @@ rank                   whose evidence                what it says
 `_protocol_violation`  the bytes of the answer       not the dispatcher, or no usable result
 `_never_started`       ssh's log                     why there was no session
 `_no_result`           ssh's exit code               the connection or the dispatcher was lost
+`_switched_off`        the client's word, against    its owner wants no backup
+                       itself
 `_client_failure`      the client's word, against    it failed; a gate's refusal says why
                        itself
 `_missing_proof`       the gate's, against the word  what ``ok`` of this verb needs and nobody saw
@@ -75,14 +77,20 @@ class Performer:
     provisioning: bool = False  # started by site.yml, which cannot be the cure then
 
 
-def decide(verb: Verb, host: Performer, seen: Evidence, trim: TrimResult | None = None) -> Conclusion:
-    """Return what a session came to that ``host`` performed; ``trim`` is what came of it where archives may go."""
+def decide(
+    verb: Verb, host: Performer, seen: Evidence, trim: TrimResult | None = None, asked: Verb | None = None
+) -> Conclusion:
+    """Return what a session came to that ``host`` performed; ``trim`` is what came of it where archives may go.
+
+    ``asked`` is the verb of the order, where check mode performs another one.
+    """
     conclusion = (
         _gate_stopped_it(host, seen)
         or _too_late(host, seen)
         or _protocol_violation(host, seen)
         or _never_started(host, seen)
         or _no_result(host, seen)
+        or _switched_off(asked or verb, host, seen)
         or _client_failure(host, seen)
         or _missing_proof(verb, host, seen)
         or _refused_source(host, seen)
@@ -147,6 +155,14 @@ def _no_result(host: Performer, seen: Evidence) -> Conclusion | None:
         return _failed("connection_lost", lost)
     said = seen.last_words or "no message"
     return _failed("client_failed", f"{host.name} ended without a result, exit code {seen.ssh_code} ({said})")
+
+
+def _switched_off(asked: Verb, host: Performer, seen: Evidence) -> Conclusion | None:
+    off = (seen.result.owner or {}).get("off") if seen.result else ""
+    if not off or not asked.brings_archive:
+        return None
+    cure = "its root removes /etc/paranoid-backup/off when it is to go on, or take the client out of the inventory"
+    return _failed("switched_off", f"the owner of {host.name} has switched its backup off ({off}): {cure}")
 
 
 def _client_failure(host: Performer, seen: Evidence) -> Conclusion | None:

@@ -19,6 +19,9 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks im
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import ESCROW_STATES
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import (
+    OWNER_LENGTH,
+    OWNER_LIMIT,
+    OWNER_TEXT,
     REFUSED_LENGTH,
     REFUSED_LIMIT,
     UNKNOWN_LIMIT,
@@ -221,6 +224,38 @@ def _take_sources(raw: Any) -> dict[str, list[str]] | None:
     return {"refused": [take_text(line, REFUSED_LENGTH) for line in lines]}
 
 
+@dataclass(frozen=True, slots=True)
+class OwnerResult:
+    """What the owner of a client says by files of his own; ``off`` is why he wants no backup, empty if he does.
+
+    ``why`` and ``asked`` are of his request for a tunnel; ``asked``, a time, is empty without one.
+    """
+
+    off: str
+    why: str
+    asked: str
+    sources: tuple[str, ...]
+    excludes: int
+    hooks: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+    @classmethod
+    def from_dict(cls, raw: Any) -> OwnerResult | None:
+        """Take what can be used of ``raw``, None where nothing was said; never raises."""
+        if not isinstance(raw, Mapping):
+            return None
+        request = take_mapping(raw.get("request"))
+        return cls(
+            off=take_text(raw.get("off"), OWNER_TEXT),
+            why=take_text(request.get("why"), OWNER_TEXT),
+            asked=take_time(request.get("made")),
+            sources=take_lines(raw.get("sources"), OWNER_LIMIT, OWNER_LENGTH),
+            excludes=take_count(raw.get("excludes")) or 0,
+            hooks=take_lines(raw.get("hooks"), OWNER_LIMIT, OWNER_LENGTH),
+            skipped=take_lines(raw.get("skipped"), OWNER_LIMIT, OWNER_LENGTH),
+        )
+
+
 def _take_content(raw: Any) -> dict[str, Any] | None:
     """Return what the server noticed of an archive's content, None where it did not look; never raises."""
     if not isinstance(raw, Mapping):
@@ -263,6 +298,7 @@ class SessionResult:
     compaction: CompactResult | None
     remarks: dict[str, dict[str, Any]] | None
     sources: dict[str, list[str]] | None
+    owner: OwnerResult | None
     content: dict[str, Any] | None
     alarm: Alarm | None
     frozen: Alarm | None
@@ -297,6 +333,7 @@ class SessionResult:
             compaction=CompactResult.from_dict(compaction) if isinstance(compaction, Mapping) else None,
             remarks=_take_remarks(raw.get("remarks")),
             sources=_take_sources(raw.get("sources")),
+            owner=OwnerResult.from_dict(raw.get("owner")),
             content=_take_content(raw.get("content")),
             alarm=_take_alarm(raw.get("alarm")),
             frozen=_take_alarm(raw.get("frozen")),

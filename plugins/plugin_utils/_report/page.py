@@ -15,6 +15,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model impo
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import (
     ArchiveName,
     LedgerHead,
+    OwnerResult,
     SessionResult,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import Roll
@@ -34,6 +35,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline import format_headline, format_status
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.log_excerpt import pick_new_lines
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.owners import describe_additions, describe_request
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.tables import Table, make_tables, name_state
 
 # A mail must stay one that can be sent and read, also when all of some thousand clients fail: the table names each.
@@ -169,6 +171,16 @@ def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
             "If such a host is lost with its passphrase, its backups cannot be opened by those who should.",
             _group(run, run.clients, _explain_escrow),
         ),
+        Note(
+            "Asked for a tunnel",
+            "Their owners want to restore something: open.yml opens one, which withdraws the request.",
+            _list_requests(run),
+        ),
+        Note(
+            "Of the owners",
+            "What the owners of hosts added by files of their own (hooks.d, sources.d), and what has no effect there.",
+            _list_additions(run),
+        ),
         Note("Waiting", "", _group(run, run.clients, _explain_wait)),
         Note("Skipped", "", _group(run, run.clients, _explain_skip)),
     )
@@ -200,6 +212,23 @@ def _list_archives(
 def _list_remarks(run: Run) -> tuple[tuple[str, tuple[str, ...]], ...]:
     found = ((client.name, client.session.remarks) for client in run.clients if client.session)
     return _cut([(name, describe_remarks(remarks)) for name, remarks in found if remarks])
+
+
+def _list_requests(run: Run) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return _cut(
+        [(name, (describe_request(owner),)) for name, owner in _find_owners(run).items() if owner.asked or owner.why]
+    )
+
+
+def _list_additions(run: Run) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found = ((name, describe_additions(owner)) for name, owner in _find_owners(run).items())
+    return _cut([(name, lines) for name, lines in found if lines])
+
+
+def _find_owners(run: Run) -> dict[str, OwnerResult]:
+    """Return what each owner said last in this run."""
+    told = ((client.name, client.session.owner) for client in run.clients if client.session)
+    return {name: owner for name, owner in told if owner}
 
 
 def _cut(entries: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[tuple[str, tuple[str, ...]], ...]:

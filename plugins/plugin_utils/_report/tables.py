@@ -86,6 +86,8 @@ def name_state(client: Client) -> str:
         return "alarm"
     if client.is_frozen:
         return "frozen"
+    if client.session is not None and client.session.code == "switched_off":
+        return "off"
     if client.state is State.OK and _get_compaction(client, lambda result: result.waiting):
         return "waiting"
     return _LABELS.get(client.state, str(client.state))

@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
+from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks import REMARK_WORDS
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import NAMED_LIMIT
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import (
     ANSWER_LIMIT,
+    OWNER_LENGTH,
+    OWNER_LIMIT,
     ProtocolError,
     check_hello,
     parse_result,
@@ -24,15 +28,19 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol 
 from ansible_collections.paranoid.backup.plugins.module_utils._session.verbs import VERBS
 from hypothesis import given
 from hypothesis import strategies as st
+from paranoid_dispatcher import main as main_module
 from paranoid_dispatcher import request as request_module
 from paranoid_dispatcher import verbs
 from paranoid_dispatcher.errors import Failed, Refused
-from paranoid_dispatcher.evidence import Evidence
+from paranoid_dispatcher.evidence import PATHS_MAX, Evidence
 from paranoid_dispatcher.journal import Journal
+from paranoid_dispatcher.looks import PATH_LENGTH, REFUSED_LENGTH, REFUSED_MAX
 from paranoid_dispatcher.main import REASON_MAX, encode, perform
 from paranoid_dispatcher.output import printable
+from paranoid_dispatcher.owner import LINE_MAX, LISTED_MAX, TEXT_MAX, Owner
 from paranoid_dispatcher.request import Request, parse_request
 from paranoid_dispatcher.server_link import ServerLink
+from paranoid_dispatcher.sources import MOUNTS_MAX
 from paranoid_dispatcher.toolbox import Toolbox
 from paranoid_dispatcher.verbs import MISSING_MAX, NAME_MAX, UNKNOWN_MAX
 from tool import ROOT
@@ -91,6 +99,22 @@ def test_an_invalid_answer_is_a_protocol_error_by_name(vector: dict[str, Any]) -
         parse_result(vector["line"].encode(), vector["verb"], SESSION)
 
 
+def stub(path: Path, verb: str, **tools: object) -> Toolbox:
+    """What a verb needs, without programs."""
+    config = {"base_dir": str(path), "remote_dir": str(path), "config": str(path / "borgmatic.yaml"), "mounts": {}}
+    parts: dict[str, Any] = {
+        "config": SimpleNamespace(**config, owner_dir=""),
+        "request": SimpleNamespace(verb=verb, session=SESSION),
+        "link": ServerLink(60),
+        "journal": Journal(path),
+        "socket": path / "socket",
+        "evidence": Evidence(),
+        "told": {},
+        "owner": Owner(),
+    }
+    return cast(Toolbox, SimpleNamespace(**{**parts, **tools}))
+
+
 @named(ANSWERS["valid"])
 def test_a_valid_answer_is_what_the_dispatcher_writes(
     vector: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
@@ -102,24 +126,13 @@ def test_a_valid_answer_is_what_the_dispatcher_writes(
             raise Failed(vector["failure"])
         return str(vector["borgmatic"])
 
-    tools = SimpleNamespace(
-        config=SimpleNamespace(
-            base_dir=str(path), remote_dir=str(path), config=str(path / "borgmatic.yaml"), mounts={}
-        ),
-        request=SimpleNamespace(verb=vector["verb"], session=SESSION),
-        link=ServerLink(60),
-        journal=Journal(path),
-        socket=path / "socket",
-        borgmatic=borgmatic,
-        evidence=Evidence(),
-        told={},
-    )
+    tools = stub(path, vector["verb"], borgmatic=borgmatic)
     (path / "borgmatic.yaml").write_text("{}")
     if "borgmatic" not in vector and "failure" not in vector:
         monkeypatch.setitem(verbs.VERBS, vector["verb"], lambda _tools: {"maintain": content["maintain"]})
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    written = encode({**perform(cast(Toolbox, tools)), "versions": content["versions"]})
+    written = encode({**perform(tools), "versions": content["versions"]})
     assert written == f"{vector['line']}\n".encode()
 
 
@@ -144,8 +157,34 @@ def test_the_longest_answer_is_one_that_the_server_reads(character: str) -> None
     }
     versions = {"borg": "1.4.5", "borgmatic": "2.1.10"}
     result = {"status": "failed", "reason": printable(character * 1000, REASON_MAX), "archive": None, "info": None}
-    line = encode(
-        {"schema": 1, "session": SESSION, "verb": "maintain", **result, "maintain": told, "versions": versions}
-    )
+    text = printable(character * 1000, TEXT_MAX)
+    owner = Owner(off=text, request={"why": text, "made": "2026-11-21T06:30:00+00:00"})
+    more = {"maintain": told, "owner": owner.told, "versions": versions}
+    line = encode({"schema": 1, "session": SESSION, "verb": "maintain", **result, **more})
     assert len(line) + len(encode({"schema": 1, "hello": SESSION})) <= ANSWER_LIMIT
     assert parse_result(line, "maintain", SESSION).maintain == told
+
+
+@pytest.mark.parametrize("character", ["\U0001f4be", "\x01", '"'])
+def test_the_longest_answer_of_a_backup_is_one_that_the_server_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, character: str
+) -> None:
+    text, path = printable(character * 1000, TEXT_MAX), printable(character * 1000, PATH_LENGTH)
+    lines = tuple(character * 1000 for _ in range(LISTED_MAX + 1))
+    request = {"why": text, "made": "2026-11-21T06:30:00+00:00"}
+    owner = Owner(text, request, lines, lines, lines, list(lines))
+    assert owner.told and len(owner.told["hooks"]) == LISTED_MAX == OWNER_LIMIT and LINE_MAX == OWNER_LENGTH
+    evidence = Evidence()
+    evidence.feed(b'{"event": "begin"}\n')
+    for kind in REMARK_WORDS:
+        for _ in range(PATHS_MAX):
+            evidence._count(evidence._of_borg, kind, character * 1000)
+    mounts = {f"{number:03}{path[3:]}": True for number in range(MOUNTS_MAX)}
+    sources = {"refused": [printable(character * 1000, REFUSED_LENGTH)] * REFUSED_MAX, "mounts": mounts}
+    tools = stub(tmp_path, "backup", owner=owner)
+    failed = Failed(text, {"remarks": evidence.remarks, "sources": sources})
+    monkeypatch.setitem(verbs.VERBS, "backup", lambda _tools: (_ for _ in ()).throw(failed))
+    monkeypatch.setattr(main_module, "look_at_owner", lambda *_places: owner)
+    line = encode({**perform(tools), "versions": {"borg": "1.4.5", "borgmatic": "2.1.10"}})
+    assert len(line) + len(encode({"schema": 1, "hello": SESSION})) <= ANSWER_LIMIT
+    assert parse_result(line, "backup", SESSION).owner is not None

@@ -42,17 +42,6 @@ def configure(keeper: Keeper, sources: list[Any], **more: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "source_directories": sources, **more}))
 
 
-def archived(keeper: Keeper) -> list[str]:
-    """Return the paths that the newest archive holds, borgmatic's own and the system's description left out."""
-    listed = keeper.borg("list", "--format", "{path}{NUL}", f"::{list(keeper.listed().values())[-1]}").stdout
-    paths = [f"/{path}" for path in listed.decode("utf-8", "surrogateescape").split("\0") if path]
-    return sorted(
-        path
-        for path in paths
-        if not path.endswith(("borgmatic.yaml", "/system.json")) and not path.startswith("/borgmatic")
-    )
-
-
 def test_sources_with_any_name_are_saved_once_and_under_it(keeper: Keeper) -> None:
     base = keeper.world.own / "odd"
     for name in NAMES:
@@ -68,7 +57,7 @@ def test_sources_with_any_name_are_saved_once_and_under_it(keeper: Keeper) -> No
     assert came_to(keeper.world.session("backup")) == OK
     directories = [base, base / "name", *(base / name for name in NAMES)]
     files = [base / "file", base / "name/hard", *(base / name / "file" for name in NAMES)]
-    found = archived(keeper)
+    found = keeper.archived()
     assert sorted(map(str, directories + files)) == sorted(set(found))
     assert sorted(found) == sorted([*map(str, directories + files), str(base / "file")])
 
@@ -90,7 +79,7 @@ def test_a_source_that_is_not_as_it_was_meant_is_red_and_the_others_are_saved(ke
         *(f"{own}/link", "~", f"{own}/left"),
         f"{own}/gone",
     ]
-    assert archived(keeper) == [f"{own}/source", f"{own}/source/file"]
+    assert keeper.archived() == [f"{own}/source", f"{own}/source/file"]
 
 
 def test_with_nothing_to_save_nothing_is_saved(keeper: Keeper) -> None:
@@ -113,7 +102,7 @@ def test_a_source_that_becomes_a_link_during_the_backup_is_red(keeper: Keeper, t
     outcome = keeper.world.session("backup")
     assert outcome.conclusion.code == "source_refused"
     assert f"{own}/victim is a link to /etc" in outcome.conclusion.reason
-    assert not any(path.startswith(f"{own}/victim/") for path in archived(keeper))
+    assert not any(path.startswith(f"{own}/victim/") for path in keeper.archived())
 
 
 def test_a_configuration_that_nobody_can_check_is_red(keeper: Keeper) -> None:
@@ -223,7 +212,7 @@ def test_what_a_before_hook_brings_and_an_after_hook_takes_away_is_saved_and_gre
     ]
     configure(keeper, [str(own / "source"), str(own / "brought")], commands=hooks)
     assert came_to(keeper.world.session("backup")) == OK
-    assert f"{own}/brought/file" in archived(keeper) and not (own / "brought").exists()
+    assert f"{own}/brought/file" in keeper.archived() and not (own / "brought").exists()
     configure(keeper, [str(own / "source"), str(own / "brought")], commands=[])
     assert keeper.world.session("backup").conclusion.code == "source_refused"
 

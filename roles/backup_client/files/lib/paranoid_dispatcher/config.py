@@ -41,6 +41,7 @@ class Config:
     accept_unreadable: tuple[str, ...] = ()
     escrow_recipients: tuple[tuple[str, str], ...] = ()  # holder, and what age encrypts for
     hook_seconds: int = 3600
+    owner_dir: str = ""  # where the owner of this host has hooks.d, sources.d and off
 
     @classmethod
     def load(cls, path: Path) -> Config:
@@ -56,6 +57,7 @@ class Config:
             return cls(
                 **required,
                 keyholder_dir=str(record.get("keyholder_dir", "")),
+                owner_dir=str(record.get("owner_dir", "")),
                 mounts=mounts,
                 hook_seconds=int(record.get("hook_seconds", cls.hook_seconds)),
                 **lists,
@@ -76,6 +78,7 @@ class Config:
             repository=f"ssh://paranoid-backup/{client}",
             passphrase_file=str(own / "passphrase"),
             keys_dir=str(own / "keys"),
+            owner_dir="",
             base_dir=str(base),
             runtime_dir=str(base / "runtime"),
         )

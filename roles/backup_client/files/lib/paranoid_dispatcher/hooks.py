@@ -43,7 +43,10 @@ _SHELL = ["/bin/sh", "-c", _OUTER, "hook"]
 
 @dataclass(frozen=True)
 class Hook:
-    """One command: the stage it belongs to, whether it comes before or after, and how it is run."""
+    """One command: the stage it belongs to, whether it comes before or after, and how it is run.
+
+    A hook of hooks.d has a ``program`` with its arguments, which no shell reads.
+    """
 
     kind: str
     before: bool
@@ -51,6 +54,7 @@ class Hook:
     command: str
     umask: Optional[int] = None
     directory: str = "/"
+    program: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Name it as people know it."""
@@ -65,7 +69,7 @@ class Running:
         self.output = HookOutput(log)
         self._until, self._seconds = time.monotonic() + seconds, seconds
         self._process = subprocess.Popen(
-            [*_SHELL, hook.command],
+            hook.program or [*_SHELL, hook.command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -231,13 +235,13 @@ class Hooks:
         self.running, said = None, running.output.quoted
         self._note("", 0)
         if running.stopped:
-            self._fail(running.hook, f"was ended, for {running.stopped}{said}", code or 124)
+            self._fail(running.hook, explain_end(running, code), code or 124)
         elif code == SOFT_FAILURE:
             told = f"the {running.hook} ended with {code}, a soft failure: nothing to do now{said}"
             self.skipped = self.skipped or (told if running.hook.before else "")
             self._settle(code, told)
         elif code:
-            self._fail(running.hook, f"{_describe(code)}{said}", code)
+            self._fail(running.hook, explain_end(running, code), code)
         else:
             if running.hook.before:
                 self.look_around(True)
@@ -267,6 +271,48 @@ class Hooks:
                 self._ours.send(json.dumps({"code": code, "reason": reason}).encode() + b"\n")
             except OSError:
                 self._open = False
+
+
+class Alone:
+    """One hook by itself, without borgmatic."""
+
+    def __init__(self) -> None:
+        self.log: Callable[[bytes], None] = lambda data: None
+        self._running: Optional[Running] = None
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What wakes the loop."""
+        return self._running.descriptors if self._running else []
+
+    def start(self, hook: Hook, environment: dict[str, str], seconds: float) -> Running:
+        """Start it; OSError if that cannot be."""
+        self.log(f"hook: {hook.name}: {hook.command}\n".encode())
+        self._running = Running(hook, environment, seconds, self.log)
+        return self._running
+
+    def read(self, descriptor: int) -> None:
+        """Take what it printed."""
+        if self._running and descriptor == self._running.pipe:
+            self._running.read()
+
+    def look(self, stop: str) -> Optional[str]:
+        """Return how it failed once it has ended, empty if it did not; STOP says why it must end now."""
+        if not self._running:
+            return ""
+        code = self._running.look(stop)
+        if code is None:
+            return None
+        running, self._running = self._running, None
+        running.close()
+        return explain_end(running, code)
+
+
+def explain_end(running: Running, code: int) -> str:
+    """Say how a hook failed, with the last that it printed; empty if it did not."""
+    if running.stopped:
+        return f"was ended, for {running.stopped}{running.output.quoted}"
+    return f"{_describe(code)}{running.output.quoted}" if code else ""
 
 
 def _describe(code: int) -> str:

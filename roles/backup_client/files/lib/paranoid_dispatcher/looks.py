@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any, Optional
 
 from paranoid_dispatcher.config import Config
+from paranoid_dispatcher.drop_ins import Added, read_drop_ins
 from paranoid_dispatcher.errors import Failed
 from paranoid_dispatcher.output import printable
+from paranoid_dispatcher.owner import SOURCES
+from paranoid_dispatcher.pythons import python_of
 from paranoid_dispatcher.sources import Plan, plan_sources
 
 REFUSED_MAX = 20  # lines about sources
@@ -23,13 +26,30 @@ PATH_LENGTH = 200
 
 
 class Looks:
-    """What was seen of the sources that borgmatic's configuration has; Failed if that cannot be read."""
+    """What was seen of the sources of borgmatic's configuration and of sources.d; Failed if the first is unreadable."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self.configured, self._has_before_hooks, self._first = self._look()
+        self.configured, self.excludes, self._has_before_hooks = self._read()
+        demanded = [source.rstrip("/") or "/" for source in self.configured if isinstance(source, str)]
+        directory = Path(config.owner_dir) / SOURCES if config.owner_dir else None
+        python = python_of(Path(config.borgmatic)) if directory and directory.exists() else ""
+        self.added = read_drop_ins(directory, python, demanded) if directory else Added()
+        self._first = self._plan(self.configured, self.excludes)
         self._begin: Optional[Plan] = None
         self._end: Optional[Plan] = None
+
+    @property
+    def is_wanting(self) -> bool:
+        """Whether somebody names a source; a backup may also be of dumps alone."""
+        return bool(self.configured or self.added.sources)
+
+    @property
+    def options(self) -> list[str]:
+        """Options for borgmatic: none where its own lists say it, in Borg's order and without what is to be left."""
+        options = [] if list(self.roots) == self.configured else ["--source-directories", json.dumps(self.roots)]
+        excludes = json.dumps([*self.excludes, *self.added.excludes])
+        return options + (["--exclude-patterns", excludes] if self.added.excludes else [])
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -43,7 +63,7 @@ class Looks:
         late = [
             f"source {path} came too late: Borg was not told of it" for path in begin.roots if path not in self.roots
         ]
-        return tuple(dict.fromkeys((*self._first.refused, *begin.problems, *late, *end)))
+        return tuple(dict.fromkeys((*self.added.problems, *self._first.refused, *begin.problems, *late, *end)))
 
     @property
     def told(self) -> dict[str, Any]:
@@ -59,11 +79,20 @@ class Looks:
     def take(self, before: bool) -> None:
         """Look again. The last look BEFORE Borg and the first one after it count."""
         if before:
-            self._begin = self._look()[2]
+            self._begin = self._look()
         elif self._end is None:
-            self._end = self._look()[2]
+            self._end = self._look()
 
-    def _look(self) -> tuple[list[Any], bool, Plan]:
+    def _look(self) -> Plan:
+        sources, excludes, _has_hooks = self._read()
+        return self._plan(sources, excludes)
+
+    def _plan(self, sources: list[Any], excludes: list[Any]) -> Plan:
+        wishes = {**self.added.wishes, **self._config.mounts}
+        own = self.added
+        return plan_sources([*sources, *own.sources], wishes, [*excludes, *own.excludes], origins=own.origins)
+
+    def _read(self) -> tuple[list[Any], list[Any], bool]:
         path = Path(self._config.config)
         try:
             content = json.loads(path.read_bytes())
@@ -73,4 +102,4 @@ class Looks:
             raise Failed(
                 f"{path} is not as site.yml writes it, so its sources cannot be checked: run site.yml"
             ) from exc
-        return sources, has_hooks, plan_sources(sources, self._config.mounts, excludes)
+        return sources, excludes, has_hooks

@@ -19,6 +19,7 @@ from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.errors import Failed, Refused
 from paranoid_dispatcher.host import host_lock, remove_stale_sockets, remove_unpacked, versions
 from paranoid_dispatcher.output import printable
+from paranoid_dispatcher.owner import look_at_owner
 from paranoid_dispatcher.request import parse_request, read_request
 from paranoid_dispatcher.server_link import ServerLink
 from paranoid_dispatcher.toolbox import Toolbox
@@ -26,8 +27,9 @@ from paranoid_dispatcher.verbs import VERBS
 
 CONFIG = Path("/etc/paranoid-backup/client.json")
 REASON_MAX = 500
-_TOLD = ("archive", "info", "maintain", "remarks", "sources")  # null where a verb has nothing to tell
+_TOLD = ("archive", "info", "maintain", "remarks", "sources", "owner")  # null where a verb has nothing to tell
 TELLING = ("backup", "maintain")  # the verbs whose results people read
+ANSWER_MAX = 250 * 1024  # bytes; the server reads 256 KiB, hello and versions included
 LINES_MAX, LINE_MAX = 10, 200  # of one kind of remarks
 
 Record = dict[str, Any]
@@ -63,13 +65,16 @@ def perform(tools: Toolbox) -> Record:
     ):
         remove_stale_sockets(Path(tools.config.remote_dir))
         remove_unpacked(tools.config.borg)
+        tools.owner = look_at_owner(tools.config.owner_dir, Path(tools.config.base_dir))
         try:
             with reporting_failures(result):
                 result.update(VERBS[tools.request.verb](tools))
         finally:
             tools.socket.unlink(missing_ok=True)
         tell_of_hooks(tools, result)
-    return {"schema": 1, "session": tools.request.session, "verb": tools.request.verb, **result}
+        result["owner"] = tools.owner.told
+    answer = {"schema": 1, "session": tools.request.session, "verb": tools.request.verb, **result}
+    return answer if len(encode(answer)) < ANSWER_MAX else {**answer, "owner": tools.owner.told_briefly}
 
 
 @contextlib.contextmanager

@@ -33,19 +33,22 @@ def parse_pattern(text: str) -> Match:
     problem = line_problem(text)
     if problem:
         raise BadPattern(problem)
-    style, value = "fm", text
-    prefix = _STYLE.match(text)
-    if prefix:
-        style, value = prefix[1], text[prefix.end() :]
-        if style not in STYLES:
-            raise BadPattern(
-                f"begins with {prefix[0]!r}, which is no style: there are {', '.join(STYLES)}, each with ':'"
-            )
+    style, value = split_style(text)
     if not value or value != value.strip():
         raise BadPattern("has nothing, or a blank, after its style")
     if os.path.expanduser(value) != value:
         raise BadPattern("begins with '~': write the directory")
     return _MATCHERS[style](value)
+
+
+def split_style(text: str) -> tuple[str, str]:
+    """Return a pattern's style and the rest; BadPattern for a style that Borg does not know."""
+    prefix = _STYLE.match(text)
+    if not prefix:
+        return "fm", text
+    if prefix[1] not in STYLES:
+        raise BadPattern(f"begins with {prefix[0]!r}, which is no style: there are {', '.join(STYLES)}, each with ':'")
+    return prefix[1], text[prefix.end() :]
 
 
 def line_problem(text: object) -> str:

@@ -18,7 +18,7 @@ from typing import Optional
 
 from paranoid_dispatcher.activity import LOOK_SECONDS, Activity
 from paranoid_dispatcher.errors import Failed
-from paranoid_dispatcher.hooks import CHANNEL, Hooks
+from paranoid_dispatcher.hooks import CHANNEL, Alone, Hook, Hooks
 from paranoid_dispatcher.pump import Pump
 from paranoid_dispatcher.server_link import TICK_SECONDS, ServerLink
 
@@ -62,6 +62,21 @@ def run(
         stopped = _Work(process.pid, pump, link, hooks).follow()
         pump.drain(GRACE_SECONDS)
         return Done(process.wait(), pump.stdout, pump.log, stopped)
+
+
+def run_hook(hook: Hook, environment: dict[str, str], seconds: float, link: ServerLink) -> str:
+    """Run one hook by itself; return how it failed, empty if it did not. LINK ends what comes before the work."""
+    alone, activity = Alone(), Activity()
+    pump = Pump(link, hooks=alone)
+    pid = alone.start(hook, environment, seconds).pid
+    while (failure := alone.look(link.stop_reason if hook.before else "")) is None:
+        pump.turn(TICK_SECONDS)
+        if activity.has_moved([pid]) and pump.silent_for() >= LOOK_SECONDS:
+            pump.beat()
+    if failure:
+        alone.log(f"hook: the {hook} {failure}\n".encode())
+    pump.drain(GRACE_SECONDS)
+    return failure
 
 
 @contextlib.contextmanager

@@ -9,9 +9,8 @@ import os
 import select
 import time
 from collections.abc import Callable
-from typing import Optional
+from typing import Optional, Protocol
 
-from paranoid_dispatcher.hooks import Hooks
 from paranoid_dispatcher.server_link import ServerLink
 
 STDOUT_KEPT = 4 * 1024 * 1024
@@ -22,24 +21,37 @@ LOG_PENDING = 256 * 1024
 Readers = dict[int, Callable[[bytes], None]]
 
 
+class Hooked(Protocol):
+    """What runs hooks: it reads their output itself, and says it to ``log``."""
+
+    log: Callable[[bytes], None]
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What wakes the loop."""
+
+    def read(self, descriptor: int) -> None:
+        """Take what came on a descriptor."""
+
+
 class Pump:
     """Keeps the end of a command's standard output; passes its standard error on and keeps the end of that, too.
 
-    What comes on further descriptors goes to those who read these.
+    What comes on further descriptors goes to those who read these. Hooks may be all that is at work.
     """
 
     def __init__(
         self,
         link: ServerLink,
-        stdout: int,
-        stderr: int,
+        stdout: int = -1,
+        stderr: int = -1,
         more: Optional[Readers] = None,
-        hooks: Optional[Hooks] = None,
+        hooks: Optional[Hooked] = None,
     ) -> None:
         self._hooks, self._spoke = hooks, time.monotonic()
         self._stdout, self._log = Tail(STDOUT_KEPT), Tail(LOG_KEPT)
         self._link, self._pending = link, bytearray()
-        self._readers: Readers = {stdout: self._stdout.add, stderr: self._pass_on, **(more or {})}
+        self._readers: Readers = {} if stdout < 0 else {stdout: self._stdout.add, stderr: self._pass_on, **(more or {})}
         self._stderr = stderr
         for descriptor in self._readers:
             os.set_blocking(descriptor, False)

@@ -58,10 +58,18 @@ class Wrong(Exception):
 
 
 def plan_sources(
-    sources: Sequence[Any], wishes: Mapping[str, bool], excludes: Sequence[Any], mounts: Optional[Mounts] = None
+    sources: Sequence[Any],
+    wishes: Mapping[str, bool],
+    excludes: Sequence[Any],
+    mounts: Optional[Mounts] = None,
+    origins: Optional[Mapping[str, str]] = None,
 ) -> Plan:
-    """Look at SOURCES on this host. WISHES says of some whether they must lie on a file system of their own."""
+    """Look at SOURCES on this host. WISHES says of some whether they must lie on a file system of their own.
+
+    ORIGINS has the file in which its owner added one; these come last, so that they displace nothing.
+    """
     mounts = mounts or Mounts.read()
+    added = {_plain(path): file for path, file in (origins or {}).items()}
     wishes = {_plain(path): wish for path, wish in wishes.items()}
     refused: list[str] = []
     absent: list[str] = []
@@ -70,8 +78,9 @@ def plan_sources(
     found: dict[str, os.stat_result] = {}
 
     def examine(source: Any) -> None:
+        where = added.get(str(source), "backup_client_sources")
         try:
-            status = _look(source, mounts, wishes)
+            status = _look(source, mounts, wishes, where)
             _require_only_name(source, status, found)
             _require_something_left(source, status, matches)
             found[source] = status
@@ -87,7 +96,8 @@ def plan_sources(
             examine(source)
     nested = [path for path in mounts.wanted_below(found) if not _matching(path, matches)]
     seen = _lie([path for path in found if path not in wishes], [path for path in nested if path not in wishes], mounts)
-    return Plan(_in_order(found), tuple(dict.fromkeys(refused)), tuple(dict.fromkeys(absent)), seen, tuple(expected))
+    roots, refusals = _in_order(found, added), tuple(dict.fromkeys(refused))
+    return Plan(roots, refusals, tuple(dict.fromkeys(absent)), seen, tuple(expected))
 
 
 def _lie(sources: Iterable[str], nested: Iterable[str], mounts: Mounts) -> dict[str, bool]:
@@ -132,7 +142,7 @@ def _plain(source: object) -> Any:
     return source[:-1] if isinstance(source, str) and len(source) > 1 and source[-1] == "/" != source[-2] else source
 
 
-def _look(path: str, mounts: Mounts, wishes: Mapping[str, bool]) -> os.stat_result:
+def _look(path: str, mounts: Mounts, wishes: Mapping[str, bool], where: str) -> os.stat_result:
     problem = form_problem(path)
     if problem:
         raise Wrong(problem)
@@ -142,7 +152,7 @@ def _look(path: str, mounts: Mounts, wishes: Mapping[str, bool]) -> os.stat_resu
         status = os.lstat(path)
         is_empty = stat.S_ISDIR(status.st_mode) and set(_some_names(path)) <= {"lost+found"}
     except FileNotFoundError as exc:
-        raise Absent("is not there: make or mount it, or take it out of backup_client_sources") from exc
+        raise Absent(f"is not there: make or mount it, or take it out of {where}") from exc
     except OSError as exc:
         raise Wrong(f"cannot be read: {exc.strerror}") from exc
     if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
@@ -195,12 +205,19 @@ def _parse_excludes(excludes: Iterable[Any], refused: list[str]) -> dict[str, Ma
     return matches
 
 
-def _in_order(found: Mapping[str, os.stat_result]) -> tuple[str, ...]:
+def _in_order(found: Mapping[str, os.stat_result], added: Mapping[str, str]) -> tuple[str, ...]:
     """Sort sources for Borg, which passes over every name of what it has saved as a source already.
 
-    A directory before those above it, so that nothing comes twice; files last, so that their hard links come.
+    A directory before those above it, so that nothing comes twice; files last, so that their hard links come. What
+    the owner ADDED elsewhere comes after all that: under another name it may be the same (a bind mount).
     """
-    return tuple(sorted(found, key=lambda path: (not stat.S_ISDIR(found[path].st_mode), -path.rstrip("/").count("/"))))
+    demanded = [path.rstrip("/") + "/" for path in found if path not in added]
+
+    def rank(path: str) -> tuple[bool, bool, int]:
+        elsewhere = path in added and not path.startswith(tuple(demanded))
+        return elsewhere, not stat.S_ISDIR(found[path].st_mode), -path.rstrip("/").count("/")
+
+    return tuple(sorted(found, key=rank))
 
 
 def _some_names(path: str) -> list[str]:

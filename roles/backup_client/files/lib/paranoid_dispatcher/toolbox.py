@@ -20,14 +20,15 @@ from paranoid_dispatcher.host import Note, place_to_unpack
 from paranoid_dispatcher.journal import Journal
 from paranoid_dispatcher.nonces import is_new, keep_apart
 from paranoid_dispatcher.output import describe_archive
+from paranoid_dispatcher.owner import Owner
+from paranoid_dispatcher.owner_hooks import SYSTEM_PATH
 from paranoid_dispatcher.process import Done, run
+from paranoid_dispatcher.pythons import python_of
 from paranoid_dispatcher.reasons import describe_failure, failure_reason, name_full_disk
 from paranoid_dispatcher.request import Request
 from paranoid_dispatcher.server_link import ServerLink
 
 Record = dict[str, Any]
-
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Toolbox:
@@ -38,6 +39,7 @@ class Toolbox:
         self.evidence = Evidence(config.accept_unreadable if config else ())
         self.note: Note = lambda doing, seconds: None
         self.look_around: Callable[[bool], None] = lambda before: None
+        self.owner = Owner()
 
     @cached_property
     def journal(self) -> Journal:
@@ -155,19 +157,6 @@ class Toolbox:
     def _require_tunnel(self) -> None:
         if self.config.transport == "socket" and not self.socket.is_socket():
             raise Failed(f"the tunnel's socket {self.socket} is not there")
-
-
-def python_of(program: Path) -> str:
-    """Return the Python that runs a program, empty if that is no Python program."""
-    beside = program.with_name("python3")
-    with program.open("rb") as handle:
-        first = handle.readline(4096).decode("utf-8", "replace")
-    if not first.startswith("#!"):
-        return ""
-    named = first[2:].strip()
-    if Path(named).name.startswith("python"):
-        return named
-    return str(beside) if beside.exists() else ""  # pip starts a Python with a long path by way of a shell
 
 
 def require_success(done: Done) -> Done:

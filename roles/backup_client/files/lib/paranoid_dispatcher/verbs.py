@@ -10,11 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from paranoid_dispatcher.around import work_between_hooks
 from paranoid_dispatcher.describing import keep_description
 from paranoid_dispatcher.errors import Failed
 from paranoid_dispatcher.escrow import make_escrow
 from paranoid_dispatcher.looks import Looks
 from paranoid_dispatcher.output import describe_archive, parse_borgmatic_json, printable, to_utc
+from paranoid_dispatcher.owner import OFF, withdraw_request
+from paranoid_dispatcher.owner_hooks import OwnerHooks
 from paranoid_dispatcher.server_link import TICK_SECONDS
 from paranoid_dispatcher.tagged import load_tagged, save_tagged
 from paranoid_dispatcher.toolbox import Toolbox, require_success
@@ -33,21 +36,30 @@ def create(tools: Toolbox) -> Record:
 
 
 def backup(tools: Toolbox) -> Record:
+    """Make an archive, between the owner's hooks; Failed if he has switched the backup off."""
+    if tools.owner.off:
+        switch = Path(tools.config.owner_dir) / OFF
+        raise Failed(f"its owner has switched the backup off ({switch}): {tools.owner.off}")
+    return work_between_hooks(tools, "backup", lambda hooks: _back_up(tools, hooks))
+
+
+def _back_up(tools: Toolbox, hooks: OwnerHooks) -> Record:
     """Make an archive of the sources that are as they were meant; report its name and sizes (bytes, seconds).
 
     What is wrong with the others, before or after, the server is told beside it. Failed if there is nothing to save.
     """
     looks = Looks(tools.config)
-    if looks.configured and not looks.roots:
+    tools.owner.sources, tools.owner.excludes = tuple(looks.added.sources), tuple(looks.added.excludes)
+    tools.owner.skipped += looks.added.skipped
+    if looks.is_wanting and not looks.roots:
         raise Failed(looks.problems[0], looks.told)
-    # borgmatic's own list, unless Borg needs another order or must not see one of them.
-    roots = [] if list(looks.roots) == looks.configured else ["--source-directories", json.dumps(looks.roots)]
+    hooks.inspect({"PARANOID_BACKUP_SOURCES": json.dumps(looks.roots)})
     tools.look_around = looks.take
-    roots += keep_description(tools.config, tools.link)
+    options = [*looks.options, *keep_description(tools.config, tools.link)]
     base = Path(tools.config.base_dir)
     tools.evidence.told_before = load_tagged(base)
     try:
-        archive = _make_archive(tools, *roots)
+        archive = _make_archive(tools, *options)
     except Failed as exc:
         raise Failed(str(exc), {**looks.told, **tools.told}) from exc
     save_tagged(base, tools.evidence.tagged)
@@ -77,6 +89,7 @@ def open_(tools: Toolbox) -> Record:
     """Wait until the server ends the session, or the owner removes the file by which his commands find the tunnel."""
     marker = Path(tools.config.base_dir) / "open"
     marker.write_text(f"{tools.socket}\n", encoding="ascii")
+    withdraw_request(Path(tools.config.base_dir))
     try:
         while not (why := tools.link.stop_reason) and marker.exists():
             tools.link.wait(TICK_SECONDS)

@@ -61,6 +61,11 @@ def find(base_dir: Path, identifier: str = "") -> Path:
     return chosen[-1]
 
 
+def root_of(directory: Path) -> str:
+    """Return below which directory a restore wrote."""
+    return str(json.loads((directory / "about.json").read_text(encoding="ascii"))["root"])
+
+
 def undo(directory: Path) -> list[tuple[str, str]]:
     """Take a restore back, deepest paths first; return what could not be, with the reason."""
     notes = sorted(_notes(directory), key=lambda note: -note["path"].count("/"))
@@ -76,7 +81,7 @@ def forget(directory: Path) -> list[tuple[str, str]]:
 def _do_all(
     directory: Path, notes: Iterable[dict[str, Any]], work: Callable[[Tree, dict[str, Any]], None]
 ) -> list[tuple[str, str]]:
-    tree = Tree(str(json.loads((directory / "about.json").read_text(encoding="ascii"))["root"]))
+    tree = Tree(root_of(directory))
     errors = [error for note in notes if (error := _attempt(tree, note, work))]
     if not errors:
         shutil.rmtree(directory)

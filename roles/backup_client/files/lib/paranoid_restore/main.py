@@ -10,17 +10,22 @@ import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from paranoid_dispatcher.owner_hooks import OwnerHooks
+
 from paranoid_restore import journal
+from paranoid_restore.between import between_hooks
 from paranoid_restore.errors import RestoreError, printable
-from paranoid_restore.telling import end
+from paranoid_restore.request import ask, withdraw
+from paranoid_restore.telling import EXIT_INCOMPLETE, end
 
 CONFIG = Path("/etc/paranoid-backup/client.json")
 EXIT_USAGE = 2
+_LATER = {"owner_dir": "", "client": "", "hook_seconds": 3600}  # what not every client.json has
 MOST_CONNECTIONS = 4  # the gate of the verb open allows no more at once
 NO_LIBRARY = "{} is no library here, as where Borg is a program by itself: paranoid-backup-borg extract restores"
 
@@ -60,6 +65,8 @@ def make_parser() -> argparse.ArgumentParser:
     add("--check", action="store_true", help="show what would be written, and write nothing")
     add("--undo", nargs="?", const="", metavar="ID", help="take the newest restore back, or this one")
     add("--forget", nargs="?", const="", metavar="ID", help="remove what the newest restore has kept, or this one")
+    add("--request", metavar="WHY", help="ask the server's operator for a tunnel; the next session tells him")
+    add("--withdraw", action="store_true", help="take that back")
     add("--close", action="store_true", help="end the session that the server holds open")
     add("--connections", type=int, default=min(MOST_CONNECTIONS - 1, os.cpu_count() or 1), help="at once (1 to 3)")
     return parser
@@ -69,7 +76,8 @@ def load_config(path: Path) -> dict[str, Any]:
     """Return this host's configuration, which only root can read."""
     try:
         found = json.loads(path.read_bytes())
-        return {name: str(found[name]) for name in ("base_dir", "relay", "passphrase_file", "repository")}
+        needed = {name: str(found[name]) for name in ("base_dir", "relay", "passphrase_file", "repository")}
+        return {**needed, **{name: found.get(name, default) for name, default in _LATER.items()}}
     except PermissionError:
         raise RestoreError("only root may restore: use sudo") from None
     except (OSError, ValueError, KeyError, TypeError):
@@ -82,15 +90,33 @@ def run(options: argparse.Namespace, config: dict[str, Any]) -> int:
     if options.close:
         (base_dir / "open").unlink(missing_ok=True)
         return 0
+    if options.request is not None:
+        return ask(base_dir, options.request)
+    if options.withdraw:
+        return withdraw(base_dir)
     with only_one(base_dir):
         if options.undo is not None:
-            return end(journal.undo(journal.find(base_dir, options.undo)), "taken back")
+            made = journal.find(base_dir, options.undo)
+            return between(config, journal.root_of(made), lambda _hooks: end(journal.undo(made), "taken back"))
         if options.forget is not None:
             return end(journal.forget(journal.find(base_dir, options.forget)), "what was kept is removed")
         check_options(options)
-        from paranoid_restore.restoring import restore  # It needs Borg's library, which not every host has.
+        from paranoid_restore.restoring import (  # It needs Borg's library, which not every host has.
+            find_tunnel,
+            restore,
+        )
 
-        return restore(options, config, base_dir)
+        if options.list or options.check:
+            return restore(options, config, base_dir, OwnerHooks())
+        find_tunnel(base_dir)
+        return between(config, os.path.abspath(options.to), lambda hooks: restore(options, config, base_dir, hooks))
+
+
+def between(config: dict[str, Any], target: str, work: Callable[[OwnerHooks], int]) -> int:
+    """Do what writes to TARGET between the owner's hooks; return its exit code, 1 if a hook failed after it."""
+    with between_hooks(config, target) as hooks:
+        code = work(hooks)
+    return code or (EXIT_INCOMPLETE if hooks.failures else 0)
 
 
 def check_options(options: argparse.Namespace) -> None:

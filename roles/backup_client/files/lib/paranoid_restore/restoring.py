@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from paranoid_dispatcher.owner_hooks import OwnerHooks
+
 from paranoid_restore import journal, repository, tree, working
 from paranoid_restore.errors import RestoreError, printable
 from paranoid_restore.planning import SAME, Step, format_step, plan_steps, require_space, resolve_links, summarize
@@ -20,7 +22,7 @@ from paranoid_restore.selection import Listed, Wanted, choose_archive, parse_mom
 from paranoid_restore.telling import end
 
 
-def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path) -> int:
+def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path, hooks: OwnerHooks) -> int:
     """List, foretell, or restore."""
     wanted = Wanted(options.paths, options.excepted)
     repository.set_environment(config, find_tunnel(base_dir))
@@ -39,6 +41,7 @@ def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path)
         if all(step.action == SAME for step in steps):
             sys.stdout.write(f"{printable(chosen.name)}: all {len(steps)} entries are there already\n")
             return 0
+        hooks.inspect({"PARANOID_BACKUP_ARCHIVE": printable(chosen.name)})
         identifier = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{os.getpid()}"
         notes = journal.begin(base_dir, identifier, os.path.abspath(options.to), chosen.name)
         job = working.Job(config["repository"], chosen, options.to, notes, options.connections)
@@ -56,7 +59,8 @@ def find_tunnel(base_dir: Path) -> str:
         return (base_dir / "open").read_text(encoding="ascii").strip()
     except OSError:
         raise RestoreError(
-            "the server holds no tunnel open for this host: ask its operator to run playbooks/open.yml for it"
+            "the server holds no tunnel open for this host: ask for one with --request 'why', or tell its operator to "
+            "run playbooks/open.yml for it"
         ) from None
 
 

@@ -98,18 +98,30 @@ def _write_apart(job: Job, files: list[Step], progress: Progress) -> list[tuple[
     told = 0
     errors: list[tuple[str, str]] = []
     lost = ""
-    while any(worker.is_alive() for worker in workers) or not queue.empty():
-        progress.show()
-        if queue.empty():
-            workers[0].join(_TICK_SECONDS)
-            continue
-        found, why = queue.get()
-        errors, lost, told = errors + found, lost or why, told + 1
+    try:
+        while any(worker.is_alive() for worker in workers) or not queue.empty():
+            progress.show()
+            if queue.empty():
+                workers[0].join(_TICK_SECONDS)
+                continue
+            found, why = queue.get()
+            errors, lost, told = errors + found, lost or why, told + 1
+    finally:
+        _end(workers)
     if lost:
         raise RestoreError(lost)
     if told < len(workers):
         raise RestoreError("a process of the restore was killed: repeat the command, which goes on from there")
     return errors
+
+
+def _end(workers: Sequence[Any]) -> None:
+    """Leave nobody at work: what comes next may start a service again."""
+    for worker in workers:
+        if worker.is_alive():
+            worker.terminate()
+    for worker in workers:
+        worker.join()
 
 
 def _worker(job: Job, number: str, part: list[Step], progress: Progress, queue: Any) -> Callable[[], None]:

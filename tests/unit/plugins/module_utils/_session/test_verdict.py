@@ -58,6 +58,12 @@ ROWS: list[tuple[str, dict[str, Any], str]] = [
     ("client_failed", {"result": replace(OK, ok=False)}, "it gave no reason"),
     ("refused", {"result": replace(OK, ok=False), "gate": GateSummary(refused=("append: delete",))}, "append: delete"),
     ("refused", {"gate": replace(WROTE, refused=("append: delete",))}, "append: delete"),
+    (
+        "switched_off",
+        {"result": replace(OK, ok=False, reason="x", owner={"off": "moving"})},
+        "off (moving): its root",
+    ),
+    ("switched_off", {"result": replace(OK, owner={"off": "moving"})}, "switched its backup off (moving)"),
     ("source_refused", {"result": replace(OK, sources={"refused": ["source /a is a link"], "mounts": {}})}, "/a is a"),
     (
         "source_refused",
@@ -106,6 +112,13 @@ def test_what_is_accepted_is_not_red() -> None:
 def test_info_needs_the_tunnel() -> None:
     assert decide(VERBS["info"], CLIENT, replace(GOOD, gate=GateSummary())).code == "tunnel_refused"
     assert decide(VERBS["info"], CLIENT, replace(GOOD, gate=GateSummary(connections=1))).status == "ok"
+
+
+def test_off_is_told_by_a_check_run_of_a_backup_alone() -> None:
+    seen = replace(GOOD, gate=GateSummary(connections=1), result=replace(OK, owner={"off": "moving"}))
+    assert decide(VERBS["info"], CLIENT, seen).status == "ok"
+    assert decide(VERBS["info"], CLIENT, seen, asked=VERBS["maintain"]).status == "ok"
+    assert decide(VERBS["info"], CLIENT, seen, asked=VERBS["backup"]).code == "switched_off"
 
 
 def test_open_may_be_refused_and_is_still_ok() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from paranoid_dispatcher import nonces
-from paranoid_dispatcher.toolbox import python_of
+from paranoid_dispatcher.pythons import python_of
 
 ID = "ab" * 32
 
