@@ -101,7 +101,8 @@ def test_an_invalid_answer_is_a_protocol_error_by_name(vector: dict[str, Any]) -
 
 def stub(path: Path, verb: str, **tools: object) -> Toolbox:
     """What a verb needs, without programs."""
-    config = {"base_dir": str(path), "remote_dir": str(path), "config": str(path / "borgmatic.yaml"), "mounts": {}}
+    places = dict.fromkeys(("base_dir", "remote_dir", "borg"), str(path))
+    config = {**places, "config": str(path / "borgmatic.yaml"), "mounts": {}}
     parts: dict[str, Any] = {
         "config": SimpleNamespace(**config, owner_dir=""),
         "request": SimpleNamespace(verb=verb, session=SESSION),
