@@ -60,6 +60,14 @@ findings:
   type: list
   elements: str
   sample: ["damage: segment 17, offset 8: wrong checksum"]
+rebuilt:
+  description:
+    - What is not known any more of a client whose server was made again, when this was the full audit that ends it.
+    - See docs/restore.md, "The server".
+  returned: success, or failure with a verdict
+  type: list
+  elements: str
+  sample: []
 began:
   description: When it began, by the server's clock.
   returned: always
@@ -94,6 +102,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict imp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import repository_alarm
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rebuilt import read_mark
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import refuse_broken
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import audit_and_record
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import Stopwatch, at_work, spec
@@ -108,10 +117,12 @@ def main() -> None:
     wanted, watch = module.params, Stopwatch()
     with at_work(module, "an audit", watch) as site:
         before = site.ledger.freeze_state(site.name)
+        mark = read_mark(site.server.state_dir, site.name) if wanted["full"] else None
         found = audit_and_record(site, full=wanted["full"], check=module.check_mode)
         if found.verdict != ALARM:
             refuse_broken(site.ledger, site.name, utc_now())
     result: dict[str, Any] = {"verdict": found.verdict, "findings": list(found.findings), **watch.to_dict()}
+    result["rebuilt"] = list(mark.told) if mark else []
     if found.verdict == ALARM:
         frozen_now = before is None and not module.check_mode
         alarm = repository_alarm(wanted["client"], found)

@@ -97,6 +97,7 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rebuilt import refuse_rebuilt
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.compaction import Limits, compact, look_ahead
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import Stopwatch, at_work, spec
 
@@ -112,6 +113,7 @@ def main() -> None:
     wanted, watch = module.params, Stopwatch()
     limits = Limits(wanted["hold_days"], wanted["limit_bytes"], wanted["limit_ratio"])
     with at_work(module, "a compaction", watch) as site:
+        refuse_rebuilt(site)
         ahead = look_ahead(site, limits, utc_now(), check=module.check_mode)
         result = {"size": ahead.size, "freeable": ahead.freeable, "waiting": ahead.waiting}
         if not ahead.waiting and not module.check_mode:

@@ -18,6 +18,7 @@ CODES = (
     "not_mounted",
     "repository_missing",
     "wrong_repository",
+    "rebuilding",
     "unknown_host",
     "unreachable",
     "host_key_changed",

@@ -210,10 +210,28 @@ class AcceptEntry:
     archives: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class RebuildEntry:
+    """The server was lost and made again, with this client's repository as it lay on the dataset.
+
+    ``source`` is where the ledger before this entry comes from: its ``copy`` beside the repositories, or nowhere
+    (``anew``). The copy was whole up to ``head``, an entry of ``time``, and ended with number ``last``; ``known`` is the
+    head that a person gave, such as a mail's.
+    """
+
+    client: str
+    source: str
+    head: str = ""
+    known: str = ""
+    time: str = ""
+    last: int = 0
+
+
 # Text, because ansible-test reads this as Python 3.9, which knows no | between classes.
 Entry: TypeAlias = (
     "SessionEntry | ArchiveEntry | AuditEntry | TrimEntry | CompactionEntry | FreezeEntry | "
-    "UnfreezeEntry | RepositoryEntry | RollbackEntry | ListEntry | AcceptEntry"
+    "UnfreezeEntry | RepositoryEntry | RollbackEntry | ListEntry | AcceptEntry | "
+    "RebuildEntry"
 )
 KINDS: dict[str, type[Entry]] = {
     "session": SessionEntry,
@@ -227,6 +245,7 @@ KINDS: dict[str, type[Entry]] = {
     "rollback": RollbackEntry,
     "list": ListEntry,
     "accept": AcceptEntry,
+    "rebuild": RebuildEntry,
 }
 _NESTED: dict[str, Any] = {"archive": ReportedArchive, "alarm": Alarm}
 _KIND_OF = {entry_type: kind for kind, entry_type in KINDS.items()}

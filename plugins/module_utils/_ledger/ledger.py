@@ -133,11 +133,29 @@ class Ledger:
             if not schema_intact(self._connection):
                 return ChainReport(False, EMPTY, 0, None, "its tables or triggers were altered")
             start = EMPTY if full else known
-            report = follow(self._links(start.seq), start)
+            report = follow(self.links(start.seq), start)
             lost = self._lost(known)
             if lost and (report.ok or not full):
                 return ChainReport(False, report.head, report.checked, known.seq, lost)
             return report
+
+    def holds(self, head: ChainHead) -> bool:
+        """Tell whether the entry that ``head`` names is there, with its hash."""
+        with explained(self.path):
+            return not self._lost(head)
+
+    def links(self, after: int) -> Iterator[Link]:
+        """Yield the entries after number ``after`` as they are stored, unchecked.
+
+        They are read in batches, so that a long check or a copy never keeps a writer waiting.
+        """
+        while True:
+            batch = self._connection.execute(sql.LINK + " WHERE seq > ? ORDER BY seq LIMIT ?", (after, _BATCH))
+            links = [Link(*row) for row in batch.fetchall()]
+            if not links:
+                return
+            yield from links
+            after = links[-1].seq
 
     def entries(
         self, kind: str = "", client: str = "", since: datetime | None = None, limit: int = 1000
@@ -203,16 +221,6 @@ class Ledger:
         if row is None:
             return f"entry {known.seq} is missing: the ledger was cut off at {self._head().seq}"
         return "" if row[0] == known.hash else f"entry {known.seq} is not the one that was noted"
-
-    def _links(self, after: int) -> Iterator[Link]:
-        """Read in batches, so that a long check never keeps a writer waiting."""
-        while True:
-            batch = self._connection.execute(sql.LINK + " WHERE seq > ? ORDER BY seq LIMIT ?", (after, _BATCH))
-            links = [Link(*row) for row in batch.fetchall()]
-            if not links:
-                return
-            yield from links
-            after = links[-1].seq
 
     def _select(self, where: list[tuple[str, _Value]], limit: int) -> list[LedgerRow]:
         condition = " AND ".join(clause for clause, value in where) or "true"

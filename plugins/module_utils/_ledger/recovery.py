@@ -27,18 +27,25 @@ def recover_ledger(source: str, target: str, check: bool = False) -> ChainHead:
     """
     if os.path.lexists(target):
         raise LedgerError(f"ledger {target}: it exists already, recover into a new file")
+    head = find_whole_head(source)
+    if check:
+        return head
+    with explained(source), closing(connect(source)) as damaged, Ledger.open(target) as whole:
+        damaged.execute("PRAGMA query_only = ON")
+        whole.take_over(_whole_links(damaged))
+        return whole.head()
+
+
+def find_whole_head(source: str) -> ChainHead:
+    """Return up to where the ledger at ``source`` is whole; LedgerError if nothing of it is."""
     with explained(source), closing(connect(source)) as damaged:
         damaged.execute("PRAGMA query_only = ON")
         head = EMPTY
         for link in _whole_links(damaged):
             head = ChainHead(link.seq, link.hash)
-        if head == EMPTY:
-            raise LedgerError(f"ledger {source}: nothing whole is left of it: take it from a snapshot")
-        if not check:
-            with Ledger.open(target) as whole:
-                whole.take_over(_whole_links(damaged))
-                return whole.head()
-        return head
+    if head == EMPTY:
+        raise LedgerError(f"ledger {source}: nothing whole is left of it: take it from a snapshot")
+    return head
 
 
 def _whole_links(connection: sqlite3.Connection) -> Iterator[Link]:

@@ -31,6 +31,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.conclusio
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.found import find_archives
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import clear_intent
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary, Outcome
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.spare import save_spare
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.band import Band
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import judge_content
 
@@ -38,7 +39,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._retention.content
 def record_session(site: Site, outcome: Outcome) -> Outcome:
     """Put the session into the ledger and return its outcome, a failure if the ledger rejected it."""
     try:
-        return _append_all(site, outcome)
+        return _with_spare(site, _append_all(site, outcome))
     except LedgerError as error:
         return _overruled(outcome, rejected=str(error))
 
@@ -67,7 +68,7 @@ def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseli
     save_baseline(site, baseline)
     forget_index(site)
     clear_intent(site)
-    return outcome
+    return _with_spare(site, outcome)
 
 
 def record_audit(site: Site, found: AuditVerdict, baseline: Baseline | None) -> None:
@@ -135,6 +136,13 @@ def _append_all(site: Site, outcome: Outcome) -> Outcome:
     if not problem:
         return replace(outcome, ledger=head)
     return _overruled(outcome, tampered=problem)
+
+
+def _with_spare(site: Site, outcome: Outcome) -> Outcome:
+    """Return the outcome with what is wrong with the spare; a ledger that is not whole never gets there."""
+    if outcome.ledger is None:
+        return outcome
+    return replace(outcome, ledger={**outcome.ledger, "spare": save_spare(site)})
 
 
 def _freezing_alarm(outcome: Outcome) -> Alarm | None:

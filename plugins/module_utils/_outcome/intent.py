@@ -17,6 +17,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.files impo
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 
 _SCHEMA = 1
+_NAME = "underway.json"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,12 @@ class Intent:
 
 def write_intent(site: Site, session: Intent) -> None:
     """Write the note of a session that begins now; it is on disk when this returns."""
-    save_json(_path(site), {"schema": _SCHEMA, **asdict(session)})
+    note_intent(os.path.dirname(_path(site)), session)
+
+
+def note_intent(directory: str, session: Intent) -> None:
+    """Write the note into the directory of a client's state."""
+    save_json(os.path.join(directory, _NAME), {"schema": _SCHEMA, **asdict(session)})
 
 
 def read_intent(site: Site) -> Intent | None:
@@ -60,4 +66,4 @@ def clear_intent(site: Site) -> None:
 
 
 def _path(site: Site) -> str:
-    return site.state_file("underway.json")
+    return site.state_file(_NAME)

@@ -37,6 +37,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow im
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import Intent, write_intent
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rebuilt import refuse_rebuilt
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import TrimPlan, plan_trim
 from ansible_collections.paranoid.backup.plugins.module_utils._session import ssh
 from ansible_collections.paranoid.backup.plugins.module_utils._session.conversation import Conversation
@@ -94,6 +95,8 @@ def run(session: Session) -> Outcome:
         if is_called_off(session):
             return _record_unheld(session, Conclusion("skipped", "fail_fast", _CALLED_OFF))
         repository_id = recover_repository(session)
+        if session.verb.changes and not (session.verb.makes_repository and repository_id):
+            refuse_rebuilt(session.site)
         plan = plan_trim(session.site, utc_now(), session.order.delete_unknown) if session.verb.trims else None
         foretold = foretell(session, repository_id, plan)
         if foretold is not None:

@@ -16,21 +16,28 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored impo
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, CLEAN, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import repository as place
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.stale_locks import free_locks
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ConfigError
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site, load_site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerError
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import record_audit
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import recover
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rebuilt import clear_mark
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.spare import save_spare
 
 
 @contextmanager
-def upkeep(config_dir: str, client: str, purpose: str, recover_first: bool = True) -> Iterator[Site]:
+def upkeep(
+    config_dir: str, client: str, purpose: str, recover_first: bool = True, check: bool = False
+) -> Iterator[Site]:
     """Hold the client's lock, so that nobody else works on its repository; every failure becomes a SessionError.
 
     With ``recover_first``, conclude first what was cut off; a repository that is to be replaced may be too broken.
+    What was done is in the spare afterwards, too, unless it is a ``check``; should that fail, the next session tells.
     """
     if not valid_client_name(client):
         raise SessionError("not_provisioned", "the name of the client is not a valid name")
@@ -44,6 +51,8 @@ def upkeep(config_dir: str, client: str, purpose: str, recover_first: bool = Tru
             else:
                 free_locks(site.client.repository, site.server.host_id)
             yield site
+            if not check and not chain_problem(site.ledger, utc_now()):
+                save_spare(site)
     except ConfigError as error:
         raise SessionError("not_provisioned", str(error)) from None
     except LedgerError as error:
@@ -55,7 +64,7 @@ def upkeep(config_dir: str, client: str, purpose: str, recover_first: bool = Tru
 def audit_and_record(site: Site, full: bool = False, check: bool = False) -> AuditVerdict:
     """Audit as after a session that could only append; record the verdict, and freeze on an alarm.
 
-    With ``check``, write neither baseline nor ledger.
+    With ``check``, write neither baseline nor ledger. A full one lifts the mark of a server that was made again.
     """
     place.check_repository(site)
     found, baseline = audit_since_baseline(site, "append")
@@ -69,4 +78,6 @@ def audit_and_record(site: Site, full: bool = False, check: bool = False) -> Aud
     if not check:
         record_audit(site, found, baseline)
         save_baseline(site, baseline)
+        if full:
+            clear_mark(site)
     return found

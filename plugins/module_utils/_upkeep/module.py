@@ -53,7 +53,8 @@ class Stopwatch:
 def at_work(module: Any, purpose: str, watch: Stopwatch | None = None, recover_first: bool = True) -> Iterator[Site]:
     """Hold the lock of the module's client; a failure meanwhile fails the task, with its code."""
     try:
-        with upkeep(module.params["config_dir"], module.params["client"], purpose, recover_first) as site:
+        options = (module.params["config_dir"], module.params["client"], purpose, recover_first, module.check_mode)
+        with upkeep(*options) as site:
             yield site
     except SessionError as error:
         alarm = {"alarm": error.alarm.to_dict()} if error.alarm else {}

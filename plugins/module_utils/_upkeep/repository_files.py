@@ -20,7 +20,12 @@ from itertools import groupby
 
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.errors import Broken
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import end_swap
-from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import File, directories, files
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import (
+    File,
+    directories,
+    ends_with_commit,
+    files,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import (
     Owner,
@@ -50,6 +55,11 @@ def segment_files(repository: str) -> list[File]:
         raise SessionError("wrong_repository", why) from None
     except Broken as error:
         raise SessionError("wrong_repository", str(error)) from None
+
+
+def newest_transaction(repository: str) -> int | None:
+    """Return the last transaction that was committed, None without any; SessionError as of `segment_files`."""
+    return next((file.number for file in reversed(segment_files(repository)) if ends_with_commit(file)), None)
 
 
 def keep_evidence(repository: str, evidence: str) -> None:

@@ -37,6 +37,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.repository
     copy_repository,
     cut,
     keep_evidence,
+    newest_transaction,
     segment_files,
     swap_in,
 )
@@ -55,7 +56,7 @@ def refuse_older_state(site: Site) -> None:
 
     Borg on the client would take it for an attack, and nonces be used twice: a rollback to where it is mends both.
     """
-    newest = _newest_transaction(site)
+    newest = newest_transaction(site.client.repository)
     later = [one for one in site.ledger.history(site.name).transactions if newest is None or one > newest]
     if newest is None or not later:
         return
@@ -69,7 +70,7 @@ def target_transaction(site: Site, transaction: int) -> Target:
 
     Its newest one can always be reached, for nothing goes: an older copy does not know of later compactions.
     """
-    if transaction == _newest_transaction(site):
+    if transaction == newest_transaction(site.client.repository):
         return Target(transaction, None)
     compaction = site.ledger.history(site.name).first_compaction_after(transaction)
     if compaction is not None:
@@ -81,11 +82,6 @@ def target_transaction(site: Site, transaction: int) -> Target:
     if transaction not in own or not ends_with_commit(own[transaction]):
         raise SessionError("refused", f"{site.name} has no transaction {transaction}: ledger_info lists them")
     return Target(transaction, None)
-
-
-def _newest_transaction(site: Site) -> int | None:
-    segments = reversed(segment_files(site.client.repository))
-    return next((file.number for file in segments if ends_with_commit(file)), None)
 
 
 def target_snapshot(site: Site, snapshot: str) -> Target:

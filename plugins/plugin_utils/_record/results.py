@@ -176,11 +176,15 @@ class CompactResult:
 
 @dataclass(frozen=True, slots=True)
 class LedgerHead:
-    """A server's ledger after a session: ``head`` is its newest entry's number ``seq`` and hash."""
+    """A server's ledger after a session: ``head`` is its newest entry's number ``seq`` and hash.
+
+    ``spare`` says why the copy of it beside the repositories is not as new, empty if it is.
+    """
 
     host: str
     seq: int
     head: str
+    spare: str = ""
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> LedgerHead | None:
@@ -189,7 +193,7 @@ class LedgerHead:
             head = parse_head(take_text(raw.get("head"), 90))
         except ValueError:
             return None
-        return cls(take_text(raw.get("host"), 64), head.seq, str(head))
+        return cls(take_text(raw.get("host"), 64), head.seq, str(head), take_text(raw.get("spare"), 500))
 
 
 def _take_remarks(raw: Any) -> dict[str, dict[str, Any]] | None:
@@ -304,6 +308,7 @@ class SessionResult:
     frozen: Alarm | None
     ledger: LedgerHead | None
     escrow: str
+    rebuilt: tuple[str, ...]
     log: str
     log_tail: tuple[str, ...]
 
@@ -339,6 +344,7 @@ class SessionResult:
             frozen=_take_alarm(raw.get("frozen")),
             ledger=LedgerHead.from_dict(take_mapping(raw.get("ledger"))),
             escrow=take_word(take_mapping(raw.get("escrow")).get("state"), ESCROW_STATES, ""),
+            rebuilt=take_lines(raw.get("rebuilt"), 20, 500),
             log=take_text(raw.get("log"), 300),
             log_tail=take_lines(raw.get("log_tail"), 20, 300),
         )

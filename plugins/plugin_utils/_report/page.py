@@ -145,6 +145,16 @@ def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
             _cut([_split_unheard(sentence) for sentence in run.unheard]),
         ),
         *_make_absence_notes(run.roll or Roll()),
+        Note(
+            "The server was made again",
+            "It had been lost. This is how, and what nobody knows any more; docs/restore.md says what to do about it.",
+            _cut([(names, lines) for lines, names in _group_rebuilt(run).items()]),
+        ),
+        Note(
+            "Not saved beside the repositories",
+            "If the server is lost now, it cannot be made again as it is.",
+            _cut([(ledger.host, (ledger.spare,)) for ledger in _find_ledgers(run) if ledger.spare]),
+        ),
         Note("Failed, too", "", _group(run, failed, _name_kind)),
         Note(
             "Missing archives",
@@ -195,6 +205,15 @@ def _make_absence_notes(roll: Roll) -> tuple[Note, ...]:
         *(Note(SUMMARIES[why].capitalize(), "", entries) for why, entries in named.items()),
         Note("Could not say who is missing", "", _cut(unknown)),
     )
+
+
+def _group_rebuilt(run: Run) -> dict[tuple[str, ...], str]:
+    """Return the names of clients of a server that was made again, by what was told of them."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for client in run.clients:
+        if client.session and client.session.rebuilt:
+            groups.setdefault(client.session.rebuilt, []).append(client.name)
+    return {lines: join_names(names) for lines, names in groups.items()}
 
 
 def _split_unheard(sentence: str) -> tuple[str, tuple[str, ...]]:

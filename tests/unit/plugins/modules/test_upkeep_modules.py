@@ -80,7 +80,8 @@ def work_long(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = itertools.count(0, 40)
     monkeypatch.setattr(_upkeep_module, "stamp", lambda: MIDNIGHT)
     monkeypatch.setattr(_upkeep_module, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
-    held = SimpleNamespace(name="web1", ledger=SimpleNamespace(freeze_state=lambda _name: None))
+    server = SimpleNamespace(state_dir="/nonexistent")
+    held = SimpleNamespace(name="web1", server=server, ledger=SimpleNamespace(freeze_state=lambda _name: None))
     monkeypatch.setattr(_upkeep_module, "upkeep", lambda *_words: nullcontext(held))
 
 
@@ -141,12 +142,13 @@ def test_what_fails_while_the_client_is_held_fails_the_task(monkeypatch: pytest.
         raise SystemExit(1)
 
     monkeypatch.setattr(_upkeep_module, "upkeep", upkeep)
-    module = SimpleNamespace(params={"config_dir": "/etc/x", "client": "web1"}, fail_json=fail_json)
+    params = {"config_dir": "/etc/x", "client": "web1"}
+    module = SimpleNamespace(params=params, check_mode=False, fail_json=fail_json)
     with pytest.raises(SystemExit), _upkeep_module.at_work(module, "a test") as held:
         events.append(held)
         raise SessionError("frozen", "web1 is frozen")
     assert events == [
-        ("/etc/x", "web1", "a test", True),
+        ("/etc/x", "web1", "a test", True, False),
         "held",
         "released",
         {"msg": "web1 is frozen", "code": "frozen"},

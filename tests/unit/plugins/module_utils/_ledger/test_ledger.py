@@ -26,6 +26,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     FreezeEntry,
     LedgerError,
     ListEntry,
+    RebuildEntry,
     ReportedArchive,
     RepositoryEntry,
     RollbackEntry,
@@ -96,6 +97,7 @@ EVERY_KIND: list[Entry] = [
     UnfreezeEntry("web1", "a test", "anna"),
     RollbackEntry("web1", "back to Friday", (archive_id(3),), 13),
     AcceptEntry("web1", "old data went", "alice", ("a" * 64,)),
+    RebuildEntry("web1", "copy", f"4:{archive_id(1)}", f"7:{archive_id(2)}"),
     ListEntry("web1", "its list omits archives", 13, (archive_id(3),), 21, (archive_id(4),), "anna"),
 ]
 

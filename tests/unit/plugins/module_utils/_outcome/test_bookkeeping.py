@@ -18,8 +18,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.bookkeeping import record_session
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
+from made_site import make_site
 
-CLIENT: Any = SimpleNamespace(client="web1")
 BACKUP = Outcome("web1", "backup", "1" * 32, "r1", Conclusion("ok"), "s", "f", 1.5, True)
 FOUND = {"verdict": "alarm", "findings": ["12 objects gone"]}
 ALARM = replace(BACKUP, conclusion=Conclusion("failed", "alarm", "ALARM: 12 objects gone"), audit=FOUND)
@@ -27,12 +27,13 @@ ALARM = replace(BACKUP, conclusion=Conclusion("failed", "alarm", "ALARM: 12 obje
 
 @pytest.fixture
 def server(tmp_path: Path) -> Any:
-    with Ledger.open(str(tmp_path / NAME)):
-        return SimpleNamespace(state_dir=str(tmp_path))
+    made = make_site(tmp_path)
+    with Ledger.open(f"{made.server.state_dir}/{NAME}"):
+        return SimpleNamespace(state_dir=made.server.state_dir, place=tmp_path)
 
 
 def site(server: Any) -> Site:
-    return Site(server, CLIENT)
+    return make_site(server.place)
 
 
 def kinds(server: Any) -> list[str]:
@@ -46,7 +47,7 @@ def test_a_session_is_one_entry_and_its_outcome_tells_where_the_ledger_stands(se
     with Ledger.read(f"{server.state_dir}/{NAME}") as ledger:
         head = str(ledger.head())
     assert head.startswith("1:")
-    assert outcome == replace(BACKUP, ledger={"host": platform.node(), "head": head})
+    assert outcome == replace(BACKUP, ledger={"host": platform.node(), "head": head, "spare": ""})
 
 
 def test_an_alarm_freezes_once_and_backups_say_so_until_it_is_lifted(server: Any) -> None:
@@ -88,3 +89,19 @@ def test_what_the_ledger_does_not_take_is_a_failure(server: Any, verdict: Conclu
     outcome = record_session(site(server), replace(BACKUP, conclusion=verdict))
     assert (outcome.conclusion.status, outcome.conclusion.code) == ("failed", code)
     assert outcome.conclusion.reason.startswith(reason)
+
+
+def test_what_cannot_be_saved_beside_the_repositories_is_told_and_fails_no_backup(server: Any) -> None:
+    (server.place / "srv/.server").write_text("in the way")
+    outcome = record_session(site(server), BACKUP)
+    assert outcome.conclusion.status == "ok" and outcome.ledger is not None
+    assert "srv/.server is not there yet and cannot be written" in outcome.ledger["spare"]
+
+
+def test_a_ledger_that_was_tampered_with_does_not_reach_its_copy(server: Any) -> None:
+    record_session(site(server), BACKUP)
+    copy = server.place / "srv/.server" / NAME
+    before = copy.read_bytes()
+    Path(server.state_dir, NAME).unlink()
+    assert record_session(site(server), BACKUP).conclusion.code == "alarm"
+    assert copy.read_bytes() == before
