@@ -29,7 +29,8 @@ options:
   kind:
     description: Return only entries of this kind; all kinds if it is empty.
     type: str
-    choices: ["", session, archive, audit, trim, compaction, freeze, unfreeze, repository, rollback, list, accept, rebuild]
+    choices:
+      ["", session, archive, audit, trim, compaction, freeze, unfreeze, repository, rollback, list, accept, rebuild]
     default: ""
   since:
     description: Return only entries from this time on, in ISO 8601; UTC if it names no offset.

@@ -215,8 +215,8 @@ class RebuildEntry:
     """The server was lost and made again, with this client's repository as it lay on the dataset.
 
     ``source`` is where the ledger before this entry comes from: its ``copy`` beside the repositories, or nowhere
-    (``anew``). The copy was whole up to ``head``, an entry of ``time``, and ended with number ``last``; ``known`` is the
-    head that a person gave, such as a mail's.
+    (``anew``). The copy was whole up to ``head``, an entry of ``time``, and ended with number ``last``; ``known`` is
+    the head that a person gave, such as a mail's.
     """
 
     client: str

@@ -60,7 +60,7 @@ def test_what_is_no_plain_file_is_refused_and_nothing_outside_is_given_away(tmp_
     (outside / "secret").touch()
     planted = own / "repo/data/0/2"
     if kind in ("file", "directory", "dangling"):
-        planted.symlink_to({"file": outside / "secret", "directory": outside, "dangling": "/nowhere"}[kind])
+        planted.symlink_to({"file": outside / "secret", "directory": outside, "dangling": Path("/nowhere")}[kind])
     elif kind == "pipe":
         os.mkfifo(planted)
     else:
