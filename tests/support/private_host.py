@@ -166,7 +166,7 @@ def _log_in(seconds: float) -> tuple[bool, str]:
         port = str(free.getsockname()[1])
     started = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-p", port], stderr=subprocess.PIPE, text=True)
     try:
-        done = _session(port, seconds)
+        done = _session(started, port, seconds)
     finally:
         started.terminate()
     said = started.communicate()[1]
@@ -174,7 +174,7 @@ def _log_in(seconds: float) -> tuple[bool, str]:
     return done.stdout.split(b"\n")[:2] == wanted and done.returncode == 0, f"{done.stderr!r} {said}"
 
 
-def _session(port: str, seconds: float) -> subprocess.CompletedProcess[bytes]:
+def _session(sshd: subprocess.Popen[str], port: str, seconds: float) -> subprocess.CompletedProcess[bytes]:
     fixed = {"BatchMode": "yes", "StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null", "LogLevel": "ERROR"}
     options = [word for name, value in fixed.items() for word in ("-o", f"{name}={value}")]
     tunnel = ["-o", "ExitOnForwardFailure=yes", "-R", "/run/paranoid-backup/one.sock:/run/gate.sock"]
@@ -185,7 +185,7 @@ def _session(port: str, seconds: float) -> subprocess.CompletedProcess[bytes]:
             socket.create_connection(("127.0.0.1", int(port)), 1).close()
             break
         except OSError:
-            if time.monotonic() > until:
+            if sshd.poll() is not None or time.monotonic() > until:
                 return subprocess.CompletedProcess(argv, 255, b"", b"sshd does not start")
             time.sleep(0.05)
     return subprocess.run(argv, input=f"{seconds}\n".encode(), capture_output=True, check=False, timeout=60)

@@ -6,17 +6,23 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
 import pytest
 from cores import MISSING, NEWEST
 from tool import ROOT
 
+STARTS_ANSIBLE = re.compile(r"ansible-playbook|borg_role")
 PARTS = {
     "plugins": ["tests/unit/plugins"],
     "report": ["tests/integration/report"],
     "session": ["tests/integration/session/test_from_ansible.py"],
-    "provisioning": ["tests/integration/provisioning"],
+    "provisioning": sorted(
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests/integration/provisioning").glob("test_*.py")
+        if STARTS_ANSIBLE.search(path.read_text())
+    ),
     "quality": [
         "tests/quality/test_sanity.py",
         "tests/quality/test_build.py",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,34 +66,47 @@ def test_a_server_that_is_its_own_client(tmp_path: Path) -> None:
     assert "failed=1" in said and said.count("failed=0") == 1
 
 
-@pytest.mark.parametrize(
-    ("variables", "words"),
-    [
-        ({"backup_client_name": "web 1"}, "'web 1' cannot name a client"),
-        ({"backup_client_source": ["/srv"]}, "there is no variable backup_client_source: defaults/main.yml"),
-        ({"backup_client_source": ["/srv"]}, "backup_client_source may be meant to be backup_client_sources."),
-        (
-            {"backup_client_ip": "192.0.2.7"},
-            "A variable of somebody else is to be named in backup_client_allowed_variables",
-        ),
-        ({"backup_client_from": "192.0.2.7"}, "backup_client_from must be a list: with -e, write it as JSON"),
-        ({"backup_client_timeouts": "idle_timeout=5"}, "backup_client_timeouts must be a dictionary"),
-        (
-            {"backup_client_borgmatic_extra": {"progress": True}},
-            "backup_client_borgmatic_extra: progress mixes text into",
-        ),
-        ({"backup_client_excludes_mine": "/home"}, "backup_client_excludes_mine must be a list"),
-        ({"backup_client_borgmatic_extra": {"compression": "obfuscate,2,zstd"}}, "must not obfuscate"),
-        ({"backup_client_login": "root"}, "backup_client_from must name the addresses of the server"),
-        ({"backup_client_transport": "ssh"}, "the server has no sshd of its own yet: run site.yml for the server"),
-        ({"backup_client_server_public_key": ""}, "backup_client_server_public_key is not set"),
-    ],
-)
-def test_variables_that_do_not_go_together(tmp_path: Path, variables: dict[str, Any], words: str) -> None:
-    good = {"backup_client_server_public_key": "ssh-ed25519 AAAA", "backup_client_sources_web": ["/srv"]}
-    assert play(tmp_path, "validate", {"web1": good})[0] == 0
-    code, said = play(tmp_path, "validate", {"web1": good | variables})
-    assert code == 2 and words in said, said
+GOOD = {"backup_client_server_public_key": "ssh-ed25519 AAAA", "backup_client_sources_web": ["/srv"]}
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"backup_client_name": "web 1"}, "'web 1' cannot name a client"),
+    ({"backup_client_source": ["/srv"]}, "there is no variable backup_client_source: defaults/main.yml"),
+    ({"backup_client_source": ["/srv"]}, "backup_client_source may be meant to be backup_client_sources."),
+    (
+        {"backup_client_ip": "192.0.2.7"},
+        "A variable of somebody else is to be named in backup_client_allowed_variables",
+    ),
+    ({"backup_client_from": "192.0.2.7"}, "backup_client_from must be a list: with -e, write it as JSON"),
+    ({"backup_client_timeouts": "idle_timeout=5"}, "backup_client_timeouts must be a dictionary"),
+    ({"backup_client_borgmatic_extra": {"progress": True}}, "backup_client_borgmatic_extra: progress mixes text into"),
+    ({"backup_client_excludes_mine": "/home"}, "backup_client_excludes_mine must be a list"),
+    ({"backup_client_borgmatic_extra": {"compression": "obfuscate,2,zstd"}}, "must not obfuscate"),
+    ({"backup_client_login": "root"}, "backup_client_from must name the addresses of the server"),
+    ({"backup_client_transport": "ssh"}, "the server has no sshd of its own yet: run site.yml for the server"),
+    ({"backup_client_server_public_key": ""}, "backup_client_server_public_key is not set"),
+]
+
+
+@pytest.fixture(scope="module")
+def validated(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return what is said of one good client and of those with something wrong, all at once."""
+    clients = {f"wrong{number}": GOOD | variables for number, (variables, _words) in enumerate(WRONG)}
+    code, said = play(tmp_path_factory.mktemp("validated"), "validate", {"good": GOOD, **clients})
+    assert code == 2, said
+    return said
+
+
+def test_nothing_is_said_of_a_client_that_is_good(validated: str) -> None:
+    assert re.search(r" good : ok=[1-9]\d* changed=0 unreachable=0 failed=0 ", validated), validated
+    assert "[good]: FAILED!" not in validated
+
+
+@pytest.mark.parametrize("number", range(len(WRONG)), ids=[words for _variables, words in WRONG])
+def test_variables_that_do_not_go_together(validated: str, number: int) -> None:
+    about = [
+        part for part in re.split(r"(?=\S+: \[\w+\]|PLAY RECAP)", validated) if f"[wrong{number}]: FAILED!" in part
+    ]
+    assert len(about) == 1 and WRONG[number][1] in about[0], about or validated
+    assert re.search(rf" wrong{number} : ok=\d+ changed=0 unreachable=0 failed=1 ", validated), validated
 
 
 def test_a_variable_of_somebody_else_can_be_allowed(tmp_path: Path) -> None:
