@@ -30,10 +30,10 @@ _GATE_TESTS = "tests/integration/gate"
 # Which tests belong to which files, the quickest first; the first row that fits counts.
 TESTS = {
     f"{_ENGINE}/_audit": [f"{_UNIT}/_audit", f"{_UNIT}/_upkeep"],
-    f"{_ENGINE}/_ledger": [f"{_UNIT}/_ledger", "tests/unit/plugins/modules/test_ledger_info.py"],
+    f"{_ENGINE}/_ledger": [f"{_UNIT}/_ledger", f"{_UNIT}/_retention", "tests/unit/plugins/modules/test_ledger_info.py"],
     f"{_ENGINE}/_retention": [f"{_UNIT}/_retention"],
-    f"{_ENGINE}/_outcome": [f"{_UNIT}/_outcome", f"{_UNIT}/_session", "tests/integration/session/test_crash.py"],
-    f"{_ENGINE}/_session": [f"{_UNIT}/_session", "tests/integration/session/test_verbs.py"],
+    f"{_ENGINE}/_outcome": [f"{_UNIT}/_outcome", f"{_UNIT}/_session", "tests/integration/upkeep/test_cut_off.py"],
+    f"{_ENGINE}/_session": [f"{_UNIT}/_session", f"{_UNIT}/_retention", "tests/integration/session/test_verbs.py"],
     f"{_ENGINE}/_upkeep": [f"{_UNIT}/_upkeep", "tests/integration/upkeep/test_history.py"],
     _GATE: ["tests/unit/roles/backup_server", f"{_GATE_TESTS}/test_gate.py", f"{_GATE_TESTS}/test_unfinished.py"],
     "roles/backup_client/files/lib/paranoid_borg": ["tests/integration/client_borg"],

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import CODES
 from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks import INCOMPLETE
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import TrimPlan
 from ansible_collections.paranoid.backup.plugins.module_utils._session.evidence import Evidence
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import Result
+from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import TrimResult
 from ansible_collections.paranoid.backup.plugins.module_utils._session.verbs import VERBS
 from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict import Performer, decide
 
@@ -119,6 +123,39 @@ def test_off_is_told_by_a_check_run_of_a_backup_alone() -> None:
     assert decide(VERBS["info"], CLIENT, seen).status == "ok"
     assert decide(VERBS["info"], CLIENT, seen, asked=VERBS["maintain"]).status == "ok"
     assert decide(VERBS["info"], CLIENT, seen, asked=VERBS["backup"]).code == "switched_off"
+
+
+ARMORED = "-----BEGIN AGE ENCRYPTED FILE-----\n{}\n-----END AGE ENCRYPTED FILE-----\n"
+SENT = base64.b64encode(b"age-encryption.org/v1\n-> X25519 abc\ndef\n--- mac\npayload").decode()
+TO_ANA = [{"holder": "ana", "recipient": "age1x"}]
+
+
+@pytest.mark.parametrize(
+    ("escrow", "gate", "code"),
+    [
+        ({"ciphertext": ARMORED.format(SENT), "recipients": TO_ANA}, WROTE, ""),
+        ({"ciphertext": ARMORED.format(SENT), "recipients": TO_ANA}, GateSummary(), "tunnel_refused"),
+        ({"ciphertext": ARMORED.format(SENT), "recipients": TO_ANA * 2}, WROTE, "bad_result"),
+        ({"ciphertext": "the key itself", "recipients": TO_ANA}, WROTE, "bad_result"),
+        (None, WROTE, "bad_result"),
+    ],
+)
+def test_an_escrow_is_what_age_encrypted_for_all_of_its_recipients(
+    escrow: dict[str, Any] | None, gate: GateSummary, code: str
+) -> None:
+    seen = replace(GOOD, result=replace(OK, archive=None, escrow=escrow), gate=gate)
+    verdict = decide(VERBS["escrow"], CLIENT, seen)
+    assert (verdict.status, verdict.code) == ("failed" if code else "ok", code)
+
+
+@pytest.mark.parametrize(
+    ("verb", "refused", "told"), [("maintain", 1, True), ("maintain", 0, False), ("backup", 1, False)]
+)
+def test_who_is_refused_a_deletion_is_told_where_to_read_on(verb: str, refused: int, told: bool) -> None:
+    seen = replace(GOOD, gate=replace(WROTE, refused=("trim: delete",) * refused, delete=1))
+    trim = TrimResult.of(TrimPlan((), {}, (), frozenset(), Budget(), 0), seen) if verb == "maintain" else None
+    verdict = decide(VERBS[verb], CLIENT, seen, trim)
+    assert verdict.reason.endswith("; see 'refused' in docs/retention.md") is told
 
 
 def test_open_may_be_refused_and_is_still_ok() -> None:
