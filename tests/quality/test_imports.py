@@ -82,7 +82,7 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         f"{RUNNER}/schedule": ({f"{RUNNER}/schedule"}, set()),
         RUNNER: ({RUNNER, f"{RUNNER}/schedule"}, {"ansible", "ansible_runner", "segno", "shamir_mnemonic"}),
         "roles/backup_runner/files/lib": ({RUNNER}, set()),
-        "roles/backup_client/files": ({DISPATCHER}, {"borgmatic", "borgmatic_hooks"}),
+        "roles/backup_client/files": ({DISPATCHER}, {"borgmatic", "borgmatic_databases", "borgmatic_hooks"}),
         "roles/backup_server/files/lib": ({GATE}, set()),
         "roles/backup_borg/files": (set(), set()),
         "roles/backup_wheelhouse/files": (set(), set()),

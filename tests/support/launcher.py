@@ -19,5 +19,6 @@ def install_launcher(directory: Path) -> str:
     path = directory / "borgmatic"
     path.write_text(f"#!{sys.executable} -I\n{SOURCE.read_text()}")
     path.chmod(0o755)
-    shutil.copy(SOURCE.with_name("borgmatic_hooks.py"), directory)
+    for name in ("borgmatic_hooks.py", "borgmatic_databases.py"):
+        shutil.copy(SOURCE.with_name(name), directory)
     return str(path)

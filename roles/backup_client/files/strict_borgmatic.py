@@ -15,7 +15,7 @@
 - borgmatic fails at a byte that is not UTF-8, and remembers a line without an end. Here any output is read.
 - borgmatic writes a password of MongoDB into a YAML file as it is. Here it is quoted.
 
-Hooks are in borgmatic_hooks.py, beside it.
+Hooks are in borgmatic_hooks.py, and restores of databases in borgmatic_databases.py, beside it.
 """
 
 from __future__ import annotations
@@ -247,4 +247,8 @@ if __name__ == "__main__":
     import borgmatic_hooks
 
     borgmatic_hooks.install()
+    if "PARANOID_BACKUP_DATABASE" in os.environ:
+        import borgmatic_databases
+
+        borgmatic_databases.install(channel.tell)
     sys.exit(main())

@@ -71,6 +71,16 @@ def test_a_database_comes_back_with_all_rows(lab: Lab, archive: str) -> None:
         assert was == came and came.startswith(f"{count}|")
 
 
+def test_one_command_brings_it_back_under_another_name(lab: Lab, archive: str) -> None:
+    there = lab.exec("db1", "paranoid-backup-restore", "--database", "shop")
+    assert there.returncode == 2 and b"shop is there already" in there.stderr, there.stderr
+    said = lab.read("db1", "paranoid-backup-restore", "--database", "shop", "--as", "again")
+    assert "is restored as again" in said
+    for table in ("customer", "purchase"):
+        assert _rows(lab, "shop", table) == _rows(lab, "again", table)
+    lab.read("db1", "sh", "-c", "cd /; runuser -u postgres -- dropdb again")
+
+
 def _rows(lab: Lab, database: str, table: str) -> str:
     query = ROWS.format(table=table)
     return lab.read("db1", "sh", "-c", 'cd /; runuser -u postgres -- psql -XAtc "$0" "$1"', query, database)

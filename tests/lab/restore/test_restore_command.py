@@ -69,3 +69,13 @@ def test_a_tunnel_is_opened_for_the_owner_and_closed_again(lab: Lab) -> None:
         said = opening.communicate()[0]
     assert opening.returncode == 0 and "paranoid-backup-restore --check etc/nginx" in said, said
     assert lab.exec("web1", "test", "-e", OPENED).returncode != 0
+
+
+def test_the_playbook_brings_a_database_back(lab: Lab) -> None:
+    chosen = '{"backup_restore_databases": [{"name": "shop", "as": "played"}]}'
+    done = play(lab, "restore", "--limit", "db1", "-e", chosen)
+    assert done.returncode == 0 and "is restored as played" in done.stdout, done.stdout
+    lab.read("db1", "sh", "-c", "cd /; runuser -u postgres -- dropdb played")
+    there = play(lab, "restore", "--limit", "db1", "-e", "backup_restore_databases=shop")
+    assert there.returncode == 2 and "shop is there already" in there.stdout, there.stdout
+    assert lab.exec("db1", "test", "-e", OPENED).returncode != 0

@@ -25,7 +25,9 @@ from paranoid_restore.telling import EXIT_INCOMPLETE, end
 
 CONFIG = Path("/etc/paranoid-backup/client.json")
 EXIT_USAGE = 2
-_LATER = {"owner_dir": "", "client": "", "hook_seconds": 3600}  # what not every client.json has
+# What not every client.json has, and what only databases need.
+_LATER = {"owner_dir": "", "client": "", "hook_seconds": 3600}
+_LATER.update(dict.fromkeys(("runtime_dir", "borg", "borgmatic", "config"), ""))
 MOST_CONNECTIONS = 4  # the gate of the verb open allows no more at once
 NO_LIBRARY = "{} is no library here, as where Borg is a program by itself: paranoid-backup-borg extract restores"
 
@@ -63,6 +65,10 @@ def make_parser() -> argparse.ArgumentParser:
     add("--to", default="/", metavar="DIRECTORY", help="below this directory instead of in place")
     add("--list", action="store_true", help="show the archives")
     add("--check", action="store_true", help="show what would be written, and write nothing")
+    add("--database", default="", metavar="NAME", help="bring this database back, into its own name if that is free")
+    add("--as", default="", metavar="NAME", dest="as_name", help="the database under this name, of SQLite a file")
+    add("--replace", action="store_true", help="restore over a database that is there")
+    add("--list-databases", action="store_true", help="show the databases that an archive has dumps of")
     add("--undo", nargs="?", const="", metavar="ID", help="take the newest restore back, or this one")
     add("--forget", nargs="?", const="", metavar="ID", help="remove what the newest restore has kept, or this one")
     add("--request", metavar="WHY", help="ask the server's operator for a tunnel; the next session tells him")
@@ -121,8 +127,13 @@ def between(config: dict[str, Any], target: str, work: Callable[[OwnerHooks], in
 
 def check_options(options: argparse.Namespace) -> None:
     """Refuse what cannot be meant."""
-    if not options.paths and not options.all and not options.list:
+    of_databases = bool(options.database) or options.list_databases
+    if not options.paths and not options.all and not options.list and not of_databases:
         raise RestoreError("name what to bring back, such as etc/nginx, or --all; --list shows the archives")
+    if of_databases and (options.paths or options.all):
+        raise RestoreError("a database and files are brought back one after the other")
+    if not options.database and (options.as_name or options.replace):
+        raise RestoreError("--as and --replace are for a --database; files go --to another place, and are kept")
     if options.paths and options.all:
         raise RestoreError("--all and a path cannot both be meant")
     if options.archive and options.as_of:

@@ -14,7 +14,7 @@ from typing import Any
 
 from paranoid_dispatcher.owner_hooks import OwnerHooks
 
-from paranoid_restore import journal, repository, tree, working
+from paranoid_restore import databases, journal, repository, tree, working
 from paranoid_restore.errors import RestoreError, printable
 from paranoid_restore.planning import SAME, Step, format_step, plan_steps, require_space, resolve_links, summarize
 from paranoid_restore.progress import format_size
@@ -24,13 +24,15 @@ from paranoid_restore.telling import end
 
 def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path, hooks: OwnerHooks) -> int:
     """List, foretell, or restore."""
-    wanted = Wanted(options.paths, options.excepted)
     repository.set_environment(config, find_tunnel(base_dir))
+    if options.database or options.list_databases:
+        return restore_database(options, config)
+    wanted = Wanted(options.paths, options.excepted)
     with repository.opened(config["repository"]) as source:
         listed = source.archives()
         if options.list:
             return show_archives(listed)
-        chosen = choose_archive(listed, options.archive, parse_moment(options.as_of) if options.as_of else None)
+        chosen = choose(listed, options)
         place = tree.Tree(options.to)
         steps = list(plan_steps(source.archive(chosen).iter_items(), wanted, place, source.digest))
         wanted.require_all(chosen.name)
@@ -51,6 +53,22 @@ def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path,
     changed += f", {told['attributes']} got their attributes" if told["attributes"] else ""
     kept = f"--undo {identifier} takes it back, --forget {identifier} removes what is kept"
     return end(errors, f"{printable(chosen.name)}: {changed}, {format_size(told['fetch'])} fetched; {kept}")
+
+
+def restore_database(options: argparse.Namespace, config: dict[str, Any]) -> int:
+    """Show the databases of an archive, or have one of them restored."""
+    with repository.opened(config["repository"]) as source:
+        chosen = choose(source.archives(), options)
+        dumps = databases.find_dumps(source.archive(chosen).iter_items(), source, chosen.name)
+    if options.list_databases:
+        return databases.show_dumps(dumps, chosen.name)
+    dump = databases.choose_dump(dumps, options.database, chosen.name)
+    return databases.restore_database(options, config, chosen.name, dump)
+
+
+def choose(listed: list[Listed], options: argparse.Namespace) -> Listed:
+    """Return the archive that the options name."""
+    return choose_archive(listed, options.archive, parse_moment(options.as_of) if options.as_of else None)
 
 
 def find_tunnel(base_dir: Path) -> str:
