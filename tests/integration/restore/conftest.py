@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from keeper import Keeper
-from restore_world import Restoring, chattr, make_tree
+from restore_world import Restoring, chattr, give_time, make_tree
 from session_fixtures import served
 from session_world import run
 
@@ -24,6 +24,7 @@ def restoring(ground: Path, home: Path, template: Path) -> Iterator[Restoring]:
     with served(path, home) as world:
         keeper = Keeper(world)
         keeper.provision()
+        give_time(keeper)
         source = world.own / "source"
         make_tree(source)
         chattr("+i", source / "etc/fixed")  # in the first archive alone

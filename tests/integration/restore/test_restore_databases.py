@@ -17,7 +17,7 @@ from pathlib import Path
 import borgmatic_databases
 import pytest
 from keeper import Keeper
-from restore_world import Restoring
+from restore_world import Restoring, give_time
 from session_fixtures import served
 from session_world import run
 
@@ -121,6 +121,7 @@ def databases(ground: Path, home: Path, template: Path) -> Iterator[Databases]:
         with served(path, home) as world:
             keeper = Keeper(world)
             keeper.provision()
+            give_time(keeper)
             made = Databases(Restoring(keeper, path / "saved", ("", "")), world.own / "databases", cluster)
             made.home.mkdir()
             make_shop(made.shop)

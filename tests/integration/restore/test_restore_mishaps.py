@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -164,3 +165,21 @@ def test_what_a_killed_restore_did_is_taken_back(restoring: Restoring, source: P
     assert restoring.run("--undo").returncode == 0
     assert {path.read_text() for path in (source / "many").iterdir() if path.name.isdigit()} == {mine}
     assert describe(source).keys() >= before
+
+
+def test_an_archive_of_the_whole_disk_is_no_crafted_one(tmp_path: Path) -> None:
+    """Borg names the directory / itself as a dot (helpers/parseformat.py, `make_path_safe`)."""
+    from borg.item import Item
+    from paranoid_restore.errors import RestoreError
+    from paranoid_restore.planning import NEW, plan_steps
+    from paranoid_restore.selection import Wanted
+    from paranoid_restore.tree import Tree
+
+    def plan(*items: Item) -> list[tuple[str, str]]:
+        return [(step.path, step.action) for step in plan_steps(items, Wanted([]), Tree(str(tmp_path)), bytes)]
+
+    root, etc = Item(path=".", mode=stat.S_IFDIR | 0o755), Item(path="etc", mode=stat.S_IFDIR | 0o755)
+    assert plan(root, etc) == [("etc", NEW)]
+    for crafted in (Item(path=".", mode=stat.S_IFLNK | 0o777, source="/"), Item(path="./etc", mode=etc.mode)):
+        with pytest.raises(RestoreError, match="somebody crafted it"):
+            plan(crafted)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
+from typing import Any, Optional, Union
 
 from borg import xattr
 from borg.archive import get_item_uid_gid
@@ -22,8 +22,11 @@ _LISTS = ("acl_access", "acl_default")
 Item = Any  # borg.item.Item
 
 
-def find_difference(item: Item, path: str, found: os.stat_result) -> str:
-    """Return what is not as it was saved, in a word; empty if all is. Owners are looked up by name, then by number."""
+def find_difference(item: Item, path: str, found: os.stat_result, descriptor: Optional[int] = None) -> str:
+    """Return what is not as it was saved, in a word; empty if all is. Owners are looked up by name, then by number.
+
+    With ``descriptor``, of the open file, that is asked instead of the path.
+    """
     if (found.st_uid, found.st_gid) != get_item_uid_gid(item, numeric=False):
         return "owner"
     if abs(found.st_mtime_ns - item.mtime) >= CLOCK_NS:
@@ -32,13 +35,27 @@ def find_difference(item: Item, path: str, found: os.stat_result) -> str:
         return ""
     if stat.S_IMODE(found.st_mode) != stat.S_IMODE(item.mode):
         return "mode"
-    if xattr.get_all(path) != dict(item.get("xattrs") or {}):
+    if not _has_any(item) and _is_bare(path if descriptor is None else descriptor):
+        return ""
+    if xattr.get_all(path if descriptor is None else descriptor) != dict(item.get("xattrs") or {}):
         return "extended attributes"
     lists: dict[str, Any] = {}
-    acl_get(path, lists, found)
+    acl_get(path, lists, found, fd=descriptor)
     if any(lists.get(name) != item.get(name) for name in _LISTS):
         return "access list"
     return ""
+
+
+def _has_any(item: Item) -> bool:
+    return bool(item.get("xattrs")) or any(name in item for name in _LISTS)
+
+
+def _is_bare(place: Union[str, int]) -> bool:
+    """Tell whether something has neither extended attributes nor access lists, which Linux keeps as such."""
+    try:
+        return not os.listxattr(place)
+    except (AttributeError, OSError):
+        return False  # Borg's own functions know other systems, and file systems without attributes.
 
 
 def has_flags(item: Item) -> bool:

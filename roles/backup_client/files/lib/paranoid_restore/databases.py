@@ -72,7 +72,10 @@ def _read_list(item: Any, source: Source, archive: str) -> Iterator[dict[str, An
     chunks = item.get("chunks") or ()
     if sum(chunk.size for chunk in chunks) > LIST_MAX:
         raise RestoreError(_CRAFTED.format(archive))
-    text = b"".join(source.decrypt(*fetched) for fetched in source.fetch([chunk.id for chunk in chunks]))
+    fetched = list(source.fetch(chunks))
+    if any(data is None for _identifier, data in fetched):
+        raise RestoreError(f"{archive}'s list of dumps is damaged: restore from an older archive")
+    text = b"".join(source.decrypt(identifier, data) for identifier, data in fetched if data is not None)
     try:
         for record in json.loads(text)["dumps"]:
             told = {name: record.get(name) for name in _FIELDS}

@@ -27,12 +27,14 @@ class Journal:
 
     def __init__(self, directory: Path, writer: str) -> None:
         self._identifier, self._writer, self._count = directory.name, writer, 0
-        self._path = directory / f"{writer}.jsonl"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(directory / f"{writer}.jsonl", flags, 0o600)
 
     def note(self, path: str, kind: str, **more: Any) -> None:
         """Write down what is about to be done to ``path``."""
-        with self._path.open("a", encoding="ascii") as handle:
-            handle.write(json.dumps({"path": path, "kind": kind, **more}) + "\n")
+        left = json.dumps({"path": path, "kind": kind, **more}).encode() + b"\n"
+        while left:
+            left = left[os.write(self._descriptor, left) :]
 
     def kept_name(self) -> str:
         """Return the name that something gets in its directory while it is kept."""

@@ -112,7 +112,7 @@ def run(options: argparse.Namespace, config: dict[str, Any]) -> int:
             restore,
         )
 
-        if options.list or options.check:
+        if options.list or options.list_databases or options.check:
             return restore(options, config, base_dir, OwnerHooks())
         find_tunnel(base_dir)
         return between(config, os.path.abspath(options.to), lambda hooks: restore(options, config, base_dir, hooks))

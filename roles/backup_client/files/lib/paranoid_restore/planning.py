@@ -60,6 +60,8 @@ def plan_steps(items: Iterable[Item], wanted: Wanted, tree: Tree, digest: Digest
     firsts: dict[str, Any] = {}
     for item in items:
         path = str(item.path)
+        if path == "." and stat.S_ISDIR(item.mode):
+            continue  # So Borg names / as a source: what is restored below is there already.
         if not is_safe(path):
             raise RestoreError(_CRAFTED.format("an entry", path))
         if item.get("hardlink_master", True) and stat.S_ISREG(item.mode) and "source" not in item:

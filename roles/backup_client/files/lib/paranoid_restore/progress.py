@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
 
+_TELL_BYTES, _TELL_ENTRIES = 2**20, 50
 _TERMINAL_SECONDS, _FILE_SECONDS = 0.2, 10.0
 
 
@@ -17,14 +19,25 @@ class Progress:
 
     def __init__(self, size: int, entries: int, shared: Any) -> None:
         self._size, self._entries, self._shared = size, entries, shared
+        self._own, self._shown_by = [0, 0], os.getpid()
         self._began = self._last = time.monotonic()
         self._terminal = sys.stderr.isatty()
 
     def tell(self, size: int, entries: int) -> None:
-        """Add what is done."""
+        """Add what is done; others see it a little later."""
+        self._own[0] += size
+        self._own[1] += entries
+        if self._own[0] >= _TELL_BYTES or self._own[1] >= _TELL_ENTRIES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Let the others see what is done."""
         with self._shared.get_lock():
-            self._shared[0] += size
-            self._shared[1] += entries
+            self._shared[0] += self._own[0]
+            self._shared[1] += self._own[1]
+        self._own = [0, 0]
+        if os.getpid() == self._shown_by:
+            self.show()
 
     def show(self, last: bool = False) -> None:
         """Show it, if the last time is long enough ago."""

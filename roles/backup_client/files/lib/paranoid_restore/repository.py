@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The repository, read through Borg's own library and the tunnel. All that knows Borg is here and in `writing`.
 
-Borg 1.4: `Manifest.load`, `Archive.iter_items`, `RemoteRepository.get_many`, `key.decrypt`, which checks what it
+Borg 1.4: `Manifest.load`, `Archive.iter_items`, `RemoteRepository.call_many`, `key.decrypt`, which checks what it
 decrypts against the object's id.
 """
 
@@ -11,23 +11,27 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timezone
-from typing import Any
+from typing import Any, Optional
 
 import borg
 import borg.remote
 from borg.archive import Archive
 from borg.cache import assert_secure
-from borg.helpers import Error, Location, Manifest
+from borg.helpers import Error, IntegrityError, Location, Manifest, msgpack
 from borg.logger import setup_logging
+from borg.remote import ARGS, MSG, MSGID
+from borg.repository import Repository
 
 from paranoid_restore.errors import RestoreError
 from paranoid_restore.selection import Listed
 
 LOCK_SECONDS = 5.0
-IN_FLIGHT = 1000  # requests under way; Borg's own 100 wait for the network at 200 ms
+# Requests under way: Borg's own 100 wait for the network at 200 ms. So much is held in memory as well.
+GROUP_CHUNKS, GROUP_BYTES, GROUPS_AHEAD = 1000, 16 * 2**20, 3
 _LOST = "the tunnel is closed: open it again, and repeat the command; what has come is not fetched again"
 
 
@@ -48,9 +52,42 @@ class Source:
         """Return an archive of Borg's, which sets no flags: an immutable file could not be put in its place."""
         return Archive(self._repository, self.key, self.manifest, listed.name, noflags=True)
 
-    def fetch(self, identifiers: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
-        """Yield these chunks in order, each with its id, encrypted as they are stored."""
-        return zip(identifiers, self._repository.get_many(identifiers))
+    def fetch(self, chunks: Iterable[Any]) -> Iterator[tuple[bytes, Optional[bytes]]]:
+        """Yield these chunks in order, each with its id, encrypted as they are stored; None for one that is not there.
+
+        Those behind are asked for before these have come, so that the line is never idle.
+        """
+        groups = _in_groups(chunks)
+        asked: deque[list[bytes]] = deque()
+        while True:
+            while len(asked) < GROUPS_AHEAD and (group := next(groups, [])):
+                self._ask(group)
+                asked.append(group)
+            if not asked:
+                return
+            yield from self._receive(asked.popleft())
+
+    def _ask(self, group: list[bytes]) -> None:
+        """Send the requests, as Borg's `call_many` does for what it preloads, but many in one write."""
+        remote = self._repository
+        for identifier in group:
+            remote.msgid += 1
+            remote.chunkid_to_msgids.setdefault(identifier, []).append(remote.msgid)
+            remote.to_send.push_back(msgpack.packb({MSGID: remote.msgid, MSG: "get", ARGS: {"id": identifier}}))
+
+    def _receive(self, group: list[bytes]) -> Iterator[tuple[bytes, Optional[bytes]]]:
+        left = group
+        while left:
+            done = 0
+            try:
+                for data in self._repository.get_many(left, is_preloaded=True):
+                    yield left[done], data
+                    done += 1
+            except (Repository.ObjectNotFound, IntegrityError):
+                yield left[done], None
+                done += 1
+                self._ask(left[done:])  # Borg passes over the answers that stood behind it.
+            left = left[done:]
 
     def decrypt(self, identifier: bytes, data: bytes) -> bytes:
         """Return a chunk's content; Borg raises IntegrityError when it is not what the id says."""
@@ -61,13 +98,26 @@ class Source:
         return bytes(self.key.id_hash(content))
 
 
+def _in_groups(chunks: Iterable[Any]) -> Iterator[list[bytes]]:
+    """Yield the ids of chunks in groups that are neither too many nor too large."""
+    group: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        group.append(chunk.id)
+        size += chunk.size
+        if len(group) >= GROUP_CHUNKS or size >= GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    yield group
+
+
 @contextmanager
 def opened(location: str) -> Iterator[Source]:
     """Open the repository for a while, to read it; RestoreError says in a line what Borg says in many."""
     if not borg.__version__.startswith("1.4."):
         raise RestoreError(f"this is Borg {borg.__version__}, but 1.4 is needed: set backup_client_borg_version")
     setup_logging(level="warning")
-    borg.remote.MAX_INFLIGHT = IN_FLIGHT
+    borg.remote.MAX_INFLIGHT = GROUP_CHUNKS
     options = argparse.Namespace(rsh=None, remote_path=None, debug_topics=[], upload_ratelimit=0, upload_buffer=0)
     try:
         with borg.remote.RemoteRepository(Location(location), lock_wait=LOCK_SECONDS, args=options) as repository:

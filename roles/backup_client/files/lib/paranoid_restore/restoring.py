@@ -26,7 +26,7 @@ def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path,
     """List, foretell, or restore."""
     repository.set_environment(config, find_tunnel(base_dir))
     if options.database or options.list_databases:
-        return restore_database(options, config)
+        return restore_database(options, config, hooks)
     wanted = Wanted(options.paths, options.excepted)
     with repository.opened(config["repository"]) as source:
         listed = source.archives()
@@ -55,7 +55,7 @@ def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path,
     return end(errors, f"{printable(chosen.name)}: {changed}, {format_size(told['fetch'])} fetched; {kept}")
 
 
-def restore_database(options: argparse.Namespace, config: dict[str, Any]) -> int:
+def restore_database(options: argparse.Namespace, config: dict[str, Any], hooks: OwnerHooks) -> int:
     """Show the databases of an archive, or have one of them restored."""
     with repository.opened(config["repository"]) as source:
         chosen = choose(source.archives(), options)
@@ -63,6 +63,8 @@ def restore_database(options: argparse.Namespace, config: dict[str, Any]) -> int
     if options.list_databases:
         return databases.show_dumps(dumps, chosen.name)
     dump = databases.choose_dump(dumps, options.database, chosen.name)
+    if not options.check:
+        hooks.inspect({"PARANOID_BACKUP_ARCHIVE": printable(chosen.name)})
     return databases.restore_database(options, config, chosen.name, dump)
 
 

@@ -13,11 +13,12 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Optional
 
 from paranoid_restore.errors import RestoreError
 
+_KEPT = 8  # directories; more than are used at a time
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -26,6 +27,9 @@ class Tree:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self._opened: dict[str, int] = {}
+        self._absent: set[str] = set()
+        self._room: dict[str, tuple[int, int]] = {}
         try:
             self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -37,32 +41,63 @@ class Tree:
 
         With ``missing``, make directories that are not there, and append their paths to it.
         """
-        names = path.split("/")
-        with ExitStack() as held:
-            directory = self._root
-            for depth, name in enumerate(names[:-1], 1):
-                try:
-                    opened = os.open(name, _DIRECTORY, dir_fd=directory)
-                except FileNotFoundError:
-                    if missing is None:
-                        raise
-                    os.mkdir(name, 0o700, dir_fd=directory)
-                    missing.append("/".join(names[:depth]))
-                    opened = os.open(name, _DIRECTORY, dir_fd=directory)
-                except OSError as error:
-                    if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                        way = "/".join(names[:depth])
-                        raise OSError(errno.ELOOP, f"{way} is no directory, but a link or a file") from None
-                    raise
-                held.callback(os.close, opened)
-                directory = opened
-            yield directory, names[-1]
+        way, _slash, name = path.rpartition("/")
+        yield self._open(way, missing), name
+
+    def close(self) -> None:
+        """Forget directories that were opened: one of them may be another now."""
+        for descriptor in self._opened.values():
+            os.close(descriptor)
+        self._opened.clear()
+
+    def _open(self, way: str, missing: Optional[list[str]]) -> int:
+        """Return a descriptor of a directory. Neighbours come one after the other, so the last ones are kept."""
+        if not way:
+            return self._root
+        kept = self._opened.pop(way, -1)
+        if kept < 0:
+            kept = self._walk(way.split("/"), missing)
+            if len(self._opened) >= _KEPT:
+                os.close(self._opened.pop(next(iter(self._opened))))  # the one that was used the longest time ago
+        self._opened[way] = kept
+        return kept
+
+    def _walk(self, names: list[str], missing: Optional[list[str]]) -> int:
+        directory = os.dup(self._root)
+        for depth, name in enumerate(names, 1):
+            try:
+                below = self._enter(directory, name, "/".join(names[:depth]), missing)
+            finally:
+                os.close(directory)
+            directory = below
+        return directory
+
+    def _enter(self, directory: int, name: str, way: str, missing: Optional[list[str]]) -> int:
+        try:
+            return os.open(name, _DIRECTORY, dir_fd=directory)
+        except FileNotFoundError:
+            if missing is None:
+                raise
+            os.mkdir(name, 0o700, dir_fd=directory)
+            missing.append(way)
+            return os.open(name, _DIRECTORY, dir_fd=directory)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                raise OSError(errno.ELOOP, f"{way} is no directory, but a link or a file") from None
+            raise
 
     def look(self, path: str) -> Optional[os.stat_result]:
-        """Return what is there, None for nothing."""
+        """Return what is there, None for nothing. A directory that was not there once is not looked for again."""
+        way, _slash, name = path.rpartition("/")
+        if way in self._absent:
+            return None
         try:
-            with self.parent(path) as (directory, name):
-                return os.stat(name, dir_fd=directory, follow_symlinks=False)
+            directory = self._open(way, None)
+        except FileNotFoundError:
+            self._absent.add(way)
+            return None
+        try:
+            return os.stat(name, dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
@@ -85,16 +120,25 @@ class Tree:
 
     def free_bytes(self, path: str) -> tuple[int, int]:
         """Return which file system would hold ``path``, and how many bytes are free on it for root."""
-        names = path.split("/")
-        for depth in range(len(names) - 1, 0, -1):
+        way = path.rpartition("/")[0]
+        if way not in self._room:
+            self._room[way] = self._find_room(way)
+        return self._room[way]
+
+    def _find_room(self, way: str) -> tuple[int, int]:
+        while way:
             try:
-                with self.parent("/".join([*names[:depth], "x"])) as (directory, _name):
-                    room, device = os.fstatvfs(directory), os.fstat(directory).st_dev
+                directory = self._open(way, None)
             except OSError:
-                continue  # It is not there yet, or something else is there that will be replaced.
-            return device, room.f_bfree * room.f_frsize
-        room = os.fstatvfs(self._root)
-        return os.fstat(self._root).st_dev, room.f_bfree * room.f_frsize
+                way = way.rpartition("/")[0]  # It is not there yet, or something else is there that will be replaced.
+                continue
+            return _room_of(directory)
+        return _room_of(self._root)
+
+
+def _room_of(directory: int) -> tuple[int, int]:
+    room = os.fstatvfs(directory)
+    return os.fstat(directory).st_dev, room.f_bfree * room.f_frsize
 
 
 def handle(directory: int, name: str) -> str:

@@ -24,6 +24,7 @@ from paranoid_restore.tree import Tree
 from paranoid_restore.writing import Writer
 
 ENTRY_COST = 64 * 1024  # bytes that take about as long as an entry by itself
+PART_COST = 8 * 2**20  # in the same measure: less is not worth another connection
 _TICK_SECONDS = 0.2
 _FORK = multiprocessing.get_context("fork")
 
@@ -50,11 +51,9 @@ def restore(job: Job, source: Source, steps: list[Step]) -> list[tuple[str, str]
     folders = [step for step in todo if stat.S_ISDIR(step.item.mode)]
     files = [step for step in fresh if stat.S_ISREG(step.item.mode) and not step.source]
     writer.make_directories(folders)
-    if job.connections > 1 and len(files) > 1:
-        errors = _write_apart(job, files, progress)
-    else:
-        writer.write_files(files, source)
-        errors = []
+    first, *others = split(files, job.connections) or [[]]
+    errors = _write_apart(job, others, progress, lambda: writer.write_files(first, source))
+    progress.flush()
     writer.make_others(_others(fresh))
     writer.set_attributes([step for step in todo if step.action == ATTRIBUTES and step not in folders])
     writer.set_attributes(sorted(_touched_folders(steps, todo), key=lambda step: -step.path.count("/")))
@@ -65,8 +64,12 @@ def restore(job: Job, source: Source, steps: list[Step]) -> list[tuple[str, str]
 
 
 def split(steps: Sequence[Step], parts: int) -> list[list[Step]]:
-    """Return the steps in so many parts that take about equally long; neighbours stay together."""
+    """Return the steps in at most so many parts that take about equally long; neighbours stay together.
+
+    A part that takes no longer than another connection to be opened is none.
+    """
     whole = sum(step.size + ENTRY_COST for step in steps)
+    parts = max(1, min(parts, whole // PART_COST))
     result: list[list[Step]] = [[] for _turn in range(parts)]
     done = 0
     for step in steps:
@@ -87,14 +90,22 @@ def _others(fresh: list[Step]) -> list[Step]:
     return [step for step in fresh if not stat.S_ISDIR(step.item.mode) and not stat.S_ISREG(step.item.mode)] + linked
 
 
-def _write_apart(job: Job, files: list[Step], progress: Progress) -> list[tuple[str, str]]:
-    """Write the files by several processes."""
+def _write_apart(
+    job: Job, parts: list[list[Step]], progress: Progress, write_own: Callable[[], None]
+) -> list[tuple[str, str]]:
+    """Write parts of the files by other processes, and meanwhile what is this one's own."""
     queue = _FORK.SimpleQueue()
     workers = []
-    for number, part in enumerate(split(files, job.connections), 1):
+    for number, part in enumerate(parts, 1):
         work: Callable[[], None] = _worker(job, str(number), part, progress, queue)
         workers.append(_FORK.Process(target=work))
         workers[-1].start()
+    try:
+        write_own()
+    except BaseException:
+        for worker in workers:
+            worker.terminate()
+        raise
     told = 0
     errors: list[tuple[str, str]] = []
     lost = ""
@@ -131,6 +142,7 @@ def _worker(job: Job, number: str, part: list[Step], progress: Progress, queue: 
             with opened(job.location) as source:
                 writer = Writer(Tree(job.root), source.archive(job.listed), journal, progress.tell)
                 writer.write_files(part, source)
+            progress.flush()
             queue.put((writer.errors, ""))
         except RestoreError as error:
             queue.put(([], str(error)))

@@ -9,7 +9,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Optional
 
 from borg.helpers import IntegrityError
 
@@ -20,8 +20,7 @@ from paranoid_restore.planning import ATTRIBUTES, NEW, REPLACE, Step
 from paranoid_restore.repository import Source
 from paranoid_restore.tree import Tree, handle
 
-CHUNKS_AT_ONCE = 2000
-BYTES_AT_ONCE = 128 * 2**20
+Stream = Iterator[tuple[bytes, Optional[bytes]]]
 _FRESH = ".paranoid-restore-"
 _DAMAGED = "it is damaged in this archive: restore it from an older one"
 
@@ -40,11 +39,9 @@ class Writer:
 
     def write_files(self, steps: list[Step], source: Source) -> None:
         """Write regular files; their chunks are asked for many at once."""
-        for batch in _batches(steps):
-            needed = [chunk.id for step in batch for chunk in step.missing]
-            stream = source.fetch(needed)
-            for step in batch:
-                self._write_file(step, stream, source)
+        stream = source.fetch(chunk for step in steps for chunk in step.missing)
+        for step in steps:
+            self._write_file(step, stream, source)
 
     def make_others(self, steps: Iterable[Step]) -> None:
         """Make links, pipes and devices."""
@@ -78,23 +75,23 @@ class Writer:
             os.mkdir(fresh, 0o700, dir_fd=parent)
             self._put(parent, fresh, name, step.path)
 
-    def _write_file(self, step: Step, stream: Iterator[tuple[bytes, bytes]], source: Source) -> None:
+    def _write_file(self, step: Step, stream: Stream, source: Source) -> None:
         left = len(step.missing)
+        done = 0
         try:
             made: list[str] = []
             with self._tree.parent(step.path, made) as (parent, name):
                 self._note_made(made)
-                fresh = _fresh_name(parent, name)
-                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                descriptor = os.open(fresh, flags, 0o600, dir_fd=parent)
+                fresh, descriptor = _open_fresh(parent, name)
                 try:
                     for content, fetched in self._contents(step, stream, source):
                         left -= fetched
-                        _write_all(descriptor, content)
+                        done += _write_all(descriptor, content)
                         self._tell(len(content), 0)
-                    os.ftruncate(descriptor, os.lseek(descriptor, 0, os.SEEK_CUR))
+                    if os.fstat(descriptor).st_size < done:
+                        os.ftruncate(descriptor, done)  # It ends with a hole.
                     self._archive.restore_attrs(handle(parent, fresh), step.item, fd=descriptor)
-                    _require_attributes(step, parent, fresh)
+                    _require_attributes(step, handle(parent, fresh), os.fstat(descriptor), descriptor)
                     self._put(parent, fresh, name, step.path)
                 except BaseException:
                     os.unlink(fresh, dir_fd=parent)
@@ -107,12 +104,10 @@ class Writer:
             left -= 1
             self.errors.append((step.path, _DAMAGED))
         for _turn in range(left):  # The next file's chunks stand behind these.
-            _take(stream)
+            next(stream)
         self._tell(0, 1)
 
-    def _contents(
-        self, step: Step, stream: Iterator[tuple[bytes, bytes]], source: Source
-    ) -> Iterator[tuple[bytes, int]]:
+    def _contents(self, step: Step, stream: Stream, source: Source) -> Iterator[tuple[bytes, int]]:
         """Yield the content of each chunk, and 1 when it was fetched, 0 when it was there."""
         offset = 0
         for place, chunk in enumerate(step.chunks):
@@ -123,7 +118,9 @@ class Writer:
                     raise OSError(0, "it changed while it was restored: run the command again")
                 yield content, 0
             else:
-                identifier, data = _take(stream)
+                identifier, data = next(stream)
+                if data is None:
+                    raise IntegrityError("it is not in the repository")
                 yield source.decrypt(identifier, data), 1
             offset += chunk.size
 
@@ -145,7 +142,7 @@ class Writer:
             if not stat.S_ISREG(mode):
                 self._archive.restore_attrs(handle(parent, fresh), item, symlink=stat.S_ISLNK(mode))
             self._put(parent, fresh, name, step.path)
-            _require_attributes(step, parent, name)
+            self._look_again(step, parent, name)
 
     def _set_attributes(self, step: Step) -> None:
         with self._tree.parent(step.path) as (parent, name):
@@ -155,7 +152,11 @@ class Writer:
                 times = {"atime": found.st_atime_ns, "mtime": found.st_mtime_ns}
                 self._journal.note(step.path, "attributes", **before, **times)
             self._archive.restore_attrs(handle(parent, name), step.item, symlink=stat.S_ISLNK(step.item.mode))
-            _require_attributes(step, parent, name)
+            self._look_again(step, parent, name)
+
+    def _look_again(self, step: Step, parent: int, name: str) -> None:
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        _require_attributes(step, handle(parent, name), found)
 
     def _set_flags(self, step: Step) -> None:
         with self._tree.parent(step.path) as (parent, name):
@@ -164,10 +165,12 @@ class Writer:
     def _put(self, parent: int, fresh: str, name: str, path: str) -> None:
         """Let what was made take its place."""
         try:
-            os.stat(name, dir_fd=parent, follow_symlinks=False)
+            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
         except FileNotFoundError:
             self._journal.note(path, "created")
         else:
+            if stat.S_ISDIR(found.st_mode):
+                self._tree.close()  # Nothing more goes into it.
             kept = self._journal.kept_name()
             self._journal.note(path, "replaced", kept=kept)
             os.rename(name, kept, src_dir_fd=parent, dst_dir_fd=parent)
@@ -178,46 +181,41 @@ class Writer:
             self._journal.note(path, "created")
 
 
-def _require_attributes(step: Step, parent: int, name: str) -> None:
+def _require_attributes(step: Step, path: str, found: os.stat_result, descriptor: Optional[int] = None) -> None:
     """Raise OSError unless it has all that belongs to it."""
-    found = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    different = find_difference(step.item, handle(parent, name), found)
+    different = find_difference(step.item, path, found, descriptor)
     if different:
         raise OSError(0, f"its {different} cannot be set here as it was saved")
 
 
-def _take(stream: Iterator[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
-    """Return the next chunk; the repository names one that is missing, so that there is always a next one."""
-    return next(stream)
-
-
-def _batches(steps: list[Step]) -> Iterator[list[Step]]:
-    """Yield the steps in parts, each with about as many chunks as may be under way."""
-    part: list[Step] = []
-    chunks = size = 0
-    for step in steps:
-        part.append(step)
-        chunks, size = chunks + len(step.missing), size + step.size
-        if chunks >= CHUNKS_AT_ONCE or size >= BYTES_AT_ONCE:
-            yield part
-            part, chunks, size = [], 0, 0
-    if part:
-        yield part
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    """Write a chunk at the end; one of zeros alone becomes a hole."""
+def _write_all(descriptor: int, content: bytes) -> int:
+    """Write a chunk at the end; one of zeros alone becomes a hole. Return its size."""
     if not content.strip(b"\0"):
         os.lseek(descriptor, len(content), os.SEEK_CUR)
-        return
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
+        return len(content)
+    written = os.write(descriptor, content)
+    while written < len(content):
+        written += os.write(descriptor, memoryview(content)[written:])
+    return written
+
+
+def _open_fresh(parent: int, name: str) -> tuple[str, int]:
+    """Open a new file, and return the name under which it appears first."""
+    fresh = _first_name(name)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return fresh, os.open(fresh, flags, 0o600, dir_fd=parent)
+    except FileExistsError:
+        return fresh, os.open(_fresh_name(parent, name), flags, 0o600, dir_fd=parent)
+
+
+def _first_name(name: str) -> str:
+    return _FRESH + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
 
 
 def _fresh_name(parent: int, name: str) -> str:
     """Return the name under which something appears first; what a restore that was killed left there is removed."""
-    fresh = _FRESH + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    fresh = _first_name(name)
     try:
         os.unlink(fresh, dir_fd=parent)
     except IsADirectoryError:

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Chunks come in their order and are asked for ahead; one that is not there costs its file, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+from borg.repository import Repository
+from paranoid_restore import repository, working
+from paranoid_restore.repository import Source
+
+
+@dataclass
+class Remote:
+    """Borg's remote repository, as far as fetching goes: it answers what was asked for, in that order."""
+
+    missing: frozenset[bytes]
+    msgid: int = 0
+    chunkid_to_msgids: dict[bytes, list[int]] = field(default_factory=dict)
+    asked: int = 0
+    answered: int = 0
+
+    @property
+    def to_send(self) -> SimpleNamespace:
+        """Borg's queue of what is to be sent."""
+        return SimpleNamespace(push_back=self._push)
+
+    def _push(self, data: bytes) -> None:
+        self.asked += 1
+
+    def get_many(self, identifiers: list[bytes], is_preloaded: bool) -> Iterator[bytes]:
+        """Yield what was asked for before; what was is passed over after an error, as Borg does."""
+        assert is_preloaded
+        numbers = [self.chunkid_to_msgids[identifier].pop(0) for identifier in identifiers]
+        assert numbers == sorted(numbers)
+        for identifier in identifiers:
+            self.answered += 1
+            if identifier in self.missing:
+                raise Repository.ObjectNotFound(identifier, "here")
+            yield b"content of " + identifier
+
+
+@pytest.fixture
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "GROUP_CHUNKS", 4)
+
+
+def fetch(remote: Remote, names: list[bytes]) -> list[tuple[bytes, bytes | None]]:
+    source = Source.__new__(Source)
+    source._repository = remote
+    return list(source.fetch(SimpleNamespace(id=name, size=1) for name in names))
+
+
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 23])
+@pytest.mark.parametrize("missing", [(), (0,), (3,), (2, 3, 7)])
+def test_each_comes_in_its_order(count: int, missing: tuple[int, ...]) -> None:
+    names = [b"%d" % (number % 19) for number in range(count)]
+    lost = frozenset(names[number] for number in missing if number < count)
+    remote = Remote(lost)
+    assert fetch(remote, names) == [(n, None if n in lost else b"content of " + n) for n in names]
+    assert not any(remote.chunkid_to_msgids.values()), "what was asked for is all taken"
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_those_behind_are_asked_for_before_the_first_has_come_and_not_all_at_once() -> None:
+    remote = Remote(frozenset())
+    source = Source.__new__(Source)
+    source._repository = remote
+    stream = source.fetch(SimpleNamespace(id=b"%d" % number, size=1) for number in range(100))
+    next(stream)
+    assert (remote.asked, remote.answered) == (4 * repository.GROUPS_AHEAD, 1)
+
+
+@pytest.mark.parametrize(("count", "parts"), [(0, 0), (10, 1), (200, 1), (300, 2), (10_000, 3)])
+def test_what_is_little_is_not_worth_another_connection(count: int, parts: int) -> None:
+    steps = [SimpleNamespace(size=0, path=str(number)) for number in range(count)]
+    found = working.split(steps, 3)  # type: ignore[arg-type]
+    assert len(found) == parts
+    assert [step for part in found for step in part] == steps
