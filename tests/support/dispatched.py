@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from launcher import install_launcher
+from measured import coverage_environment
 from tool import ROOT
 
 LIBRARY = ROOT / "roles/backup_client/files/lib"
@@ -104,7 +105,9 @@ class Client:
         """Start the dispatcher and give it its request."""
         pipe = subprocess.PIPE
         argv = [sys.executable, "-I", "-c", program, str(LIBRARY), str(self.path / "client.json")]
-        process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env={"EVIL": "1"})
+        process = subprocess.Popen(
+            argv, stdin=pipe, stdout=pipe, stderr=pipe, env={"EVIL": "1", **coverage_environment()}
+        )
         stdin(process).write(json.dumps({"schema": 1, "verb": verb, "session": SESSION}).encode() + b"\n")
         stdin(process).flush()
         return process

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     ArchiveEntry,
+    ArchiveState,
     AuditEntry,
     CompactionEntry,
     Entry,
+    FreezeEntry,
     LedgerRow,
     ListEntry,
     ReportedArchive,
@@ -276,3 +278,36 @@ def test_the_ledger_gives_the_fold_all_that_it_needs(tmp_path: Path) -> None:
     assert [row.seq for row in history.sessions] == [3, 5, 7], "not the one without archive and transaction"
     assert (held(history), len(history.trims), history.compactions) == (["a"], 1, ())
     assert not history.archives[0].good
+
+
+def test_transactions_are_those_of_all_that_commits_once_and_in_order() -> None:
+    history = fold_history(
+        rows(
+            backup("b", 9),
+            backup("a", 5),
+            backup("none", None),
+            trim("a", at=12),
+            CompactionEntry("web1", 9, 5, 12),
+            ListEntry("web1", "a reason", 9, (), 14),
+            FreezeEntry("web1", "why"),
+        )
+    )
+    assert history.transactions == (5, 9, 12, 14)
+
+
+def test_an_archive_is_good_or_an_alarms_or_of_a_session_that_failed() -> None:
+    entries = (
+        backup("good", 5),
+        backup("failed", 6, status="failed", came="failed"),
+        backup("alarm", 7),
+        AuditEntry("web1", "session of alarm", "alarm"),
+        backup("both", 8, status="failed", came="both"),
+        AuditEntry("web1", "session of both", "alarm"),
+    )
+    states = {archive.id: archive.state for archive in fold_history(rows(*entries)).archives}
+    assert states == {
+        "good": ArchiveState.GOOD,
+        "failed": ArchiveState.FAILED,
+        "alarm": ArchiveState.ALARM,
+        "both": ArchiveState.ALARM,
+    }
