@@ -107,20 +107,30 @@ class Client:
         self._bits = bits
 
     def run(
-        self, policy: str, *arguments: str, gate: tuple[str, ...] = (), feed: int = 0, kill: str = "", **env: str
+        self,
+        policy: str,
+        *arguments: str,
+        gate: tuple[str, ...] = (),
+        feed: int = 0,
+        kill: str = "",
+        within: float = 2.2,
+        twist: Callable[[], None] | None = None,
+        **env: str,
     ) -> int:
         """Run Borg to its end, or till ``kill`` (client, gate) at a random moment; return its exit code.
 
-        ``feed`` sends so many blocks of random bytes to its stdin, 20 in a second.
+        ``feed`` sends so many blocks of random bytes to its stdin, 20 in a second. ``within`` so many seconds it is
+        killed. ``twist`` changes something in its process.
         """
         reading, writing = os.pipe()
         environment = {**self.borg.environment(policy, *gate), **env}
-        pid = self._fork(reading, writing, environment, arguments, gate_options(policy, self.borg.repository, *gate))
+        options = gate_options(policy, self.borg.repository, *gate)
+        pid = self._fork(reading, writing, environment, arguments, options, twist)
         os.close(reading)
         feeder = _feed(writing, feed)
         os.close(writing)
         if kill:
-            time.sleep(self._bits.uniform(0.02, 2.2))
+            time.sleep(self._bits.uniform(0.02, within))
             _kill(pid if kill == "client" else _gate_of(pid), self._bits.choice((signal.SIGKILL, signal.SIGTERM)))
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         _kill(feeder, signal.SIGKILL)
@@ -129,12 +139,25 @@ class Client:
                 os.waitpid(-1, 0)
         return code
 
+    def forget(self, *more: str) -> None:
+        """Lose Borg's cache, and what else a glob below its home finds."""
+        shutil.rmtree(self.borg.home / ".cache", ignore_errors=True)
+        for pattern in more:
+            for path in self.borg.home.glob(pattern):
+                path.unlink()
+
     def said(self) -> str:
         """Return what Borg said last."""
         return (self.borg.home / "said").read_text(errors="replace")[-600:]
 
     def _fork(
-        self, reading: int, writing: int, env: dict[str, str], arguments: tuple[str, ...], gate: list[str]
+        self,
+        reading: int,
+        writing: int,
+        env: dict[str, str],
+        arguments: tuple[str, ...],
+        gate: list[str],
+        twist: Callable[[], None] | None,
     ) -> int:
         pid = os.fork()
         if pid:
@@ -149,6 +172,8 @@ class Client:
             for descriptor in (reading, writing, said):
                 os.close(descriptor)
             remote.Popen = lambda *_, **__: ForkedGate(gate)
+            if twist is not None:
+                twist()
             sys.argv = ["borg", *arguments]
             borg_main()
         except SystemExit as end:
@@ -208,13 +233,13 @@ class Life:
         verdict, self.baseline = audit(self.repository, None, "create")
         assert verdict.verdict == "clean", verdict.findings
 
-    def session(self, kind: str) -> tuple[AuditVerdict, list[int]]:
+    def session(self, kind: str, work: Callable[[Life], list[int]] | None = None) -> tuple[AuditVerdict, list[int]]:
         """Hold one session of this kind; return the audit's verdict and the exit codes of its commands."""
         self.policy, self.budget = "append", Budget()
         assert self.baseline is not None
         before = self.baseline.transaction
         with newest_index(self.repository) as index:
-            codes = _KINDS[kind](self)
+            codes = (work or KINDS[kind])(self)
             verdict = self._audit(kind, index)
         now = self.baseline.transaction
         notes = self.owners.compactions
@@ -244,7 +269,7 @@ class Life:
 
     def ids(self) -> dict[str, str]:
         """Return the ids of all archives by their names."""
-        assert self.client.run("read", "list", "--format", "{name} {id}{NL}") == 0
+        assert self.client.run("read", "list", "--consider-checkpoints", "--format", "{name} {id}{NL}") == 0
         lines = (self.client.borg.home / "said").read_text().splitlines()
         return dict(line.split() for line in lines if line.startswith("host-"))  # Borg may say more
 
@@ -337,7 +362,7 @@ def other_compression(life: Life) -> list[int]:
 
 
 def lost_cache(life: Life) -> list[int]:
-    shutil.rmtree(life.client.borg.home / ".cache", ignore_errors=True)
+    life.client.forget()
     return backup(life)
 
 
@@ -347,26 +372,32 @@ def renamed_host(life: Life) -> list[int]:
 
 
 def maintain(life: Life) -> list[int]:
-    if len(life.archives) < 2 or life.baseline is None:
+    if len(life.archives) < 2:
         return backup(life)
     count = life.bits.randrange(1, len(life.archives))
-    drawn = life.archives[:count] if life.bits.random() < 0.5 else life.bits.sample(life.archives, count)
-    sessions = {life.came[name] for name in drawn}  # what came in one session goes together
-    named = [name for name in life.archives if life.came[name] in sessions]
+    return trim(life, life.archives[:count] if life.bits.random() < 0.5 else life.bits.sample(life.archives, count))
+
+
+def trim(life: Life, named: list[str], **how: Any) -> list[int]:
+    """Delete these archives as a maintenance does, and check; what came in one session goes together."""
+    assert life.baseline is not None
+    sessions = {life.came[name] for name in named if name in life.came}
+    named = [name for name in life.archives if life.came[name] in sessions] + [n for n in named if n not in life.came]
     life.archives = [name for name in life.archives if name not in named]
-    count = len(named)
     life.policy = "trim"
-    life.budget = trim_budget(_NO_LIMITS, life.baseline, (), count, count + len(life.archives))
+    life.budget = trim_budget(_NO_LIMITS, life.baseline, (), len(named), len(named) + len(life.archives))
     ids = life.ids()
     staying = {life.came[name] for name in life.archives}
     life.kept = Kept(tuple(ids[name] for name in life.archives), life.owners.intervals(staying))
     limits = [f"--max-{name}={getattr(life.budget, name)}" for name in ("objects", "bytes", "archives")]
     with as_file(life.kept.to_json()) as kept:  # the gate is a fork, which inherits it
-        code = life.client.run("trim", "delete", "--", "::", *named, gate=(*limits, f"--kept-fd={kept}"))
-    return [
-        code,
-        life.client.run("trim", "check", "--repository-only", "--max-duration", "5"),
-    ]
+        gate = (*limits, f"--kept-fd={kept}")
+        code = life.client.run("trim", "delete", "--", "::", *named, gate=gate, **how)
+    if "kill" in how:
+        life.archives += [name for name in named if name in life.ids() and name in life.came]
+        life.archives.sort()
+    check = life.client.run("trim", "check", "--repository-only", "--max-duration", "5")
+    return [code, check]
 
 
 def compaction(life: Life) -> list[int]:
@@ -375,7 +406,7 @@ def compaction(life: Life) -> list[int]:
     return [life.client.run("append", "compact", "--threshold", threshold, BORG_REPO=life.repository)]
 
 
-_KINDS: dict[str, Callable[[Life], list[int]]] = {
+KINDS: dict[str, Callable[[Life], list[int]]] = {
     "backup": backup,
     "unchanged or empty": unchanged_or_empty,
     "big and small files": big_and_small_files,
@@ -395,27 +426,39 @@ _KINDS: dict[str, Callable[[Life], list[int]]] = {
 _WEIGHTS = {"backup": 6, "read": 5, "killed client": 4, "killed gate": 4, "unchanged or empty": 3, "maintain": 2}
 
 
-def main() -> None:
-    """Live; what is left at the end must be whole."""
-    directory, seed, sessions = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+def begin_life(directory: Path, seed: int) -> Life:
+    """Begin a life in this process, which then has nothing to wait for but Borg."""
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
     key.PBKDF2_ITERATIONS = 1  # nobody guesses this passphrase
     os.fsync = platform.fdatasync = lambda _descriptor: None  # nor cuts the power
     life = Life(directory, seed)
     life.begin()
-    drawn = [kind for kind in _KINDS for _ in range(_WEIGHTS.get(kind, 1))]
+    return life
+
+
+def live(life: Life, kind: str, work: Callable[[Life], list[int]] | None = None) -> None:
+    """Hold one session, and print what came of it."""
+    before = time.monotonic()
+    verdict, codes = life.session(kind, work)
+    told: dict[str, Any] = {"kind": kind, "verdict": verdict.verdict, "findings": verdict.findings, "codes": codes}
+    told |= {
+        "manifests": verdict.changes.manifests,
+        "commits": verdict.changes.commits,
+        "gone": verdict.changes.gone,
+        "said": life.client.said() if any(codes) else "",
+    }
+    print(json.dumps({**told, "seconds": round(time.monotonic() - before, 2)}), flush=True)
+
+
+def main() -> None:
+    """Live; what is left at the end must be whole."""
+    life = begin_life(Path(sys.argv[1]), int(sys.argv[2]))
+    sessions = int(sys.argv[3])
+    drawn = [kind for kind in KINDS for _ in range(_WEIGHTS.get(kind, 1))]
     kinds = [drawn[number % len(drawn)] for number in range(sessions)]
     life.bits.shuffle(kinds)
     for kind in kinds:
-        before = time.monotonic()
-        verdict, codes = life.session(kind)
-        told: dict[str, Any] = {"kind": kind, "verdict": verdict.verdict, "findings": verdict.findings, "codes": codes}
-        told |= {
-            "manifests": verdict.changes.manifests,
-            "commits": verdict.changes.commits,
-            "gone": verdict.changes.gone,
-        }
-        print(json.dumps({**told, "seconds": round(time.monotonic() - before, 2)}), flush=True)
+        live(life, kind)
     found = life.client.borg.local("list", "--short").stdout.split()
     checked = life.client.borg.local("check", "--verify-data").returncode
     left = {

@@ -54,11 +54,11 @@ class Gate:
         theirs.close()
         os.close(report)
         self.client = Hostile(ours.fileno(), ours.fileno())
-        self._socket = ours
+        self.socket = ours
 
     def finish(self, timeout: float = 20.0) -> list[dict[str, Any]]:
         """Hang up, wait for the gate's end, and return its report."""
-        self._socket.close()
+        self.socket.close()
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,16 +44,26 @@ class _Watched(Repository):  # type: ignore[misc]
         return bytes(super().get(key))
 
 
+@contextmanager
+def reading(repository: Path) -> Iterator[_Watched]:
+    """Open the repository without a lock, and close all of it: without one Borg leaves its segments open."""
+    with _Watched(str(repository), lock=False) as opened:
+        try:
+            yield opened
+        finally:
+            opened.io.close()
+
+
 class Keyring:
     """The client's key, taken while its list of archives was sound. The passphrase is in the environment."""
 
     def __init__(self, repository: Path) -> None:
-        with Repository(str(repository), lock=False) as opened:
+        with reading(repository) as opened:
             self._key = key_factory(opened, opened.get(LIST_ID))
 
     def restore(self, repository: Path, archive: str) -> Restored:
         """Read an archive as far as it can be read."""
-        with _Watched(str(repository), lock=False) as opened:
+        with reading(repository) as opened:
             self._key.repository = opened
             try:
                 return self._restore(opened, bytes.fromhex(archive))
@@ -74,13 +86,13 @@ class Keyring:
 
 def read_list(repository: Path) -> bytes:
     """Return the list of archives as it is stored."""
-    with Repository(str(repository), lock=False) as opened:
+    with reading(repository) as opened:
         return bytes(opened.get(LIST_ID))
 
 
 def read_objects(repository: Path) -> dict[bytes, bytes]:
     """Return all stored objects but the list of archives, in the order in which they lie."""
-    with Repository(str(repository), lock=False) as opened:
+    with reading(repository) as opened:
         ids = [one for one in opened.list() if one != LIST_ID]
         ids.sort(key=lambda one: opened.index[one])
         return {one: bytes(opened.get(one)) for one in ids}
