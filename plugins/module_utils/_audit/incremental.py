@@ -61,17 +61,19 @@ def audit(
     expected: Expectation | None = None,
     kept: Kept | None = None,
     before: Index | None = None,
+    last: int = -1,
 ) -> tuple[AuditVerdict, Baseline | None]:
     """Judge what happened since ``baseline`` under ``policy`` (create, append, read, trim); no session may be open.
 
     ``expected`` is what the ledger says of archives, ``kept`` what a trim must leave, ``before`` the index before it.
     ``compression`` is what the operator tells the client to use: when it changes, so may the size of the manifest.
-    Without a baseline there is nothing to compare with but ``expected``; the state is the first baseline.
+    Without a baseline there is nothing to compare with but ``expected`` and ``last``, the last transaction that the
+    ledger knows; the state is the first baseline.
     What lies on the disk raises nothing: a repository that cannot be read is an alarm, with ``baseline`` back.
     """
     try:
         if baseline is None:
-            return _first(repository, expected or Expectation())
+            return _first(repository, expected or Expectation(), last)
         allowed = budget if budget is not None and policy == "trim" else Budget()
         terms = Terms(policy, allowed, compression, expected or Expectation(), kept or Kept(), before)
         return _compare(repository, baseline, terms)
@@ -108,10 +110,10 @@ def unreadable(repository: str, error: Exception) -> str:
     return f"the repository cannot be audited: {error}"
 
 
-def _first(repository: str, expected: Expectation) -> tuple[AuditVerdict, Baseline]:
+def _first(repository: str, expected: Expectation, last: int) -> tuple[AuditVerdict, Baseline]:
     """Judge a repository that there is nothing to compare with, but for the ledger's word about its archives."""
     with newest_index(repository) as index:
-        presence = look_up(index, expected, -1)
+        presence = look_up(index, expected, last)
     findings = tuple(describe_absent_archives(presence))
     return AuditVerdict(ALARM if findings else CLEAN, findings, presence=presence), _snapshot(repository)
 

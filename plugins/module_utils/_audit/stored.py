@@ -48,15 +48,16 @@ def audit_since_baseline(
         return AuditVerdict(ALARM, (why,)), None
     if old is None and repository_id(site.client.repository) is None:
         return AuditVerdict(CLEAN, ()), None  # Its making failed: there is nothing yet that could have been touched.
-    expected, kept = Expectation(archive=archive), Kept()
+    expected, kept, last = Expectation(archive=archive), Kept(), -1
     if old is None and policy == "create":  # It is new: what the ledger knows was in another one, which is lost.
         return audit(site.client.repository, None, policy)
     with suppress(LedgerError):
         history = site.ledger.history(site.name)
         staying = tuple(one.id for one in history.archives if one.id not in going)
         expected, kept = Expectation(staying, archive, tuple(going)), kept_archives(site, history, going)
+        last = max(history.transactions, default=-1)
     with index_before(site) if policy == "trim" else nullcontext() as before:
-        return audit(site.client.repository, old, policy, budget, site.client.compression, expected, kept, before)
+        return audit(site.client.repository, old, policy, budget, site.client.compression, expected, kept, before, last)
 
 
 def save_baseline(site: Site, baseline: Baseline | None) -> None:

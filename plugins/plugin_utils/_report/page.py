@@ -316,7 +316,8 @@ def _name_own_keepers(run: Run) -> tuple[tuple[str, str], ...]:
     """Name the clients that delete for themselves, which a thief of the client could do, too."""
     told = ((client.name, client.session.maintain) for client in run.clients if client.session)
     own = [name for name, done in told if done and done.by == name]
-    weaker = "a keyholder instead is the stronger promise, see retention.md"
+    reach = "a thief of one deletes at most what came with the archives that go, and until the compaction it comes back"
+    weaker = f"{reach}; a keyholder instead is the stronger promise, see retention.md"
     return (("Maintain themselves", f"{join_names(own)}; {weaker}"),) if own else ()
 
 

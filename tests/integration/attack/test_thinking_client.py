@@ -13,7 +13,7 @@ import os
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import TrimEntry
 from keeper import Keeper
-from session_world import OK, World, came_to
+from session_world import CLIENT, OK, World, came_to
 from thinking_client import HONEST_TRIM, deletions, manifest, objects, think
 
 
@@ -97,13 +97,15 @@ def test_an_archive_that_is_invented_is_not_believed(keeper: Keeper) -> None:
         "name": "web1-invented", "start": "2026-11-21T06:30:00", "end": "2026-11-21T06:30:01", "duration": 1.0,
         "original_size": 50 * 10**9, "compressed_size": 1, "deduplicated_size": 1, "nfiles": 1,
     }  # fmt: skip
-    invented = [os.urandom(32).hex(), os.urandom(32).hex(), next(iter(keeper.contents)), "00" * 32]
+    invented = [os.urandom(32).hex(), os.urandom(32).hex(), "00" * 32, next(iter(keeper.contents))]
     for one in invented:
         calls = [("put", {"id": "00" * 32, "data": manifest(keeper)})]
-        think(keeper, "backup", calls, {"archive": {**archive, "id": one}})
+        think(keeper, "backup", calls, {"archive": {**archive, "id": one}, "remarks": {}})
         outcome = keeper.world.session("backup")
         assert outcome.conclusion.code == "no_archive", one
         assert outcome.archive is None
+    (keeper.world.path / f"state/{CLIENT}/baseline.json").unlink()  # as one is told to do when it cannot be read
+    assert keeper.world.session("backup").conclusion.code == "no_archive"
     keeper.serve()
     assert keeper.known() == set(keeper.contents)
     assert_the_others_stay(keeper)

@@ -353,6 +353,18 @@ def test_each_servers_ledger_is_noted_as_it_was_last(run: Run) -> None:
     assert len(ledgers(*({"host": f"v{place}", "head": earlier["head"]} for place in range(99)))) == SERVERS_SHOWN
 
 
+@pytest.mark.parametrize("render", [render_text, render_html])
+def test_who_deletes_for_itself_is_named_with_what_bounds_it(run: Run, render: Callable[[Page], str]) -> None:
+    by_itself, by_keeper = maintained(by="web01"), maintained(by="keeper1")
+    clients = (Client("web01", State.OK, by_itself), Client("web02", State.OK, by_keeper))
+    shown = " ".join(render(make_page(replace(run, clients=clients), RECORD)).split())
+    assert shown.count("Maintain themselves") == 1
+    assert "web01; a thief of one deletes at most what came with the archives that go" in shown
+    assert "until the compaction it comes back; a keyholder instead is the stronger promise" in shown
+    others = (Client("web02", State.OK, by_keeper), Client("web03", State.OK, session()))
+    assert "Maintain themselves" not in render(make_page(replace(run, clients=others), RECORD))
+
+
 def test_the_record_keeps_the_ledger(run: Run) -> None:
     told = {"host": "v", "head": "3:" + "a" * 64}
     kept = replace(run, clients=(Client("web01", State.OK, session(ledger=told)),)).to_dict()
