@@ -63,6 +63,13 @@ def test_the_whole_chain_is_read_once_a_day(path: Path, ledger: Ledger, now: dat
     assert "entry 2 was altered" in chain_problem(ledger, now), "and it stays so"
 
 
+def test_a_day_begins_when_all_of_it_was_read(path: Path, ledger: Ledger) -> None:
+    assert chain_problem(ledger, LATER) == ""
+    tamper(path, "UPDATE entries SET body = replace(body, 'reason 1', 'nothing') WHERE seq = 2")
+    assert chain_problem(ledger, LATER + timedelta(hours=23)) == "", "that nobody reads once more"
+    assert "entry 2 was altered" in chain_problem(ledger, LATER + timedelta(days=1))
+
+
 def test_a_ledger_that_was_cut_off_is_noticed_at_once(path: Path, ledger: Ledger) -> None:
     tamper(path, "DELETE FROM entries WHERE seq = 5")
     assert "entry 5 is missing: the ledger was cut off at 4" in chain_problem(ledger, NOW)

@@ -194,6 +194,7 @@ def test_what_went_is_what_the_server_saw_go(server: Any) -> None:
     session, audit, trim = entries(server)
     assert isinstance(session, SessionEntry) and isinstance(audit, AuditEntry) and isinstance(trim, TrimEntry)
     assert (audit.session, audit.verdict, audit.findings) == (BACKUP.session, "expected", ("a note",))
+    assert (audit.gone, audit.freeable, audit.transaction) == (0, 0, None), "that is told of audits outside sessions"
     assert (trim.requested, trim.deleted, trim.transaction) == (("a", "b"), ("b", "strange"), 44)
 
 

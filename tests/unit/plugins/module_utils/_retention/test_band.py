@@ -52,6 +52,9 @@ def test_either_files_or_bytes_are_enough_and_both_are_told() -> None:
     earlier = [Size(40_000, 2_100_000_000)] * 5
     assert find_shrinkage(earlier, Size(1, 2_100_000_000), Band()) == "1 files instead of 40000"
     assert find_shrinkage(earlier, Size(40_000, 3_140_000), Band()) == "3.1 MB instead of 2.1 GB"
+    assert find_shrinkage(earlier, Size(20_000, 1_050_000_000), Band()) == ""
+    assert find_shrinkage(earlier, Size(20_000, 1_049_999_999), Band()) == "1.0 GB instead of 2.1 GB"
+    assert find_shrinkage(earlier, Size(19_999, 1_050_000_000), Band()) == "19999 files instead of 40000"
     told = find_shrinkage(earlier, Size(0, 0), Band())
     assert told == "0 files instead of 40000, 0 B instead of 2.1 GB"
 
