@@ -491,3 +491,12 @@ def test_what_a_session_deletes_again_is_not_stored() -> None:
     assert Changes(put=5, deleted=3, size=100, freed=40).stored == {"objects": 2, "bytes": 60}
     assert Changes(put=1, deleted=3, size=10, freed=-5).stored == {"objects": 0, "bytes": 10}
     assert Changes(put=1, size=10).stored == {"objects": 1, "bytes": 10}
+
+
+def test_what_cannot_be_read_after_a_compaction_is_an_alarm(made: tuple[FakeRepository, Baseline]) -> None:
+    repository, baseline = made
+    (repository.path / "config").unlink()
+    (repository.path / "config").mkdir()
+    found, kept = rebase(str(repository.path), baseline)
+    alarm(found, "")
+    assert kept == baseline

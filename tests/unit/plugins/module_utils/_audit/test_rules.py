@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit import rules
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.changes import Changes
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.presence import Presence
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.rules import Comparison
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
 
@@ -108,3 +109,13 @@ def test_what_is_not_known_is_not_compared() -> None:
 
 def test_every_rule_is_asked() -> None:
     assert [rule.__name__ for rule in rules.RULES] == [name for name in vars(rules) if name.startswith("find_")]
+
+
+@pytest.mark.parametrize(("count", "others"), [(1, False), (3, False), (4, True)])
+def test_archives_that_are_missing_are_counted_and_a_few_are_named(count: int, others: bool) -> None:
+    missing = tuple(str(number) * 64 for number in range(count))
+    (told,) = rules.describe_absent_archives(Presence(missing))
+    assert told.startswith(f"{count} archives that nobody let go are not in the repository: {'0' * 12}")
+    assert told.count("000") <= 4 and told.endswith(" and others") is others
+    assert sum(one[:12] in told for one in missing) == min(count, 3) and not any(one in told for one in missing)
+    assert list(rules.describe_absent_archives(Presence())) == []

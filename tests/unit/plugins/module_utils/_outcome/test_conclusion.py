@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.presence import Presence
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.conclusion import overrule
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion
@@ -39,3 +40,15 @@ def test_a_ledger_that_was_tampered_with_is_an_alarm_in_front() -> None:
     found = overrule(FAILED, "web1", tampered="entry 7 is gone")
     assert (found.status, found.code, found.reason) == ("failed", "alarm", "ALARM: entry 7 is gone; no route")
     assert overrule(OK, "web1", tampered="entry 7 is gone").reason == "ALARM: entry 7 is gone"
+
+
+@pytest.mark.parametrize("audit", [None, AuditVerdict("clean", ()), AuditVerdict("clean", (), presence=Presence())])
+def test_an_archive_that_nobody_saw_come_is_no_success(audit: AuditVerdict | None) -> None:
+    told = overrule(OK, "web1", audit, claimed=True)
+    assert (told.status, told.code) == ("failed", "no_archive") and told.reason.startswith("web1 said ok, but the ar")
+    assert overrule(FAILED, "web1", audit, claimed=True) == FAILED, "what failed anyway keeps its reason"
+    assert overrule(OK, "web1", audit) == OK, "it says so of none"
+
+
+def test_an_archive_that_came_is_one() -> None:
+    assert overrule(OK, "web1", AuditVerdict("clean", (), presence=Presence(brought=True)), claimed=True) == OK

@@ -171,6 +171,29 @@ def test_a_repository_being_made_takes_a_key_a_manifest_and_nothing_after_its_co
     assert "QUJD" in config and (tmp_path / "data").is_dir()
 
 
+def test_a_key_is_stored_once(tmp_path: Path) -> None:
+    with gate_calls("create", tmp_path) as calls:
+        calls("open", exclusive=True, create=True)
+        with pytest.raises(Refused, match="a key of unknown form"):
+            calls("save_key", keydata="QUJD")
+        calls("save_key", keydata=b"QUJD")
+        with pytest.raises(Refused, match="replacing the key"):
+            calls("save_key", keydata=b"REVG")
+        assert calls("load_key") == b"QUJD"
+
+
+@pytest.mark.parametrize("policy", ["append", "trim"])
+def test_nothing_is_compacted_and_nothing_deleted_that_is_not_there(repository: FakeRepository, policy: str) -> None:
+    with gate_calls(policy, repository.path) as calls:
+        calls("open", exclusive=True)
+        with pytest.raises(Repository.ObjectNotFound):
+            calls("delete", id=key(99))
+        calls("put", id=key(9), data=b"x")
+        with pytest.raises(Refused, match="compaction"):
+            calls("commit", compact=True)
+        calls("commit", compact=False)
+
+
 def test_a_key_is_stored_only_under_the_exclusive_lock(tmp_path: Path) -> None:
     with gate_calls("create", tmp_path) as calls:
         calls("open", create=True)
