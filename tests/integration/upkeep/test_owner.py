@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from keeper import Keeper
 from owner_files import needs_root
-from session_world import OK, came_to
+from session_world import CLIENT, OK, came_to
 
 pytestmark = needs_root
 HERE = "from paranoid_dispatcher import trust; trust.TOP = pathlib.Path(sys.argv[2]).parent\n"
@@ -177,3 +177,13 @@ def test_a_report_tells_what_owners_say(owned: Keeper) -> None:
     os.chmod(owned.world.own / "off", 0o644)
     assert owned.play("backup").returncode == 2
     assert "switched its backup off (no reason given)" in " ".join(owned.report().split())
+
+
+def test_open_shows_what_an_owner_asks_for_and_withdraws_it(owned: Keeper) -> None:
+    """A check run opens a tunnel and closes it at once. What the owner says is a text, for Ansible as well."""
+    request = owned.world.own / "borg/request.json"
+    request.write_text(json.dumps({"schema": 1, "why": "{{ 7 * 7 }}\x1b[2J lost", "made": "2026-11-20T03:00:00+00:00"}))
+    done = owned.play("open", "--limit", CLIENT, "--check", backup_open_for=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "its owner asks for a tunnel since 2026-11-20 03:00 UTC: {{ 7 * 7 }}" in done.stdout
+    assert "\x1b[2J" not in done.stdout and not request.exists()

@@ -36,7 +36,6 @@ FILE_MAX = 64 * 1024  # bytes
 FILES_MAX, SOURCES_MAX, EXCLUDES_MAX = 100, 100, 1000
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.yaml", re.ASCII)
 _SPECIAL = re.compile(r"[*?[]")
-_EXACT = ("pp", "pf")  # styles in which no character is special
 
 
 @dataclass
@@ -198,7 +197,7 @@ def scope_exclude(text: Any, own: Sequence[str], demanded: Sequence[str]) -> lis
     """Return an exclude so that it holds below the sources OWN alone; BadPattern if that cannot be had.
 
     What begins with a slash must lie below one of them, all else is put below each. Whatever a pattern matches begins
-    with its part before the first ``*``, ``?`` or ``[``, up to a slash.
+    with its part before the first ``*``, ``?`` or ``[``, up to a slash (in styles that have none of these, even more).
     """
     problem = line_problem(text)
     if problem:
@@ -212,7 +211,7 @@ def scope_exclude(text: Any, own: Sequence[str], demanded: Sequence[str]) -> lis
     scoped = [f"{style}:{one}" for one in values]
     for one, pattern in zip(values, scoped):
         parse_pattern(pattern)
-        fixed = _fixed_part(style, one)
+        fixed = _fixed_part(one)
         if not any(_is_within(fixed, source) for source in own):
             raise BadPattern("reaches out of the sources beside it")
         hit = next((path for path in demanded if _is_within(fixed, path) or _is_within(path, fixed)), "")
@@ -221,10 +220,10 @@ def scope_exclude(text: Any, own: Sequence[str], demanded: Sequence[str]) -> lis
     return scoped
 
 
-def _fixed_part(style: str, value: str) -> str:
+def _fixed_part(value: str) -> str:
     """Return the path with which everything begins that a pattern matches, as Borg makes it plain."""
     plain = "/" + os.path.normpath(value).lstrip("/")
-    special = None if style in _EXACT else _SPECIAL.search(plain)
+    special = _SPECIAL.search(plain)
     return (plain[: special.start()].rpartition("/")[0] or "/") if special else plain
 
 
