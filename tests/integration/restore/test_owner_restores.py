@@ -25,6 +25,14 @@ START = (
     "from paranoid_dispatcher import trust; trust.TOP = pathlib.Path(sys.argv[2]).parent;"
     "from paranoid_restore.main import main; sys.exit(main(sys.argv[3:], pathlib.Path(sys.argv[2])))"
 )
+# The same, but each process that is to write files only says so, and goes on for ever.
+WRITING = START.replace(
+    "from paranoid_restore.main",
+    "import os, time; from paranoid_restore.writing import Writer;"
+    "note = lambda: pathlib.Path(sys.argv[2]).with_name(f'writing-{os.getpid()}').touch();"
+    "at_work = lambda *_steps: (note(), time.sleep(300));"
+    "Writer.write_files = at_work; from paranoid_restore.main",
+)
 
 
 class Owning:
@@ -40,9 +48,9 @@ class Owning:
         path.write_text(f'#!/bin/sh\necho "{name} $@" >>{self.calls_file}\n{script}\n')
         path.chmod(0o755)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, program: str = START) -> subprocess.Popen[str]:
         """Type the command."""
-        argv = [sys.executable, "-I", "-c", START, LIB, self.own / "client.json", *words]
+        argv: list[str | Path] = [sys.executable, "-I", "-c", program, LIB, self.own / "client.json", *words]
         pipe = subprocess.PIPE
         return subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
@@ -69,8 +77,9 @@ def owning(restoring: Restoring, source: Path) -> Iterator[Owning]:
     yield made
     path.write_text(before)
     shutil.rmtree(made.own / "hooks.d")
-    for name in ("calls", "at-work", "waiting", "inspecting"):
-        (made.own / name).unlink(missing_ok=True)
+    for pattern in ("calls", "at-work", "waiting", "inspecting", "writing-*"):
+        for left in made.own.glob(pattern):
+            left.unlink()
 
 
 def test_hooks_run_around_what_is_written_and_around_its_undoing(owning: Owning) -> None:
@@ -137,10 +146,14 @@ def test_error_and_post_run_when_a_restore_is_ended(owning: Owning, number: sign
     shutil.rmtree(owning.restoring.source / "many")
     writers = f"pgrep -P $PPID | grep -vx $$ | wc -l >>{owning.own}/at-work"
     owning.hook("10-a", f'test "$2" = post && {writers}; test "$2" = post && echo "$PARANOID_BACKUP_REASON"; true')
-    process = owning.start("--connections", "2", owning.restoring.path("data"), owning.restoring.path("many"))
-    assert wait_until(lambda: "10-a restore inspect" in owning.calls(), 60)
+    wanted = [owning.restoring.path(name) for name in ("data", "many")]
+    process = owning.start("--connections", "2", *wanted, program=WRITING)
+    assert wait_until(lambda: len(list(owning.own.glob("writing-*"))) == 2, 60)
     process.send_signal(number)
-    _out, said = process.communicate()
+    try:
+        _out, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 2 and f"ended by {number.name}" in said and "stopped; the same command goes on" in said
     assert owning.calls()[-2:] == ["10-a restore error", "10-a restore post"]
     assert (owning.own / "at-work").read_text().split() == ["0"]
@@ -161,9 +174,10 @@ def test_what_a_killed_restore_owed_is_noted(owning: Owning) -> None:
     owning.hook("10-a", f'test "$2" != inspect || {{ echo $$ >{owning.own}/inspecting; exec sleep 300; }}')
     (owning.restoring.source / "etc/conf").write_text("broken")
     process = owning.start(owning.restoring.path("etc/conf"))
-    assert wait_until(lambda: (owning.own / "inspecting").exists() and (owning.own / "inspecting").read_text(), 60)
+    inspecting = owning.own / "inspecting"
+    assert wait_until(lambda: inspecting.exists() and bool(inspecting.read_text()), 60)
     process.kill()
     process.communicate()
-    os.kill(int((owning.own / "inspecting").read_text()), signal.SIGKILL)
+    os.kill(int(inspecting.read_text()), signal.SIGKILL)
     noted = json.loads((owning.restoring.base_dir / "hooks-restore.json").read_text())
     assert noted["owed"] == ['hooks.d/10-a hook "restore post"']

@@ -100,16 +100,11 @@ def _write_apart(
         work: Callable[[], None] = _worker(job, str(number), part, progress, queue)
         workers.append(_FORK.Process(target=work))
         workers[-1].start()
-    try:
-        write_own()
-    except BaseException:
-        for worker in workers:
-            worker.terminate()
-        raise
     told = 0
     errors: list[tuple[str, str]] = []
     lost = ""
     try:
+        write_own()
         while any(worker.is_alive() for worker in workers) or not queue.empty():
             progress.show()
             if queue.empty():
