@@ -224,6 +224,8 @@ class RealSequences(RuleBasedStateMachine):
     @invariant()
     def what_is_green_restores(self) -> None:
         self.seen["steps"] += 1
+        if self.seen["steps"] % 100 == 0:
+            print(f"{self.seen['steps']} steps", flush=True)
         with closing(load_site(str(self.world.path / "etc"), CLIENT)) as site:
             known = [one.id for one in site.ledger.history(CLIENT).archives]
             frozen = site.ledger.frozen_by(CLIENT)

@@ -105,6 +105,8 @@ def test_conversations_that_go_wrong(origin: Borg, tmp_path: Path) -> None:
             assert (verdict.changes.gone, verdict.changes.overwritten) == (len(gone), 0)
         assert full_audit(str(repository.path)).findings == ()
         seen[f"{policy}: {verdict.verdict}"] += 1
+        if number % 100 == 99:
+            print(f"{number + 1} sessions", flush=True)
         if verdict.verdict == ALARM or gone or len(now) > 20_000:
             repository.begin(origin)
     print("\n".join(f"{count:6} {what}" for what, count in sorted(seen.items())))
