@@ -32,7 +32,7 @@ OF_A_RELEASE = (
     "etc/*-release",
     "etc/pam.d/common-*",
     "etc/rc?.d",
-    "etc/ssl/certs",
+    "etc/ssl/certs/ca-certificates.crt",
     "etc/yum.repos.d",
     "usr/local/lib/python*",
     "var/lib/pam",

@@ -24,7 +24,7 @@ from paranoid_rebuild.errors import RebuildError
 from paranoid_rebuild.installing import find_unavailable, format_unavailable, install
 from paranoid_rebuild.leaving_out import list_left_out
 from paranoid_rebuild.running import Runner
-from paranoid_rebuild.starting import is_database, start, stop
+from paranoid_rebuild.starting import is_database, list_failed, start, stop
 from paranoid_rebuild.state import State
 
 RESTORE = "/usr/local/sbin/paranoid-backup-restore"
@@ -64,8 +64,8 @@ def rebuild(config: Mapping[str, Any], name: str, is_check: bool) -> int:
         state = State()
     work = prepare(config, archive, old or _without_description(new), new, runner)
     say(f"rebuild from {archive}", *format_comparison(work.found, work.unavailable))
-    say(f"left as they are here: {', '.join(config['rebuild_leave_out'])}")
     if is_check:
+        say(f"left as they are here: {', '.join(config['rebuild_leave_out'])}")
         return tell_files(work, runner)
     if old and not is_needed(work, state):
         say("everything is there already")
@@ -136,7 +136,8 @@ def bring_back(work: Work, state: State, runner: Runner, shadow: str) -> list[st
     say("databases and services")
     failures += start([unit for unit in found.all_services if is_database(unit)], runner)
     failures += _bring_databases(work, state, runner)
-    return failures + start([unit for unit in found.all_services if not is_database(unit)], runner)
+    failures += start([unit for unit in found.all_services if not is_database(unit)], runner)
+    return failures + [line for line in list_failed(runner) if line.split(":")[0] not in " ".join(failures)]
 
 
 def _bring_databases(work: Work, state: State, runner: Runner) -> list[str]:

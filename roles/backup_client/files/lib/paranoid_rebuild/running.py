@@ -30,8 +30,9 @@ class Ended:
 
     @property
     def reason(self) -> str:
-        """The last line of what it complained of."""
-        lines = [line.strip() for line in (self.complaint or self.out).splitlines() if line.strip()]
+        """The last line of what it complained of, without borgmatic's offer of help."""
+        said = (line.strip() for line in (self.complaint or self.out).splitlines())
+        lines = [line for line in said if line and not line.startswith("Need some help?")]
         return printable(lines[-1])[:300] if lines else f"it ended with {self.code}"
 
 

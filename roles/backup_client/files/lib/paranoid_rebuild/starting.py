@@ -35,6 +35,13 @@ def start(units: Sequence[str], runner: Runner) -> list[str]:
     return failures
 
 
+def list_failed(runner: Runner) -> list[str]:
+    """Return a line for each unit that systemd has given up: some services only start others, and know no failure."""
+    listed = runner.run("systemctl", "list-units", "--failed", "--no-legend", "--no-pager", "--plain").out.splitlines()
+    units = [line.split()[0] for line in listed if line.split()]
+    return [f"service {unit}: it has failed, see journalctl -u {unit}" for unit in units]
+
+
 def is_database(unit: str) -> bool:
     """Tell whether a unit is of a database server."""
     return unit.startswith(DATABASES)

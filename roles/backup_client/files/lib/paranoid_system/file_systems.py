@@ -36,7 +36,7 @@ def list_file_systems(asker: Asker) -> list[FileSystem]:
         found = parse_mountinfo(read_lines("/proc/self/mountinfo"))
     except NoAnswer:
         found = parse_mount_p(asker.ask(["mount", "-p"]))
-    return [measure(one) for one in found[:MOUNTS_MAX]]
+    return [measure(one) for one in found[:MOUNTS_MAX] if one.kind in NETWORK or os.path.isdir(one.path)]
 
 
 def parse_mountinfo(lines: Iterable[str]) -> list[FileSystem]:
