@@ -13,10 +13,28 @@ from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._escrow.collection import EscrowError
-from ansible_collections.paranoid.backup.plugins.module_utils._escrow.proof import open_escrow, prove
+from ansible_collections.paranoid.backup.plugins.module_utils._escrow.proof import open_escrow, open_newest, prove
 from escrow_world import SECRET, ciphertexts, decrypt, entrust, make_identity
 from keeper import BIN, Keeper
 from session_world import CLIENT, World
+
+RESTORING = {
+    "hosts": "localhost",
+    "gather_facts": False,
+    "tasks": [
+        {
+            "paranoid.backup.escrow_restore": {
+                "client": CLIENT,
+                "escrows": "{{ escrows }}",
+                "sample": "{{ sample }}",
+                "identity": "{{ identity }}",
+                "config_dir": "{{ place }}/etc",
+                "base_dir": "{{ place }}/base",
+                "key_file": True,
+            }
+        }
+    ],
+}
 
 
 @pytest.fixture
@@ -89,6 +107,61 @@ def test_rubbish_from_a_client_is_found_out_by_the_proof(keeper: Keeper, tmp_pat
         assert said in str(told.value), (name, told.value)
         assert SECRET not in str(told.value) and true["key"].split()[2] not in str(told.value)
     prove(open_escrow(kept.read_text(), str(identity)), CLIENT, sample, str(BIN / "borg"))
+
+
+def test_a_host_that_burned_gets_its_passphrase_back_and_nobody_sees_it(keeper: Keeper, tmp_path: Path) -> None:
+    """The newest escrow is rubbish, as a client that was broken into may send: the one before is taken."""
+    identity, recipient = make_identity(tmp_path / "ana")
+    entrust(keeper, ("ana", recipient))
+    keeper.world.session("escrow")
+    found = keeper.module("escrow_info")
+    rubbish = {**found["escrows"][0], "ciphertext": encrypted(recipient, json.dumps({"client": "x"}))}
+    variables = {
+        "escrows": [found["escrows"][0], rubbish],
+        "sample": found["sample"],
+        "identity": str(identity),
+        "place": str(tmp_path / "new"),
+    }
+    (tmp_path / "play.yml").write_text(json.dumps([RESTORING]))
+    (tmp_path / "variables.json").write_text(json.dumps(variables))
+    argv = [
+        str(BIN / "ansible-playbook"),
+        "-i",
+        "localhost,",
+        "-c",
+        "local",
+        "-vvv",
+        "--diff",
+        str(tmp_path / "play.yml"),
+    ]
+    said = ""
+    for more, changed in ((["--check"], 1), ([], 1), ([], 0)):
+        options = [*argv, "-e", f"@{tmp_path}/variables.json", *more]
+        done = subprocess.run(options, env=keeper._ansible(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and f"changed={changed}" in done.stdout, done.stdout
+        assert (tmp_path / "new/etc/passphrase").exists() == (not more)
+        said += done.stdout + done.stderr
+    assert (tmp_path / "new/etc/passphrase").read_text() == f"{SECRET}\n"
+    assert (tmp_path / "new/etc/passphrase").stat().st_mode & 0o777 == 0o400
+    key = (tmp_path / "new/base/.config/borg/keys" / CLIENT).read_text()
+    assert key.startswith(f"BORG_KEY {found['sample']['repository_id']}\n")
+    assert SECRET not in said and key.split()[2] not in said
+
+
+def test_a_stranger_and_another_clients_escrow_bring_nothing(keeper: Keeper, tmp_path: Path) -> None:
+    identity, recipient = make_identity(tmp_path / "ana")
+    stranger, _ = make_identity(tmp_path / "mallory")
+    entrust(keeper, ("ana", recipient))
+    keeper.world.session("escrow")
+    found = keeper.module("escrow_info")
+    for who, client, said in (
+        (stranger, CLIENT, "does not open it"),
+        (identity, "db1", "not of db1"),
+    ):
+        with pytest.raises(EscrowError, match=said):
+            open_newest(found["escrows"], str(who), client, found["sample"])
+    with pytest.raises(EscrowError, match="no escrow"):
+        open_newest([], str(identity), CLIENT, found["sample"])
 
 
 def test_a_server_that_changes_what_is_kept_is_refused(keeper: Keeper, tmp_path: Path) -> None:
