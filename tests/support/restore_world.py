@@ -83,6 +83,7 @@ class Restoring:
     keeper: Keeper
     saved: Path
     archives: tuple[str, str]
+    within: tuple[str, ...] = ()  # what starts the command, such as unshare
 
     @property
     def source(self) -> Path:
@@ -123,6 +124,7 @@ class Restoring:
     def start(self, *words: str | Path) -> subprocess.Popen[str]:
         """Type the command."""
         argv: list[str | Path] = [
+            *self.within,
             sys.executable,
             "-I",
             "-c",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,27 @@ def test_what_a_file_has_beside_its_content_comes_back(restoring: Restoring, sou
 def test_what_cannot_be_meant_is_one_line(restoring: Restoring, source: Path, words: list[str], said: str) -> None:
     done = restoring.run(*words)
     assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root gives files to others")
+@pytest.mark.parametrize(("known", "owner"), [(True, (4711, 4712)), (False, (1, 2))])
+def test_owners_are_those_of_the_same_name_on_this_host(
+    restoring: Restoring, source: Path, tmp_path: Path, known: bool, owner: tuple[int, int]
+) -> None:
+    """On a host where daemon and bin have other numbers; where nobody has the name, the number is all there is."""
+    for name, number in (("passwd", "4711"), ("group", "4712")):
+        lines = [line.split(":") for line in Path("/etc", name).read_text().splitlines()]
+        own = [line for line in lines if line[0] not in ("daemon", "bin") and line[2] not in ("1", "2")]
+        if known:
+            own += [[user, "x", number, "1", "", "/", "/bin/sh"][: len(lines[0])] for user in ("daemon", "bin")]
+        (tmp_path / name).write_text("".join(":".join(line) + "\n" for line in own))
+    as_other = 'mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/group && shift 2 && exec "$@"'
+    files = (str(tmp_path / "passwd"), str(tmp_path / "group"))
+    (tmp_path / "to").mkdir()
+    there = replace(restoring, within=("unshare", "--mount", "sh", "-c", as_other, "sh", *files))
+    done = there.run("--to", tmp_path / "to", restoring.path("etc/conf"))
+    assert done.returncode == 0, done.stderr
+    came = (tmp_path / "to" / restoring.path("etc/conf")).stat()
+    assert (came.st_uid, came.st_gid) == owner
+    again = there.run("--to", tmp_path / "to", restoring.path("etc/conf"))
+    assert "are there already" in again.stdout, again.stdout + again.stderr

@@ -17,6 +17,7 @@ from pathlib import Path
 import borgmatic_databases
 import pytest
 from keeper import Keeper
+from restore_page import read_words
 from restore_world import Restoring, give_time
 from session_fixtures import served
 from session_world import run
@@ -289,6 +290,23 @@ def test_nothing_half_is_left_of_one_that_fails(databases: Databases) -> None:
         server.sql("postgres", "ALTER ROLE nobody_else RENAME TO seller")
     assert server.sql("web", "SELECT count(*), min(n) FROM t") == "500|7", "it is as it was"
     assert "web_half" not in server.databases()
+
+
+@needs_postgresql
+def test_each_command_of_the_page_does_what_its_line_says(databases: Databases, shop: Path) -> None:
+    """docs/restore.md, "A database", in its order, with this world's names."""
+    server = databases.postgresql
+    assert server
+    ours = {"shop": "web", "shop_old": "web_page", "app": "shop", "/srv/app/old.db": str(shop.with_name("shop.db3"))}
+    words = read_words("A database")
+    assert len(words) >= 6
+    for line in words:
+        own = [ours.get(word, word) for word in line]
+        if "--as" not in own and "--replace" not in own and "--list-databases" not in own:
+            server.sql("postgres", "DROP DATABASE IF EXISTS web")
+        done = databases.restoring.run(*own)
+        assert done.returncode == 0, (line, done.stderr)
+    assert {"web", "web_page"} <= server.databases() and customers(shop.with_name("shop.db3")) == 3
 
 
 DUMP = b"""-- Current Database: `shop`

@@ -92,6 +92,7 @@ def test_a_sheet_has_all_words_and_escapes_what_it_is_told() -> None:
     (share, *_) = split_secret(SECRET, 2, HOLDERS)
     quorum = Quorum("age1<script>", HOLDERS, 2, "2026-11-25")
     text, page = format_text(share, quorum), format_html(share, quorum)
+    assert "<code>paranoid-backup escrow open --out identity</code>" in page and "`" not in page
     assert [word for word in text.split() if word in share.words][:33] and "33. " in text
     assert all(f"<li>{word}</li>" in page for word in share.words)
     assert "<script>" not in page and "<svg" in page and "http" not in page.replace("http://www.w3.org/2000/svg", "")

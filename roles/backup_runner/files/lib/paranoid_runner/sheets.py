@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import io
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ def format_text(share: Share, quorum: Quorum) -> str:
 def format_html(share: Share, quorum: Quorum) -> str:
     """Return the sheet as one page of HTML that needs nothing else; a browser prints it, or makes a PDF of it."""
     words = "".join(f"<li>{html.escape(word)}</li>" for word in share.words)
-    steps = "".join(f"<p>{html.escape(text)}</p>" for text in _instructions(quorum))
+    steps = "".join(f"<p>{_mark_commands(html.escape(text))}</p>" for text in _instructions(quorum))
     return _PAGE.format(
         title=html.escape(_title(share)),
         purpose=html.escape(_purpose(quorum)),
@@ -52,6 +53,11 @@ def format_html(share: Share, quorum: Quorum) -> str:
         code=_qr_code(" ".join(share.words)),
         steps=steps,
     )
+
+
+def _mark_commands(text: str) -> str:
+    """Let what is to be typed look so; a line that ends within would be typed wrong."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
 
 
 def _title(share: Share) -> str:
@@ -96,6 +102,7 @@ body {{ font: 12pt/1.45 serif; max-width: 17cm; margin: 1.5cm auto; padding: 0 .
 h1 {{ font-size: 18pt; margin: 0 0 .5em }}
 ol {{ columns: 4 8em; font: 12pt/1.6 monospace; padding-left: 2.5em; margin: 1.2em 0 }}
 svg {{ display: block; margin: 1em auto; max-width: 7cm; height: auto }}
+code {{ font: .95em monospace; white-space: nowrap }}
 p {{ overflow-wrap: anywhere }}
 @media print {{ body {{ margin: 0 auto }} }}
 </style></head><body>
