@@ -179,7 +179,7 @@ def test_one_run_at_a_time(world: RunnerWorld) -> None:
 def test_what_people_ask(world: RunnerWorld) -> None:
     first = json.loads(world.run("next", "--json").stdout)
     assert {turn["client"]: turn["why"] for turn in first["turns"]} == dict.fromkeys(
-        ("web01", "db01"), "there is no good backup yet"
+        ("web01", "db01"), "it has never been done"
     )
     assert world.run("history").stdout == "there was no run yet\n"
     assert world.run("run", "web01").returncode == 0

@@ -63,12 +63,12 @@ def test_when_the_next_night_is(rules: dict[str, object], now: str, succeeded: s
     assert found == Turn(begins(schedule, day), f"its turn in the window of {day}")
 
 
-def test_a_new_client_has_its_turn_in_the_window_that_is_open_or_comes_next() -> None:
-    why = "there is no good backup yet"
-    assert turn(NIGHTS, "2026-11-26 12:00") == Turn(begins(NIGHTS, "2026-11-26"), why)
-    late = turn(NIGHTS, "2026-11-27 05:59")
-    assert late == Turn(begins(NIGHTS, "2026-11-26"), why) and late.is_due(at("2026-11-27 05:59"))
-    assert turn(NIGHTS, "2026-11-27 06:00") == Turn(begins(NIGHTS, "2026-11-27"), why)
+def test_a_new_client_has_its_turn_as_soon_as_a_window_is_open() -> None:
+    why = "it has never been done"
+    assert turn(NIGHTS, "2026-11-26 12:00") == Turn(at("2026-11-26 22:00"), why)
+    assert turn(NIGHTS, "2026-11-27 05:59") == Turn(at("2026-11-26 22:00"), why)
+    assert turn(NIGHTS, "2026-11-27 05:59").is_due(at("2026-11-27 05:59"))
+    assert turn(NIGHTS, "2026-11-27 06:00") == Turn(at("2026-11-27 22:00"), why)
 
 
 def test_a_missed_window_is_made_up_for_when_the_next_one_opens_or_at_once() -> None:
@@ -122,7 +122,7 @@ def test_several_times_a_day() -> None:
 def test_a_clock_that_was_put_back_makes_a_client_due_again() -> None:
     schedule = Schedule()
     found = turn(schedule, "2026-11-26 23:59", "2027-11-26 03:00", ("2027-11-26 04:00",))
-    assert found == Turn(begins(schedule, "2026-11-26"), "there is no good backup yet")
+    assert found == Turn(at("2026-11-26 00:00"), "it has never been done")
     assert found.is_due(at("2026-11-26 23:59"))
 
 

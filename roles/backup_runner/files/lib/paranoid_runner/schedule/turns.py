@@ -81,13 +81,14 @@ def _take(
     schedule: Schedule, missed: Chance | None, chance: Chance, failed: list[datetime], last: datetime | None
 ) -> Turn | None:
     """Return the turn that a chance gives, None when it was tried often enough."""
-    begins = chance.window.opens if missed and missed.window != chance.window else chance.begins
+    is_late = not last or (missed and missed.window != chance.window)
+    begins = chance.window.opens if is_late else chance.begins
     since = [moment for moment in failed if moment >= begins]
     at = _find_time(schedule, begins, since)
     if not at or at >= chance.ends:
         return None
     if not last and not since:
-        return Turn(at, "there is no good backup yet")
+        return Turn(at, "it has never been done")
     return Turn(at, _explain(since, missed, schedule) or f"its turn in the window of {chance.window.day}")
 
 
