@@ -115,13 +115,30 @@ class History:
         return tuple(sorted((gone & made) - self._off_the_list_of(transaction) - there))
 
     def _off_the_list_of(self, transaction: int) -> frozenset[str]:
-        """Return the ids of the archives that were lost with a list then, and that a later list brought back first."""
-        back: dict[str, bool] = {}
-        for row in self.lists:
-            if isinstance(row.entry, ListEntry) and not _is_within(row.entry.transaction, transaction):
-                for ids, is_back in ((row.entry.lost, False), (row.entry.restored, True)):
-                    back |= {one: back.get(one, is_back) for one in ids}
-        return frozenset(one for one, is_back in back.items() if is_back)
+        """Return the ids of the archives that were made by then, and to which the list of then did not lead.
+
+        A list that came back leads to what it led to where it was taken from, whether or not the ledger knew of it.
+        """
+        return frozenset(one for one, made in self._made.items() if self._is_off(made, transaction))
+
+    @property
+    def _made(self) -> dict[str, int]:
+        """The transaction of each archive that a session named, or that was found later; the first counts."""
+        entries = [row.entry for row in self.sessions if isinstance(row.entry, SessionEntry)]
+        named = [(entry.archive.id, entry.transaction) for entry in entries if entry.archive]
+        made: dict[str, int] = {}
+        for one, transaction in (*named, *((entry.id, entry.transaction) for entry in self.found)):
+            if transaction is not None:
+                made.setdefault(one, transaction)
+        return made
+
+    def _is_off(self, made: int, transaction: int) -> bool:
+        """Whether a list that came back by a transaction does not lead to what was made before it."""
+        lists = (row.entry for row in reversed(self.lists) if isinstance(row.entry, ListEntry))
+        for entry in lists:
+            if entry.transaction is not None and made < entry.transaction <= transaction:
+                return made > entry.kept or self._is_off(made, entry.kept)
+        return False
 
 
 def fold_history(rows: Iterable[LedgerRow]) -> History:

@@ -168,6 +168,12 @@ STEPS = st.tuples(
 
 @settings(max_examples=300, deadline=None)
 @example([("backup", 0, 0), ("restore_list", 0, 0), ("restore_list", 0, 1), ("roll_back", 0, 1)])
+@example(
+    [
+        ("backup", 0, 1), ("restore_list", 0, 0), *[("backup", 0, 0)] * 4,
+        ("restore_list", 0, 1), ("trim", 0, 1), ("roll_back", 0, 182),
+    ]
+)  # fmt: skip # nobody saw the first one: a list took it, another brought it back
 @given(st.lists(STEPS, max_size=40))
 def test_a_history_is_that_of_a_repository_that_keeps_every_state(steps: list[tuple[str, int, int]]) -> None:
     model = Model()
