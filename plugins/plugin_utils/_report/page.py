@@ -308,7 +308,7 @@ def _list_facts(run: Run, record: str) -> tuple[tuple[str, str], ...]:
         ("Run", run.run_id),
         ("Record", printable(record)),
         *_name_own_keepers(run),
-        *(("Ledger", f"{ledger.head} on {ledger.host}") for ledger in _find_ledgers(run)),
+        *(("Ledger", f"{ledger.head} on {ledger.host}") for ledger in _find_ledgers(run)[:SERVERS_SHOWN]),
     )
 
 
@@ -325,4 +325,4 @@ def _find_ledgers(run: Run) -> list[LedgerHead]:
     """Return the newest head of each server's ledger: once it is in a mail, a ledger written anew is found out."""
     told = [client.session.ledger for client in run.clients if client.session and client.session.ledger]
     last = {ledger.host: ledger for ledger in sorted(told, key=lambda ledger: ledger.seq)}
-    return [last[host] for host in sorted(last)][:SERVERS_SHOWN]
+    return [last[host] for host in sorted(last)]

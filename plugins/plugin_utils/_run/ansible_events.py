@@ -42,8 +42,10 @@ def is_roll_call(task: Any) -> bool:
 
 
 def read_roll_call(result: Any) -> list[Mapping[str, Any]]:
-    """Return what each server said, from the result of a loop over them, or of one server alone."""
+    """Return what each server said, from the result of a loop over them, or of one alone; nothing if none was asked."""
     raw = take_mapping(result.result)
+    if raw.get("skipped") is True:
+        return []
     return take_mappings(raw.get("results")) or [{"item": take_text(result.task.delegate_to, 200), **raw}]
 
 

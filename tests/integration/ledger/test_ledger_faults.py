@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, ChainHead, parse_head
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.copying import extend_copy
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import FreezeEntry, LedgerError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.recovery import recover_ledger
@@ -206,6 +207,23 @@ def test_a_full_disk_is_one_line_and_passes(small_disk: Path) -> None:
         told.append(ledger.append(FreezeEntry("web1", "again")))
     assert expect_whole(path, told) == len(told)
     Ledger.open(str(small_disk / "new.sqlite")).close()
+
+
+def test_a_copy_on_a_full_disk_stays_whole_and_catches_up(small_disk: Path, tmp_path: Path) -> None:
+    copy, filler = str(small_disk / "copy.sqlite"), small_disk / "filler"
+    with Ledger.open(str(tmp_path / "ledger.sqlite")) as ledger:
+        ledger.append(FreezeEntry("web1", "first"))
+        assert extend_copy(ledger, copy) == ""
+        first = ledger.head()
+        for _number in range(400):
+            ledger.append(FreezeEntry("web1", "x" * 490))
+        filler.write_bytes(b"x" * 1_800_000)
+        with pytest.raises(LedgerError, match="no space left"):
+            extend_copy(ledger, copy)
+        assert expect_whole(copy, [first]) == 1
+        filler.unlink()
+        assert extend_copy(ledger, copy) == ""
+        assert expect_whole(copy, [first, ledger.head()]) == 401
 
 
 def append_without_end(ledger: Ledger, told: list[ChainHead]) -> None:

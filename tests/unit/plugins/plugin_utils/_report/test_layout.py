@@ -371,6 +371,32 @@ def test_the_record_keeps_the_ledger(run: Run) -> None:
     assert kept["clients"][0]["session"]["ledger"] == {**told, "seq": 3, "spare": ""}
 
 
+def test_what_is_not_saved_beside_the_repositories_is_told_until_it_is(run: Run) -> None:
+    head = {"host": "vault", "head": "3:" + "a" * 64}
+    late = {"host": "vault", "head": "4:" + "b" * 64}
+
+    def text(*told: object) -> str:
+        clients = tuple(Client(f"c{place}", State.OK, session(ledger=one)) for place, one in enumerate(told))
+        return " ".join(render_text(make_page(replace(run, clients=clients), RECORD)).split())
+
+    assert "NOT SAVED BESIDE THE REPOSITORIES" in text({**head, "spare": "no space left"})
+    assert "vault no space left" in text({**head, "spare": "no space left"})
+    assert "NOT SAVED" not in text({**head, "spare": "no space left"}, {**late, "spare": ""})
+    assert "NOT SAVED" not in text(head)  # as of an earlier release
+    many = [{"host": f"v{place}", "head": head["head"], "spare": "" if place < 98 else "late"} for place in range(99)]
+    assert "v98 late" in text(*many)
+
+
+def test_a_server_that_was_made_again_is_told_with_what_nobody_knows(run: Run) -> None:
+    told = ["the ledger begins anew", HOSTILE]
+    clients = tuple(Client(name, State.OK, session(rebuilt=told), Work.AUDIT) for name in ("web01", "db01"))
+    text = " ".join(render_text(make_page(replace(run, clients=clients), RECORD)).split())
+    assert "THE SERVER WAS MADE AGAIN" in text and "web01 and db01 the ledger begins anew" in text
+    assert "MADE AGAIN" not in render_text(make_page(run, RECORD))
+    html = render_html(make_page(replace(run, clients=clients), RECORD))
+    assert "<script" not in html
+
+
 def test_spare_columns_make_room_for_names(run: Run) -> None:
     def headings(*names: str) -> tuple[str, int]:
         clients = tuple(Client(name, State.OK, session()) for name in names)
