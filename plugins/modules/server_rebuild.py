@@ -38,7 +38,7 @@ options:
     type: str
     default: ""
   anew:
-    description: Begin a new ledger although there is a copy, which stays where it is.
+    description: Begin a new ledger although there is a copy, which is kept under another name.
     type: bool
     default: false
 attributes:

@@ -66,6 +66,7 @@ ALLOWED = {
     ("_upkeep/rebuild.py", "_list_repositories", "os.listdir"): BENEATH,
     ("_upkeep/rebuild.py", "_restore_record", "os.makedirs"): OWN,
     ("_upkeep/rebuild.py", "_restore_state", "os.makedirs"): OWN,
+    ("_upkeep/rebuilt_ledger.py", "_set_aside", "os.rename"): "in a directory of root's own, beside the repositories",
     ("_upkeep/rebuilt_ledger.py", "place_ledger", "os.makedirs"): OWN,
     ("_upkeep/rebuilt_ledger.py", "place_ledger", "os.replace"): OWN,
     ("_upkeep/rebuilt_ledger.py", "place_ledger", "os.unlink"): OWN,

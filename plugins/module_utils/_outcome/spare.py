@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import (
     atomic_write_beneath,
     directory_beneath,
@@ -29,7 +30,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._config.server imp
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.copying import extend_copy
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerError
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 
 SPARE = ".server"  # No client can have a name that begins with a dot.
 STATE_FILES = ("repository.json", "baseline.json", "compactions.json")
@@ -54,6 +55,26 @@ def save_spare(site: Site) -> str:
             return extend_copy(site.ledger, path)
     except (OSError, LedgerError) as error:
         return f"{os.path.join(root, SPARE)} is {_age(path)} and cannot be written: {error}"
+
+
+def refuse_lost(site: Site) -> None:
+    """Raise SessionError if the copy of the ledger has what the ledger here lacks: this server was lost, or it was cut.
+
+    Asked before a repository is made: provisioning alone would take a client's repository for a new one.
+    """
+    root = site.server.repository_root
+    if not has_spare(root, NAME):
+        return
+    path = os.path.join(root, SPARE, NAME)
+    try:
+        with Ledger.read(path) as copy:
+            head = copy.head()
+        is_known = site.ledger.holds(head)
+    except LedgerError as error:
+        raise SessionError("rebuilding", f"it cannot be told whether this server was lost: {error}") from None
+    if not is_known:
+        why = f"{path} has an entry {head.seq} that the ledger of this server lacks. If the server was lost"
+        raise SessionError("rebuilding", f"{why}, run rebuild_server.yml; else see docs/ledger.md, Copies")
 
 
 def has_spare(root: str, *names: str) -> bool:

@@ -38,6 +38,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow im
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import Intent, write_intent
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rebuilt import refuse_rebuilt
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.spare import refuse_lost
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import TrimPlan, plan_trim
 from ansible_collections.paranoid.backup.plugins.module_utils._session import ssh
 from ansible_collections.paranoid.backup.plugins.module_utils._session.conversation import Conversation
@@ -129,7 +130,10 @@ def recover_repository(session: Session) -> str | None:
     """Return the repository's id once what was cut off is in order; None if this session is to make it."""
     place.check_place(session.site)
     if session.verb.makes_repository:
-        return None if place.recorded_id(session.site) is None else place.check_repository(session.site)
+        if place.recorded_id(session.site) is not None:
+            return place.check_repository(session.site)
+        refuse_lost(session.site)
+        return None
     repository_id = place.check_repository(session.site)
     if not session.order.check:
         recover(session.site)

@@ -102,7 +102,7 @@ def rebuild(plan: Plan, check: bool = False) -> Work:
     work = Work(check)
     history = _read_ids(plan.ledger, plan.new)
     if plan.new and not check:
-        place_ledger(plan.ledger, plan.places.state_dir, plan.new)
+        place_ledger(plan.ledger, plan.places.root, plan.places.state_dir, plan.new)
     for client in plan.new:
         try:
             work.marks[client] = _adopt(plan, client, work, history.get(client))

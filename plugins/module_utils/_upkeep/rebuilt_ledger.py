@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import sync_directory
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, ChainHead, parse_head
@@ -58,14 +59,15 @@ def find_ledger(root: str, state_dir: str, known: ChainHead, anew: bool) -> Ledg
             if rows and isinstance(rows[0].entry, RebuildEntry):
                 return LedgerSource(living, rows[0].entry, here=True)
             if ledger.head() != EMPTY:
-                why = f"this server is not lost: {living} has {ledger.head().seq} entries. Nothing was changed"
+                why = f"this server is not lost: {living} has {ledger.head().seq} entries; nothing was changed"
+                why += f". If they came after the loss, move {state_dir} aside and try again"
                 raise SessionError("refused", why)
     if anew or not has_spare(root, NAME):
         return LedgerSource("", RebuildEntry("", ANEW, known="" if known == EMPTY else str(known)))
     return LedgerSource(copy, _judge_copy(copy, known))
 
 
-def place_ledger(found: LedgerSource, state_dir: str, clients: Iterable[str]) -> None:
+def place_ledger(found: LedgerSource, root: str, state_dir: str, clients: Iterable[str]) -> None:
     """Have the ledger in its place, with an entry for each client that says how it came there; whole or not at all."""
     living, fresh = os.path.join(state_dir, NAME), os.path.join(state_dir, _FRESH)
     if found.here:
@@ -80,6 +82,14 @@ def place_ledger(found: LedgerSource, state_dir: str, clients: Iterable[str]) ->
     _append(fresh, found, clients)
     os.replace(fresh, living)
     sync_directory(state_dir)
+    _set_aside(os.path.join(root, SPARE, NAME), found)
+
+
+def _set_aside(copy: str, found: LedgerSource) -> None:
+    """Keep a copy that the new ledger does not continue under another name: the next session begins a new one."""
+    is_continued = found.path and found.origin.last == parse_head(found.origin.head).seq
+    if os.path.lexists(copy) and not is_continued:
+        os.rename(copy, f"{copy}.{stamp().replace(':', '')}")
 
 
 def _append(path: str, found: LedgerSource, clients: Iterable[str]) -> None:

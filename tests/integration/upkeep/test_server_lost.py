@@ -82,3 +82,15 @@ def test_without_its_repository_no_empty_one_is_made(keeper: Keeper, tmp_path: P
     code, reason = came_to(keeper.world.session("create"))[1:]
     assert code == "rebuilding" and "is not on the dataset, but web1 had one there" in reason
     assert list(keeper.repository.iterdir()) == []
+
+
+def test_provisioning_alone_makes_nothing_of_a_repository_that_is_there(keeper: Keeper) -> None:
+    """Somebody runs site.yml on the empty machine, and not rebuild_server.yml."""
+    lose(keeper.world)
+    (keeper.world.path / "etc/clients").mkdir()
+    keeper.world.write()
+    keeper.write_rules()
+    before = sorted(path.name for path in keeper.repository.rglob("*"))
+    code, reason = came_to(keeper.world.session("create"))[1:]
+    assert code == "rebuilding" and "rebuild_server.yml" in reason
+    assert sorted(path.name for path in keeper.repository.rglob("*")) == before

@@ -86,6 +86,7 @@ def told(work: _rebuild.Work, client: str = "web1") -> str:
 
 def test_ledger_records_and_baselines_come_back(lost: Lost) -> None:
     work = rebuild(lost.plan(lost.head))
+    assert lost.copy.exists()
     assert told(work).startswith("the ledger is its copy beside the repositories, up to entry 4 of 20")
     assert "lost" not in told(work) and "nobody" not in told(work)
     with lost.ledger() as ledger:
@@ -148,7 +149,7 @@ def test_a_copy_that_was_written_anew_is_refused(lost: Lost) -> None:
     assert not os.path.exists(lost.places.state_dir)
     work = rebuild(lost.plan(ChainHead(3, "c" * 64), anew=True))
     assert "archives that are there count as unknown, and stay; the last known head was 3:ccc" in told(work)
-    assert lost.copy.exists()
+    assert not lost.copy.exists() and list(lost.copy.parent.glob("ledger.sqlite.20*"))
 
 
 def test_a_copy_is_taken_up_to_where_it_is_whole(lost: Lost, tmp_path: Path) -> None:
@@ -160,6 +161,7 @@ def test_a_copy_is_taken_up_to_where_it_is_whole(lost: Lost, tmp_path: Path) -> 
     assert "entry 3 of the copy is not whole: 2 entries are lost" in told(work)
     with lost.ledger() as ledger:
         assert ledger.verify().ok and ledger.head().seq == 4  # two that are whole, and one for each client
+    assert list(lost.copy.parent.glob("ledger.sqlite.20*")), "the next session begins a new copy"
 
 
 def test_a_copy_of_which_nothing_is_left_is_a_persons_decision(lost: Lost) -> None:
