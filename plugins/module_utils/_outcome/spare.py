@@ -65,11 +65,11 @@ def refuse_lost(site: Site) -> None:
     root = site.server.repository_root
     if not has_spare(root, NAME):
         return
-    path = os.path.join(root, SPARE, NAME)
+    path, living = os.path.join(root, SPARE, NAME), os.path.join(site.server.state_dir, NAME)
     try:
         with Ledger.read(path) as copy:
             head = copy.head()
-        is_known = site.ledger.holds(head)
+        is_known = os.path.exists(living) and site.ledger.holds(head)
     except LedgerError as error:
         raise SessionError("rebuilding", f"it cannot be told whether this server was lost: {error}") from None
     if not is_known:
