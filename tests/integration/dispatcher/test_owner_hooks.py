@@ -19,7 +19,6 @@ from dispatched import IMPATIENT, Client, answers, needs_borg, stdin, wait_for
 from owner_files import OWNED, OWNED_START, add_hook, add_logging, calls, needs_root
 from paranoid_dispatcher import owner_hooks, trust
 from paranoid_dispatcher.errors import Failed
-from restore_world import ACL
 
 pytestmark = needs_root
 IMPATIENTLY = IMPATIENT.replace("from paranoid_dispatcher import host", f"{OWNED}from paranoid_dispatcher import host")
@@ -242,6 +241,7 @@ def test_a_hook_that_changes_the_others_meanwhile(owned: Client) -> None:
 
 
 STRANGER = 65534
+ACL = "system.posix_acl_access"
 # Linux, include/uapi/linux/posix_acl_xattr.h: version, then tag, permissions and id of each entry.
 ENTRIES = ((1, 7, 2**32 - 1), (2, 6, STRANGER), (4, 5, 2**32 - 1), (16, 7, 2**32 - 1), (32, 5, 2**32 - 1))
 STRANGERS_WRITE = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in ENTRIES)

@@ -245,3 +245,21 @@ def test_mounts_are_read_from_the_system(tmp_path: Path) -> None:
 def test_this_host_has_mounts() -> None:
     assert "/" in Mounts.read().now or not Path("/proc/self/mountinfo").exists()
     assert Mounts.read().has("/")
+
+
+def test_what_an_owner_added_displaces_nothing(tmp_path: Path) -> None:
+    """Borg passes over a directory that it has saved, under whatever name: what is added may be a bind mount of it."""
+    places = [tmp_path / name for name in ("demanded", "own/much/deeper", "demanded/inner")]
+    for place in places:
+        place.mkdir(parents=True)
+        (place / "file").touch()
+    demanded, elsewhere, inner = map(str, places)
+    origins = {elsewhere: "sources.d/a.yaml", inner: "sources.d/a.yaml"}
+    found = plan_sources([demanded, elsewhere, inner], {}, (), NOTHING, origins)
+    assert found.roots == (inner, demanded, elsewhere) and not found.problems
+
+
+def test_a_source_that_an_owner_added_is_named_with_its_file(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone")
+    (line,) = plan_sources([gone], {}, (), NOTHING, {gone: "sources.d/a.yaml"}).problems
+    assert line == f"source {gone} is not there: make or mount it, or take it out of sources.d/a.yaml"
