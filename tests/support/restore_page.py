@@ -11,7 +11,7 @@ import shlex
 from tool import ROOT
 
 OURS = "paranoid-backup-restore"
-_START = r"(?:paranoid-backup|ansible-playbook|mkdir|borg)\S* "
+_START = r"(?:paranoid-backup|ansible-playbook|mkdir|umount)\S* "
 
 
 def read_commands(section: str = "") -> list[str]:

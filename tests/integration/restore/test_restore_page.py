@@ -24,7 +24,7 @@ ELSEWHERE = {
     _PLAY + r"escrow\b": "integration/upkeep/test_escrow_playbook.py::test_ana_proves",
     _PLAY + r"site\b": "lab/provisioning/test_provision.py::test_the_second_run",
     r"mkdir /mnt/b && paranoid-backup-borg mount": "integration/gate/test_mount.py::test_",
-    r"paranoid-backup-borg umount": "integration/gate/test_mount.py::test_",
+    r"umount /mnt/b": "integration/gate/test_mount.py::test_",
     r"paranoid-backup-borg list": "lab/restore/test_restore.py::test_the_open_session_lets_nobody_delete",
     r"paranoid-backup-borg extract": "lab/restore/test_restore.py::test_a_tree_comes_back_as_it_was",
     r"paranoid-backup escrow": "unit/roles/backup_runner/",
