@@ -216,7 +216,9 @@ def test_the_server_writes_down_what_the_client_was_set_to(rendered: Path) -> No
 
 
 def test_a_client_is_told_what_its_dispatcher_reads_and_nothing_else(rendered: Path) -> None:
-    source = (ROOT / "roles/backup_client/files/lib/paranoid_dispatcher/config.py").read_text()
+    readers = [ROOT / "roles/backup_client/files/lib/paranoid_dispatcher/config.py"]
+    readers += (ROOT / "roles/backup_client/files/lib/paranoid_rebuild").glob("*.py")
+    source = "".join(path.read_text() for path in readers)
     own = json.loads((rendered / "plain/own").read_text())
     assert own.pop("schema") == 1 and len(own) > 10
     assert [name for name in own if f'"{name}"' not in source] == []
