@@ -132,6 +132,13 @@ def test_reads_one_line_only(sent: bytes, why: str, tmp_path: Path) -> None:
         read_request(reader.fileno())
 
 
+def test_reads_a_line_of_the_largest_size(tmp_path: Path) -> None:
+    longest = b"x" * (2**20 - 1)
+    (tmp_path / "request").write_bytes(longest + b"\n")
+    with (tmp_path / "request").open("rb") as reader:
+        assert read_request(reader.fileno()) == longest
+
+
 def test_waits_for_a_request_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_module, "REQUEST_SECONDS", 0.1)
     reader, writer = os.pipe()
