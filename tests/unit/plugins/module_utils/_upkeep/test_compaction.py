@@ -15,6 +15,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline im
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    CompactionEntry,
     FreezeEntry,
     SessionEntry,
     TrimEntry,
@@ -123,3 +124,41 @@ def test_a_broken_chain_frees_nothing(trimmed: Any, monkeypatch: pytest.MonkeyPa
     with pytest.raises(SessionError, match="ALARM: entry 2 was altered") as caught:
         look_ahead(trimmed, Limits(), LATER)
     assert caught.value.code == "alarm"
+
+
+ENTRY = CompactionEntry("web1", 1000, 600, 46)
+HARMED = AuditVerdict("alarm", ("12 objects gone",))
+
+
+@pytest.mark.parametrize(
+    ("code", "found", "entry", "ending", "words"),
+    [
+        (0, AuditVerdict("clean", ()), ENTRY, "", ""),
+        (0, HARMED, ENTRY, "alarm", "12 objects gone"),
+        (2, HARMED, None, "alarm", "12 objects gone"),
+        (2, AuditVerdict("clean", ()), ENTRY, "server_error", "borg compact of web1 ended with 2: no space left"),
+        (0, AuditVerdict("clean", ()), None, "server_error", "borg compact of web1 ended with 0"),
+    ],
+)
+def test_a_compaction_went_well_where_borg_the_audit_and_the_ledger_say_so(
+    held: Any, monkeypatch: pytest.MonkeyPatch, code: int, found: AuditVerdict, entry: Any, ending: str, words: str
+) -> None:
+    steps: list[str] = []
+
+    def step(name: str, result: Any) -> Any:
+        def done(*_arguments: object) -> Any:
+            steps.append(name)
+            return result
+
+        return done
+
+    monkeypatch.setattr(_compaction, "begin_compaction", step("intent", None))
+    monkeypatch.setattr(_compaction, "run_borg", step("borg", (code, "no space left")))
+    monkeypatch.setattr(_compaction, "conclude_compaction", step("audit", (found, entry)))
+    if ending:
+        with pytest.raises(SessionError, match=words) as caught:
+            _compaction.compact(held)
+        assert caught.value.code == ending
+    else:
+        assert _compaction.compact(held) == ENTRY
+    assert steps == ["intent", "borg", "audit"], "the intent is written before anything can go"
