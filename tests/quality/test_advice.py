@@ -16,7 +16,8 @@ from tool import ROOT, tracked
 
 GROUPS = {"backup_builders", "backup_clients", "backup_nas", "backup_servers"}
 # Examples in documents, and the variable of somebody else that one of them tells how to allow.
-ADDING = r"backup_client_(commands|escrow_recipients|excludes|rebuild_leave_out|\w+_databases|sources)_[a-z0-9]+|backup_client_ip|\w+_"
+ADDED = r"commands|escrow_recipients|excludes|rebuild_leave_out|\w+_databases|sources"
+ADDING = rf"backup_client_({ADDED})_[a-z0-9]+|backup_client_ip|\w+_"
 ROLES = {name.split("/")[1] for name in tracked("roles/*/meta/main.yml")}
 PLAYBOOKS = {Path(name).stem: (ROOT / name).read_text() for name in tracked("playbooks/*.yml")}
 PLUGINS = {
