@@ -55,7 +55,11 @@ def test_only_whole_versions_lie_there(tmp_path: Path) -> None:
     assert "changed=1" in install(path)
     wanted = {str(file.relative_to(LIBRARY)): file.read_bytes() for file in LIBRARY.glob("paranoid_*/*.py")}
     assert installed(path) == wanted
-    assert {entry.name for entry in path.iterdir() if entry.is_file()} == {*PROGRAMS, "borgmatic_hooks.py"}
+    assert {entry.name for entry in path.iterdir() if entry.is_file()} == {
+        *PROGRAMS,
+        "borgmatic_databases.py",
+        "borgmatic_hooks.py",
+    }
     assert all(
         entry.stat().st_mode & 0o777 == (0o755 if entry.is_dir() or entry.name in PROGRAMS else 0o644)
         for entry in path.rglob("*")

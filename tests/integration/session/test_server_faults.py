@@ -200,6 +200,8 @@ def small(world: World) -> Iterator[Path]:
 
 
 def test_disk_is_full(world: World, small: Path) -> None:
+    """By more than the client's own quota allows, which would come first."""
+    world.write(quota=1024**3)
     world.grow(30)
     code, reason = failed(world)
     assert code == "disk_full"
