@@ -72,6 +72,7 @@ def test_a_tunnel_is_opened_for_the_owner_and_closed_again(lab: Lab) -> None:
 
 
 def test_the_playbook_brings_a_database_back(lab: Lab) -> None:
+    assert backup(lab, "--limit", "db1").client("db1")["state"] == "ok"
     chosen = '{"backup_restore_databases": [{"name": "shop", "as": "played"}]}'
     done = play(lab, "restore", "--limit", "db1", "-e", chosen)
     assert done.returncode == 0 and "is restored as played" in done.stdout, done.stdout
