@@ -18,15 +18,21 @@ from lab_runs import backup
 from waiting import wait_until
 
 SPARE = "spare"  # the fresh machine, beside the lab's own
+MAC = "02:70:62:00:00:1e"  # The same each time: the controller remembers an address for longer than ssh waits.
 PICTURE_BYTES = 8 * 2**20
+KEPT = "/home/picture"  # It stays when the test is over: a host that loses so much at once is red.
 SETUP = f"""
 useradd --create-home --uid 1500 --shell /bin/bash ana && echo ana:secret | chpasswd && adduser --quiet ana adm
 mkdir /home/ana/site && echo 'Nothing burned.' >/home/ana/site/index.html
-head -c {PICTURE_BYTES} /dev/urandom >/home/ana/site/picture && chown -R ana: /home/ana/site && chmod 755 /home/ana
+test -e {KEPT} || head -c {PICTURE_BYTES} /dev/urandom >{KEPT}
+mv {KEPT} /home/ana/site/picture && chown -R ana: /home/ana/site && chmod 755 /home/ana
 echo 'server {{ listen 8080; root /home/ana/site; }}' >/etc/nginx/conf.d/ana.conf
 systemctl enable --quiet --now nginx
 """
-UNDO = "systemctl disable --quiet --now nginx; rm /etc/nginx/conf.d/ana.conf; userdel --remove ana"
+UNDO = f"""
+systemctl disable --quiet --now nginx; rm /etc/nginx/conf.d/ana.conf
+mv /home/ana/site/picture {KEPT}; chown root: {KEPT}; userdel --remove ana
+"""
 SQL = "cd /; runuser -u postgres -- psql -XAtc '{}' shop"
 ROWS = SQL.format("SELECT count(*), md5(string_agg(t::text, $$,$$ ORDER BY id)) FROM purchase t")
 ROLE = SQL.format("SELECT rolsuper FROM pg_roles WHERE rolname = $$root$$")
@@ -37,7 +43,8 @@ def boot_spare(lab: Lab) -> str:
     image = (ROOT / ".cache/images/trixie").read_text().strip()
     key = lab.state / "id_ed25519.pub"
     argv = ["podman", "run", "--detach", "--name", f"{lab.name}-{SPARE}", "--hostname", "db1", "--systemd", "always"]
-    argv += ["--network", lab.name, "--ip", address(lab), "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
+    argv += ["--network", lab.name, "--ip", address(lab), "--mac-address", MAC]
+    argv += ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
     subprocess.run([*argv, "--volume", f"{key}:/root/.ssh/authorized_keys:ro", image, "/sbin/init"], check=True)
     there = "/etc/ssh/ssh_host_ed25519_key.pub"
     assert wait_until(lambda: lab.exec(SPARE, "systemctl", "is-active", "ssh").returncode == 0, 120)
