@@ -43,9 +43,11 @@ def test_it_knows_whose_turn_is_when(lab: Lab) -> None:
 
 
 def test_a_run_that_nobody_could_hear_of_fails_the_unit(lab: Lab) -> None:
-    """The project of this host has no collection: the service says so, and the mail waits."""
+    """The project of this host has no collection: the service says so, and the mail waits. Then it rests again."""
     host = lab("mail")
-    host.run("systemctl start paranoid-backup-runner.service")
+    assert host.run("systemctl disable --now paranoid-backup-runner.timer").rc == 0
+    assert host.run("systemctl start paranoid-backup-runner.service").rc != 0
+    assert host.run("systemctl reset-failed paranoid-backup-runner.service").rc == 0
     done = host.run("paranoid-backup run web1")
     assert done.rc == 1 and "it left no record" in done.stderr and "a mail waits in the spool" in done.stderr, (
         done.stderr

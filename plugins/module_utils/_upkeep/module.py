@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp
@@ -54,8 +54,8 @@ def at_work(module: Any, purpose: str, watch: Stopwatch | None = None, recover_f
     """Hold the lock of the module's client; a failure meanwhile fails the task, with its code."""
     try:
         options = (module.params["config_dir"], module.params["client"], purpose, recover_first, module.check_mode)
-        with upkeep(*options) as site:
-            yield site
+        with ExitStack() as held:
+            yield held.enter_context(upkeep(*options))
     except SessionError as error:
         alarm = {"alarm": error.alarm.to_dict()} if error.alarm else {}
         module.fail_json(msg=error.reason, code=error.code, **alarm, **(watch.to_dict() if watch else {}))

@@ -344,7 +344,7 @@ class Sequences(RuleBasedStateMachine):
             except Ended:
                 told = {"ok": False}
             ok = told.pop("ok", True)
-            result = Result(ok, "", told.get("archive"), None, told.get("maintain"), {})
+            result = Result(ok, "", told.get("archive"), None, told.get("maintain"), {}, remarks={})
             return Evidence(hello=True, ssh_code=0, result=result, gate=wire.summary)
 
         with pytest.MonkeyPatch.context() as patch:

@@ -88,11 +88,16 @@ class Guard:
             _init(self, **others)
             self.chunker = Reader(self.chunker)
 
+        def create_helper(self: FilesystemObjectProcessors, *arguments: Any, **options: Any) -> Any:
+            return half_read.create_helper(self, *arguments, **options)
+
+        def write_part_file(self: ChunksProcessor, item: Any, *arguments: Any) -> Any:
+            return half_read.write_part_file(self, item, *arguments)
+
         Archiver._rec_walk, Archiver._process_any = rec_walk, process_any
         borg.archive.os_open = self.open
         FilesystemObjectProcessors.__init__ = init
-        FilesystemObjectProcessors.create_helper = lambda self, *a, **o: half_read.create_helper(self, *a, **o)
-        ChunksProcessor.write_part_file = lambda self, *a: half_read.write_part_file(self, *a)
+        FilesystemObjectProcessors.create_helper, ChunksProcessor.write_part_file = create_helper, write_part_file
         borg.archiver.dir_is_tagged = self._tags.of
         borg.helpers.scandir_inorder = list_directory
         attributes = Attributes(self.tell_attributes)

@@ -9,7 +9,7 @@ import select
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -62,8 +62,8 @@ def between_hooks(config: Mapping[str, Any], target: str) -> Iterator[OwnerHooks
     stop = Stop()
     before = {number: signal.signal(number, stop.on_signal) for number in _ENDING}
     try:
-        with _ending_well(_make_hooks(config, target, stop), stop) as hooks:
-            yield hooks
+        with ExitStack() as held:
+            yield held.enter_context(_ending_well(_make_hooks(config, target, stop), stop))
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -118,7 +118,7 @@ class Writer:
                     raise OSError(0, "it changed while it was restored: run the command again")
                 yield content, 0
             else:
-                identifier, data = next(stream)
+                identifier, data = next(stream, (chunk.id, None))
                 if data is None:
                     raise IntegrityError("it is not in the repository")
                 yield source.decrypt(identifier, data), 1
