@@ -29,6 +29,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._provision.sshd_ch
 
 _PROGRAMS = "/usr/sbin:/usr/local/sbin:/sbin:/usr/bin:/usr/local/bin:/bin"
 _SHADOW = "/etc/shadow"
+_MISSING = re.compile(r"Missing privilege separation directory: (/run/\w+|/var/run/\w+)$", re.MULTILINE)
+_TRIES = 5  # to have that directory long enough
 _SOMEWHERE = "192.0.2.1"  # RFC 5737: of no network
 
 
@@ -99,11 +101,11 @@ def _print_settings(asked: Question, sshd: str, port: str) -> tuple[dict[str, li
     connection = f"user={asked.login},host={server},addr={server},laddr={own},lport={port}"
     argv = [sshd, "-T", "-C", connection]
     done = run_program(argv)
-    missing = re.search(
-        r"Missing privilege separation directory: (/run/\w+|/var/run/\w+)$", done.complaint, re.MULTILINE
-    )
-    if missing:
-        # Where a socket starts sshd, the unit of the last connection has taken it along.
+    for _try in range(_TRIES):
+        missing = _MISSING.search(done.complaint)
+        if not missing:
+            break
+        # Where a socket starts sshd, the unit of a connection that ends takes it along.
         os.makedirs(missing[1], 0o755, exist_ok=True)
         done = run_program(argv)
     if done.returncode == 0:

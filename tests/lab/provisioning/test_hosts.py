@@ -89,4 +89,5 @@ def test_a_reinstalled_host_gets_no_new_passphrase(lab: Lab) -> None:
 )
 def test_no_advice_is_to_run_what_says_it(lab: Lab, elsewhere: str, named: str) -> None:
     code, said = site(lab, "-e", elsewhere)
+    assert site(lab)[0] == 0, "the server knows the right address again"
     assert code == 2 and named in said and "run site.yml" not in said
