@@ -21,13 +21,13 @@ class Ended:
 
     @property
     def said(self) -> str:
-        """Its standard output as text."""
-        return self.stdout.decode("utf-8", "replace")
+        """Its standard output as text, lines with the end that they have here."""
+        return _to_text(self.stdout)
 
     @property
     def complaint(self) -> str:
-        """Its standard error as text."""
-        return self.stderr.decode("utf-8", "replace")
+        """Its standard error, likewise."""
+        return _to_text(self.stderr)
 
 
 class TooSlow(Exception):
@@ -37,6 +37,11 @@ class TooSlow(Exception):
 def run_program(argv: Sequence[str], given: bytes = b"", seconds: Optional[float] = None, **options: Any) -> Ended:
     """Run a program with this standard input; ``options`` are those of subprocess.Popen. Raise OSError or TooSlow."""
     return asyncio.run(_run(argv, given, seconds, options))
+
+
+def _to_text(data: bytes) -> str:
+    """Return printed text; sshd ends the lines of its complaints as terminals want them, with a carriage return."""
+    return data.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 async def _run(argv: Sequence[str], given: bytes, seconds: Optional[float], options: dict[str, Any]) -> Ended:
