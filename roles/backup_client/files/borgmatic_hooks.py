@@ -58,6 +58,7 @@ class Channel:
         try:
             code, reason = self._ask({"run": hook})
         except (OSError, ValueError):
+            self._end_all()
             if hook["before"]:
                 raise
             run_alone(hook)
@@ -86,6 +87,12 @@ class Channel:
         os.killpg(os.getpgrp(), signal.SIGTERM)
         if not self._asking:
             self.leave_if_ended()
+
+    def _end_all(self) -> None:
+        """End Borg and the dumps, for the dispatcher is gone; its signal, if it comes later, ends no more."""
+        if not self._ended_by:
+            self._ended_by = signal.SIGTERM
+            os.killpg(os.getpgrp(), signal.SIGTERM)
 
     def _ask(self, request: dict[str, Any]) -> tuple[int, str]:
         self._asking = True
