@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp, utc_now
@@ -45,6 +46,9 @@ RUN_ID = "PARANOID_BACKUP_RUN_ID"
 REPORTED = "PARANOID_BACKUP_REPORTED"  # Only the callback sets it, so playbooks can tell that it is active.
 
 
+SCHEDULED = "PARANOID_BACKUP_SCHEDULED"  # The runner's list, one host on a line.
+
+
 class CannotBeginError(Exception):
     """The run must not start, because nobody would hear of it; the message is one line."""
 
@@ -58,6 +62,7 @@ class Observer:
             raise CannotBeginError(f"{RUN_ID} in the environment is not a run id: it {form}")
         self._settings = settings
         self._elsewhere: dict[str, str] = {}
+        self._scheduled = _load_scheduled()
         self._servers: list[Mapping[str, Any]] = []
         try:
             self._unheard = find_unheard(settings.report_dir)
@@ -119,7 +124,8 @@ class Observer:
             if name in self._elsewhere:
                 self._recorder.note_problem(self._elsewhere[name])
         run = self._recorder.run
-        roll = read_roll(self._servers, (client.name for client in run.clients)) if self._servers else None
+        present = {client.name for client in run.clients} | self._scheduled
+        roll = read_roll(self._servers, present) if self._servers else None
         published = publish(replace(run, finished=stamp(), roll=roll), self._directory, self._settings)
         self._note_told(published.run)
         return published
@@ -149,6 +155,15 @@ class Observer:
         }.get(run.mail.state, "no mail in check mode" if run.check and self._settings.transport else "no mail wanted")
         parts = (f"Report: {self._directory.path}/report.html", mail, *run.problems[-1:])
         return f"Backup run {run.run_id}: {run.status}. {'; '.join(parts)}"
+
+
+def _load_scheduled() -> set[str]:
+    """Return the hosts that the runner says have a turn of their own by the schedule, so that nobody left them out."""
+    try:
+        names = Path(os.environ[SCHEDULED]).read_text(encoding="utf-8").splitlines()
+    except (KeyError, OSError, UnicodeDecodeError):
+        return set()
+    return set(map(format_host, names))
 
 
 def claim_run_id(own: str) -> str:

@@ -67,12 +67,11 @@ class Channel:
             raise HookFailed(code, hook["command"], reason)
 
     def owe(self, kind: str, owed: list[dict[str, Any]]) -> None:
-        """Tell which after hooks must be run whatever comes, instead of those that were told before."""
+        """Tell which after hooks must be run whatever comes; without the dispatcher they are run here, and all ends."""
         try:
             self._ask({"kind": kind, "owed": owed})
         except (OSError, ValueError):
-            if owed and not self._ended_by:
-                raise
+            self._end_all()
 
     def leave_if_ended(self) -> None:
         """Leave if a signal said so; what is still to be done in the stages that this ends is done."""
@@ -196,6 +195,7 @@ class Stages:
                     config.get("commands"), after=kind, action_names=arguments.keys(), state_names=["fail"]
                 )
                 self.channel.owe(kind, plan(chosen, config.get("umask"), get_working_directory(config), words))
+        self.channel.leave_if_ended()
         yield from _run_all(configs, paths, arguments, log_file)
         if self._has_begun:
             self.channel.owe("everything", [])

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import shlex
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -45,6 +48,33 @@ def test_a_plan_has_one_record_for_each_command() -> None:
         (name, name.startswith("before"), 0o77, "/") for name in names
     ]
     assert [one["command"] for one in planned] == ["a", "b", "c 'it'\"'\"'s out'"]
+
+
+# The dispatcher is gone before it is asked; no signal says so, as on FreeBSD, or as when that comes late.
+ALONE = """
+import os, signal, socket, sys
+sys.path.insert(0, sys.argv[1])
+import borgmatic_hooks
+ours, theirs = socket.socketpair()
+theirs.close()
+stages = borgmatic_hooks.Stages(borgmatic_hooks.Channel(ours.detach()))
+signal.signal(signal.SIGTERM, stages.channel.on_signal)
+commands = [{"after": "action", "run": ["echo >>after"]}, {"after": "everything", "run": ["echo >>after"]}]
+if sys.argv[2] == "after":
+    stages.execute_hooks(commands[:1], None, os.getcwd(), False)
+else:
+    list(stages.run_all({"c": {"commands": commands, "working_directory": os.getcwd()}}, [], {}, None))
+print("went on")
+"""
+
+
+@pytest.mark.parametrize(("when", "after"), [("after", 1), ("at the beginning", 0)])
+def test_without_the_dispatcher_after_hooks_run_and_nothing_begins(tmp_path: Path, when: str, after: int) -> None:
+    argv = [sys.executable, "-I", "-c", ALONE, str(ROOT / "roles/backup_client/files"), when]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, start_new_session=True, check=False)
+    assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, ""), done.stderr
+    ran = tmp_path / "after"
+    assert (len(ran.read_text().splitlines()) if ran.exists() else 0) == after, done.stderr
 
 
 def test_the_configuration_is_checked_in_the_dispatchers_environment() -> None:

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from report_samples import PLAYBOOK
 from runner_world import RunnerWorld
 from waiting import wait_until
 
@@ -47,6 +48,18 @@ HANGING = """
 """
 
 
+ASKING = """
+- hosts: backup_clients
+  gather_facts: false
+  tasks:
+    - paranoid.backup.roll_call:
+        hosts: {web01: {client: web01, address: a}, db01: {client: db01, address: a}}
+        config_dir: "{{ playbook_dir }}/nothing"
+      run_once: true
+      delegate_to: localhost
+"""
+
+
 def test_whoever_is_due_is_backed_up_once_and_the_mail_goes_out(world: RunnerWorld) -> None:
     done = world.run("run", "--due")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
@@ -56,7 +69,7 @@ def test_whoever_is_due_is_backed_up_once_and_the_mail_goes_out(world: RunnerWor
     assert (again.returncode, len(world.records())) == (0, 1), "nobody is due any more"
     assert [path.name for path in (world.state / "logs").iterdir()] == [f"{world.records()[0]['run_id']}.log"]
     left = {path.name for path in world.state.iterdir()}
-    assert left == {"logs", "limit", "pasts.json", "run.lock"}, left
+    assert left == {"logs", "limit", "pasts.json", "run.lock", "scheduled"}, left
 
 
 def test_only_those_that_are_due_are_in_the_run(world: RunnerWorld) -> None:
@@ -121,6 +134,56 @@ def test_a_runner_that_was_killed_is_told_of_by_the_next(world: RunnerWorld) -> 
     assert done.returncode == 1
     assert "the runner itself was killed, or the machine went down" in world.mailbox.text()
     assert world.run("run", "--due").returncode == 0 and len(world.mailbox.mails) == 1, "it is told once"
+
+
+def test_a_runner_that_is_told_to_end_starts_nothing_more(world: RunnerWorld) -> None:
+    world.playbook = HANGING
+    world.configure(upkeep={"audit": {"every": "1h"}})
+    process = world.start("run", "--due")
+    assert wait_until((world.bench.root / "there").exists, 60)
+    process.terminate()
+    process.communicate(timeout=180)
+    assert process.returncode == 1 and sleepers() == []
+    assert len(world.records()) == 1 and len(world.mailbox.mails) == 1
+
+
+def test_a_client_with_a_turn_of_its_own_is_not_called_left_out(world: RunnerWorld) -> None:
+    """The first run has both; the second only the one that a person names. The server is asked for its clients."""
+    world.playbook = ASKING + PLAYBOOK
+    world.configure()
+    assert world.run("run", "--due").returncode == 0, world.run("report").stdout
+    assert world.run("run", "web01").returncode == 0
+    first, second = (record["roll"] for record in world.records())
+    assert first["absent"] == [] and second["absent"] == []
+    world.configure(clients={"web01": {"every": "1h"}})
+    assert world.run("run", "web01").returncode == 0
+    assert [one["client"] for one in world.records()[-1]["roll"]["absent"]] == ["db01"], "one without a turn is"
+
+
+def test_a_mail_that_some_have_is_not_sent_to_them_again(world: RunnerWorld) -> None:
+    world.mailbox.refuse = {"boss@example.org"}
+    (world.bench.root / "playbook.yml").write_text("- hosts: [")
+    done = world.run("run", "--due")
+    assert done.returncode == 1 and "refused boss@example.org" in done.stderr, done.stderr
+    assert len(world.mailbox.mails) == 1 and not list((world.state).glob("spool/*"))
+    assert world.run("run", "--due").returncode == 0 and len(world.mailbox.mails) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root mounts a disk that is full")
+def test_a_full_disk_is_told_once_a_day_and_mends(world: RunnerWorld) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", world.state], check=True)
+    try:
+        (world.state / "full").write_bytes(b"x" * 65536)
+        for _turn in range(2):
+            done = world.run("run", "--due")
+            assert done.returncode == 1 and "No space left on device" in done.stderr, done.stderr
+            assert "Traceback" not in done.stderr
+        assert len(world.mailbox.mails) == 1 and "the runner cannot work" in world.mailbox.text()
+        (world.state / "full").unlink()
+        assert world.run("run", "--due").returncode == 0
+        assert not (world.state / "trouble").exists()
+    finally:
+        subprocess.run(["umount", world.state], check=True)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from paranoid_runner.config import load_config
 from paranoid_runner.errors import UsageError
 from paranoid_runner.judgement import Ended, find_silence, is_good
 from paranoid_runner.pasts import ALL, add_record, gather_pasts, note_run
+from paranoid_runner.plan import list_scheduled, plan
 from paranoid_runner.records import Record, Result
 from paranoid_runner.schedule.rules import Schedule
 from paranoid_runner.schedule.turns import Past
@@ -123,6 +124,8 @@ def test_records_are_read_once_and_an_open_one_again(tmp_path: Path) -> None:
     assert gather_pasts(config) == {}
     write_record(tmp_path, "run-1", "ok", "2026-11-26T12:00:00Z")
     assert gather_pasts(config)["backup", "a"] == Past(NOON)
+    assert not (tmp_path / "state/pasts.json").exists(), "who only looks writes nothing"
+    assert gather_pasts(config, remember=True)["backup", "a"] == Past(NOON)
     write_record(tmp_path, "run-1", "failed", "2026-11-26T12:00:00Z")
     assert gather_pasts(config)["backup", "a"] == Past(NOON), "it was read before"
     (tmp_path / "state/pasts.json").write_text("{")
@@ -137,6 +140,15 @@ def test_a_run_that_died_counts_as_a_failure_of_all_that_it_did_not_end(tmp_path
     assert pasts["backup", "a"] == Past(NOON) and pasts["backup", "b"] == Past(None, (NOON,))
     note_run(config, "run-2", [("maintain", ALL)], NOON)
     assert gather_pasts(config)["maintain", ALL] == Past(None, (NOON,)), "counted once"
+
+
+def test_who_has_a_turn_in_time_is_not_called_left_out(tmp_path: Path) -> None:
+    never = {"blackout": ["2020-01-01..2099-12-31"]}
+    rules = {"in_time": {}, "too_long_ago": {}, "new": {}, "never": never}
+    config = load_config(write_config(tmp_path, clients=rules))
+    ages = {"in_time": 2.9, "too_long_ago": 3.1, "never": 0.5}
+    pasts = {("backup", name): Past(NOON - timedelta(days=age)) for name, age in ages.items()}
+    assert list_scheduled(config, plan(config, pasts, NOON), NOON) == ["in_time"]
 
 
 def test_the_configuration_has_rules_only_where_there_are_some(tmp_path: Path) -> None:

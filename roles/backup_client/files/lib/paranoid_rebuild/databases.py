@@ -42,8 +42,9 @@ def restore_databases(
             failures.append(f"database {printable(name)}: {ended.reason}")
         else:
             note(f"{kind} {name}")
-    if own:
-        runner.run(*_SQL, given=_as_it_was(roles))
+    if any(kind == "postgresql_databases" and name in local for kind, name in list_names(config)):
+        ended = runner.run(*_SQL, given=_as_it_was(roles))  # Also what a rebuild that was killed has left.
+        failures += [f"PostgreSQL's role root may still be a superuser: {ended.reason}"] if ended.code else []
     return failures
 
 

@@ -43,20 +43,20 @@ def signal_children(number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def end_children(patience: float) -> int:
-    """End what is left below this process, first with SIGTERM; return how many processes there were at the beginning.
+def end_children(patience: float) -> None:
+    """End what is left below this process: each gets one SIGTERM, for it may clean up, and SIGKILL after ``patience``.
 
     A child that ends leaves its own children to this process, so it looks until there are none.
     """
-    found = len(list_children())
     until = time.monotonic() + patience
-    sent = signal.SIGTERM
-    while _reap() and list_children():
-        if time.monotonic() > until:
-            sent = signal.SIGKILL
-        signal_children(sent)
+    asked: set[int] = set()
+    while _reap() and (left := list_children()):
+        is_over = time.monotonic() > until
+        for pid in left if is_over else set(left) - asked:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if is_over else signal.SIGTERM)
+        asked.update(left)
         time.sleep(_TURN_SECONDS)
-    return found
 
 
 def _reap() -> bool:

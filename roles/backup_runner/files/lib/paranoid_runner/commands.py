@@ -38,7 +38,7 @@ def add_all(commands: Any) -> None:
 def _start(options: argparse.Namespace) -> int:
     """Start a run."""
     try:
-        from paranoid_runner.running import Job, run_due, run_now
+        from paranoid_runner.running import Job, run_due, run_now, work
     except ImportError as error:
         raise UsageError(f"{error.name} is not installed: run the role backup_runner") from None
     config = showing.configure(options)
@@ -48,9 +48,8 @@ def _start(options: argparse.Namespace) -> int:
     if unknown:
         raise UsageError(f"{unknown[0]} is not among the clients that the runner knows: look at the inventory")
     show = sys.stdout.isatty()
-    if options.due:
-        return run_due(config, show)
-    return run_now(config, Job(options.verb, options.clients), show)
+    job = Job(options.verb, options.clients)
+    return work(config, lambda: run_due(config, show) if options.due else run_now(config, job, show))
 
 
 def _add_escrow(parser: argparse.ArgumentParser) -> None:

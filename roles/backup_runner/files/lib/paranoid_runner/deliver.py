@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any
 
 NAME = "paranoid.backup.report"
+PARTLY = 3  # To send it again would send it again to those who have it.
 PACKAGE = "ansible_collections.paranoid.backup.plugins.plugin_utils"  # there once Ansible has found the collection
 
 
@@ -47,13 +48,13 @@ def deliver(mail: EmailMessage) -> None:
 
 
 def main() -> int:
-    """Return 0 when the mail was accepted, else 1 with one line."""
+    """Return 0 when the mail was accepted, PARTLY when some have it and others never will, else 1; with one line."""
     mail = message_from_binary_file(sys.stdin.buffer, policy=policy.SMTP)
     try:
         deliver(mail)
     except Exception as error:  # Whatever is wrong with Ansible here, the mail stays in the spool.
         sys.stderr.write(f"{' '.join(str(error).split()) or type(error).__name__}\n")
-        return 1
+        return PARTLY if getattr(error, "accepted", ()) else 1
     return 0
 
 

@@ -12,11 +12,14 @@ from paranoid_runner.records import Record
 
 @dataclass(frozen=True)
 class Ended:
-    """How ansible-playbook ended: its exit code, why the runner itself ended it, and how many processes outlived it."""
+    """How ansible-playbook ended: its exit code, and why the runner itself ended it, if it did.
+
+    ``is_last``: somebody wants the runner to end, so it starts nothing more.
+    """
 
     code: int | None  # None: killed by a signal
     stopped: str = ""
-    left: int = 0
+    is_last: bool = False
 
 
 def find_silence(ended: Ended, record: Record | None) -> str:

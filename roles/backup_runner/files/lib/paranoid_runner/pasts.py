@@ -25,8 +25,11 @@ FAILED = ("failed", "unreachable", "running")
 Pasts = Mapping[tuple[str, str], Past]  # by work and client
 
 
-def gather_pasts(config: Config) -> dict[tuple[str, str], Past]:
-    """Return what has happened, and remember it; runs that have not ended are looked at again next time."""
+def gather_pasts(config: Config, remember: bool = False) -> dict[tuple[str, str], Past]:
+    """Return what has happened; runs that have not ended are looked at again next time.
+
+    Only who holds the lock of runs may ``remember`` it: two who write lose what one of them knows.
+    """
     seen, pasts = _load(config.state / STATE)
     runs = list_runs(config.reports)
     new = [run_id for run_id in runs if run_id not in seen]
@@ -35,7 +38,7 @@ def gather_pasts(config: Config) -> dict[tuple[str, str], Past]:
         if record and record.finished:
             pasts = add_record(pasts, record, config.clients)
             seen.add(run_id)
-    if new:
+    if new and remember:
         _save(config.state / STATE, seen.intersection(runs), pasts)
     return pasts
 

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from paranoid_runner.config import Config
 from paranoid_runner.pasts import ALL, Pasts
+from paranoid_runner.schedule.rules import DAY
 from paranoid_runner.schedule.turns import Past, Turn, find_turn
 
 
@@ -28,6 +29,18 @@ def plan(config: Config, pasts: Pasts, now: datetime) -> list[Planned]:
     """Return everybody's next turn, the earliest first and those that never have one last."""
     found = [*_plan_backups(config, pasts, now), *_plan_upkeep(config, pasts, now)]
     return sorted(found, key=lambda one: (one.turn.at is None, one.turn.at or now, one.verb, one.client))
+
+
+def list_scheduled(config: Config, planned: Iterable[Planned], now: datetime) -> list[str]:
+    """Return the clients that nobody misses in a run without them: they have a turn, and had their last in time."""
+    return [
+        one.client
+        for one in planned
+        if one.verb == "backup"
+        and one.turn.at
+        and one.past.succeeded
+        and now - one.past.succeeded <= 2 * config.clients[one.client].every + DAY
+    ]
 
 
 def _plan_backups(config: Config, pasts: Pasts, now: datetime) -> Iterator[Planned]:

@@ -9,9 +9,11 @@ import os
 import shlex
 import shutil
 import signal
+import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -30,11 +32,12 @@ LEFT_SECONDS = 20.0  # the same for what it left behind
 
 @dataclass(frozen=True)
 class Play:
-    """What is started: the run's id, a playbook, and the words that follow it."""
+    """What is started: the run's id, a playbook, the words that follow it, and what its environment has besides."""
 
     run_id: str
     playbook: str
     words: Sequence[str]
+    environment: Mapping[str, str]
 
 
 class Stop:
@@ -44,10 +47,11 @@ class Stop:
         self._seconds = seconds
         self._until = time.monotonic() + seconds
         self._given_up: float | None = None
-        self.reason = ""
+        self.reason, self.by_signal = "", False
 
     def on_signal(self, number: int, _frame: FrameType | None) -> None:
         """Remember that the runner itself is to end."""
+        self.by_signal = True
         self.reason = self.reason or f"the runner got {signal.Signals(number).name}"
 
     def is_over(self) -> bool:
@@ -62,22 +66,30 @@ class Stop:
 
 def perform(config: Config, play: Play, show: bool) -> Ended:
     """Run a playbook to its end, keep its output as a log, and end whatever is left of it."""
-    become_reaper()
     stop = Stop(config.hours * 3600)
     before = {number: signal.signal(number, stop.on_signal) for number in STOPS}
-    private = tempfile.mkdtemp(prefix="run-", dir=config.state)
     code: int | None = None
     try:
-        code = _play(config, play, private, stop, show)
-        _keep_log(config, play.run_id, Path(private) / "artifacts" / play.run_id / "stdout")
+        become_reaper()
+        with _private_directory(config.state) as private:
+            code = _play(config, play, private, stop, show)
+            _keep_log(config, play.run_id, Path(private) / "artifacts" / play.run_id / "stdout")
     except (ansible_runner.AnsibleRunnerException, OSError) as error:
         stop.reason = stop.reason or f"the runner cannot start it: {error}"
     finally:
-        left = end_children(LEFT_SECONDS)
-        shutil.rmtree(private, ignore_errors=True)
+        end_children(LEFT_SECONDS)
         for number, handler in before.items():
             signal.signal(number, handler)
-    return Ended(code, stop.reason, left)
+    return Ended(code, stop.reason, stop.by_signal)
+
+
+@contextmanager
+def _private_directory(state: Path) -> Iterator[str]:
+    """Yield a directory for ansible-runner, whose files have the whole environment; a killed one left its own."""
+    for left in state.glob("run-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="run-", dir=state, ignore_cleanup_errors=True) as private:
+        yield private
 
 
 def _play(config: Config, play: Play, private: str, stop: Stop, show: bool) -> int | None:
@@ -89,7 +101,7 @@ def _play(config: Config, play: Play, private: str, stop: Stop, show: bool) -> i
         playbook=play.playbook,
         inventory=str(config.inventory),
         cmdline=shlex.join(play.words),
-        envvars=_make_environment(config, play.run_id),
+        envvars=_make_environment(config, play),
         settings={"pexpect_timeout": LOOK_SECONDS},
         cancel_callback=stop.is_over,
         quiet=not show,
@@ -98,10 +110,11 @@ def _play(config: Config, play: Play, private: str, stop: Stop, show: bool) -> i
     return done.rc if isinstance(done.rc, int) else None
 
 
-def _make_environment(config: Config, run_id: str) -> Mapping[str, str]:
+def _make_environment(config: Config, play: Play) -> Mapping[str, str]:
     return {
+        **play.environment,
         "PATH": f"{config.programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "PARANOID_BACKUP_RUN_ID": run_id,
+        "PARANOID_BACKUP_RUN_ID": play.run_id,
         "PARANOID_REPORT_DIR": str(config.reports),
         "ANSIBLE_CONFIG": str(config.project / "ansible.cfg"),
         "ANSIBLE_NOCOLOR": "true",
@@ -109,8 +122,11 @@ def _make_environment(config: Config, run_id: str) -> Mapping[str, str]:
 
 
 def _keep_log(config: Config, run_id: str, output: Path) -> None:
+    """Keep what the run printed. Where that fails, it is said, and the run is none the worse."""
     logs = config.state / "logs"
-    logs.mkdir(mode=0o700, exist_ok=True)
-    target = logs / f"{run_id}.log"
-    shutil.copyfile(output, target)
-    os.chmod(target, 0o600)
+    try:
+        logs.mkdir(mode=0o700, exist_ok=True)
+        shutil.copyfile(output, logs / f"{run_id}.log")
+        os.chmod(logs / f"{run_id}.log", 0o600)
+    except OSError as error:
+        sys.stderr.write(f"paranoid-backup: the output of {run_id} could not be kept: {error}\n")

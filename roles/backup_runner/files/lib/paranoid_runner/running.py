@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from paranoid_runner.config import Config
 from paranoid_runner.errors import UsageError
@@ -18,9 +21,10 @@ from paranoid_runner.judgement import Ended, find_silence, is_good
 from paranoid_runner.locking import hold_lock, now
 from paranoid_runner.logs import keep_logs, read_log
 from paranoid_runner.pasts import ALL, gather_pasts, note_run
-from paranoid_runner.plan import Planned, plan
+from paranoid_runner.plan import Planned, list_scheduled, plan
 from paranoid_runner.playing import Play, perform
 from paranoid_runner.records import load_record
+from paranoid_runner.schedule.rules import DAY
 from paranoid_runner.telling import Notice, send_spooled, tell
 
 GOOD, BAD = 0, 1
@@ -29,11 +33,10 @@ CURRENT = "current.json"
 
 @dataclass(frozen=True)
 class Job:
-    """What one run is to do: a verb, for these clients (all where there are none), with what else was typed."""
+    """What one run is to do: a verb, for these clients (all where there are none)."""
 
     verb: str
     clients: Sequence[str] = ()
-    words: Sequence[str] = ()
 
 
 def run_due(config: Config, show: bool) -> int:
@@ -41,9 +44,14 @@ def run_due(config: Config, show: bool) -> int:
     with hold_lock(config) as held:
         if not held:
             return GOOD  # A run is at work: the next wake-up looks again.
-        codes = [settle_dead(config), GOOD if not (problem := send_spooled(config)) else _complain(problem)]
-        due = [one for one in plan(config, gather_pasts(config), now()) if one.turn.is_due(now())]
-        return max([*codes, *(run(config, job, show) for job in make_jobs(due))])
+        codes = [settle_dead(config), _complain(send_spooled(config))]
+        planned = plan(config, gather_pasts(config, remember=True), now())
+        for job in make_jobs([one for one in planned if one.turn.is_due(now())]):
+            code, goes_on = run(config, job, show)
+            codes.append(code)
+            if not goes_on:
+                break
+        return max(codes)
 
 
 def run_now(config: Config, job: Job, show: bool) -> int:
@@ -51,7 +59,21 @@ def run_now(config: Config, job: Job, show: bool) -> int:
     with hold_lock(config) as held:
         if not held:
             raise UsageError("a run is at work already: paranoid-backup status shows it")
-        return max(settle_dead(config), run(config, job, show))
+        return max(settle_dead(config), run(config, job, show)[0])
+
+
+def work(config: Config, start: Callable[[], int]) -> int:
+    """Return what START returns. Where the runner's own files cannot be written, somebody is told, once a day."""
+    note = config.state / "trouble"
+    try:
+        code = start()
+        note.unlink(missing_ok=True)
+        return code
+    except OSError as error:
+        line = f"the runner cannot work: {error.strerror or error}: {error.filename or config.state}"
+        sys.stderr.write(f"paranoid-backup: {line}\n")
+        _complain(tell(config, Notice(make_run_id(), line)) if _is_news(note) else "")
+        return BAD
 
 
 def make_jobs(due: Sequence[Planned]) -> list[Job]:
@@ -60,29 +82,28 @@ def make_jobs(due: Sequence[Planned]) -> list[Job]:
     return [Job("backup", clients)] * bool(clients) + [Job(one.verb) for one in due if one.client == ALL]
 
 
-def run(config: Config, job: Job, show: bool) -> int:
-    """Perform one run while the lock is held, and see to it that somebody is told."""
-    run_id = f"{now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+def run(config: Config, job: Job, show: bool) -> tuple[int, bool]:
+    """Perform one run while the lock is held, and have somebody told; return its code, and whether to go on."""
+    run_id = make_run_id()
     mark = {"run_id": run_id, "verb": job.verb, "chosen": list(job.clients)}
     write_whole(config.state / CURRENT, json.dumps(mark).encode())
-    words = [*_limit(config, job), *job.words]
-    code = settle(config, job, run_id, perform(config, Play(run_id, config.playbooks[job.verb], words), show))
+    words, environment = _limit(config, job), _write_scheduled(config)
+    ended = perform(config, Play(run_id, config.playbooks[job.verb], words, environment), show)
+    code = settle(config, job, run_id, ended)
     keep_logs(config)
-    return code
+    return code, not ended.is_last
 
 
 def settle(config: Config, job: Job, run_id: str, ended: Ended) -> int:
     """Count what a run came to, tell of it where the callback could not, and remove its mark; return the exit code."""
     record = load_record(config.reports, run_id)
     silence = find_silence(ended, record)
-    everybody = job.clients or (config.clients if job.verb == "backup" else [ALL])
-    note_run(config, run_id, [(job.verb, client) for client in everybody], now())
     if silence:
         line = f"{job.verb} run {run_id}: {silence}"
         sys.stderr.write(f"paranoid-backup: {line}\n")
-        problem = tell(config, Notice(run_id, line, read_log(config, run_id)))
-        if problem:
-            _complain(problem)
+        _complain(tell(config, Notice(run_id, line, read_log(config, run_id))))
+    everybody = job.clients or (config.clients if job.verb == "backup" else [ALL])
+    note_run(config, run_id, [(job.verb, client) for client in everybody], now())
     (config.state / CURRENT).unlink()
     return GOOD if is_good(ended, record) else BAD
 
@@ -95,7 +116,7 @@ def settle_dead(config: Config) -> int:
     except FileNotFoundError:
         return GOOD
     except (OSError, ValueError, KeyError, TypeError):
-        job, run_id = Job("backup"), f"{now():%Y%m%dT%H%M%SZ}-unknown"
+        job, run_id = Job("backup"), make_run_id()
     return settle(config, job, run_id, Ended(None, "the runner itself was killed, or the machine went down"))
 
 
@@ -108,6 +129,30 @@ def _limit(config: Config, job: Job) -> list[str]:
     return ["--limit", f"@{path}"]
 
 
+def _write_scheduled(config: Config) -> Mapping[str, str]:
+    """Write down who has a turn of his own, and return what tells the callback: it does not call them left out."""
+    path = config.state / "scheduled"
+    planned = plan(config, gather_pasts(config, remember=True), now())
+    write_whole(path, "".join(f"{name}\n" for name in list_scheduled(config, planned, now())).encode())
+    return {"PARANOID_BACKUP_SCHEDULED": str(path)}
+
+
+def make_run_id() -> str:
+    """Return an id that sorts by time."""
+    return f"{now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def _is_news(note: Path) -> bool:
+    """Whether this was not told in the last day. The note is empty: mostly a full disk takes that as well."""
+    with suppress(OSError):
+        if note.exists() and time.time() - note.stat().st_mtime < DAY.total_seconds():
+            return False
+        note.touch()
+    return True
+
+
 def _complain(problem: str) -> int:
-    sys.stderr.write(f"paranoid-backup: a mail waits in the spool and is tried again: {problem}\n")
-    return BAD
+    """Say what is wrong with a mail, if anything is; return the exit code that comes of it."""
+    if problem:
+        sys.stderr.write(f"paranoid-backup: {problem}\n")
+    return BAD if problem else GOOD

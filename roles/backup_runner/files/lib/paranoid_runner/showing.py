@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from paranoid_runner.config import Config, load_config
-from paranoid_runner.errors import UsageError
+from paranoid_runner.errors import UsageError, printable
 from paranoid_runner.locking import hold_lock, now
 from paranoid_runner.pasts import Pasts, gather_pasts
 from paranoid_runner.plan import Planned, plan
@@ -149,11 +149,6 @@ def describe_run(record: Record) -> dict[str, Any]:
 def configure(options: argparse.Namespace) -> Config:
     """Return the configuration that the command works with."""
     return load_config(options.config) if options.config else load_config()
-
-
-def printable(text: str) -> str:
-    """Return a text for a terminal: reasons come from clients."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _has_success(pasts: Pasts, name: str) -> bool:

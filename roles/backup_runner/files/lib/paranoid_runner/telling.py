@@ -9,19 +9,30 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 
 from paranoid_runner.config import Config
+from paranoid_runner.deliver import PARTLY
+from paranoid_runner.errors import printable
 from paranoid_runner.files import write_whole
 
 DELIVER = Path(__file__).parent / "deliver.py"
 DELIVER_SECONDS = 300
 MOST_SPOOLED = 50
 LINES_QUOTED = 25
+MOST_PROBLEMS = 3
+_WAITS = "a mail waits in the spool and is tried again: {}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether a mail need not be sent again, and what is wrong in one line: some may not have it."""
+
+    is_done: bool
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,67 +47,74 @@ class Notice:
 def make_mail(notice: Notice) -> bytes:
     """Return the mail without sender and recipients, which the callback's own settings have."""
     mail = EmailMessage(policy=SMTP)
-    mail["Subject"] = _printable(f"FAILURE: {notice.line}")[:200]
+    mail["Subject"] = printable(f"FAILURE: {notice.line}")[:200]
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Paranoid-Backup-Run"] = notice.run_id
-    quoted = [f"  {_printable(line)[:500]}" for line in notice.output[-LINES_QUOTED:]]
-    body = [f"FAILURE: {_printable(notice.line)}", "", f"Run {notice.run_id}.", "The runner tells this by itself.", ""]
+    quoted = [f"  {printable(line)[:500]}" for line in notice.output[-LINES_QUOTED:]]
+    body = [f"FAILURE: {printable(notice.line)}", "", f"Run {notice.run_id}.", "The runner tells this by itself.", ""]
     body += ["The last lines of its output:", *quoted, ""] if quoted else []
     mail.set_content("\n".join(body), cte="quoted-printable")
     return mail.as_bytes()
 
 
 def tell(config: Config, notice: Notice) -> str:
-    """Put a notice into the spool and send what lies there; return why something still waits, or an empty string."""
+    """Send a notice, and what waits in the spool; return what is wrong in one line, or an empty string.
+
+    It is sent before it is written anywhere: a full disk may be what it tells of.
+    """
+    mail = make_mail(notice)
+    answer = _deliver(config, mail)
+    if answer.is_done:
+        return send_spooled(config) or answer.problem
     spool = config.state / "spool"
-    spool.mkdir(mode=0o700, exist_ok=True)
-    write_whole(spool / f"{notice.run_id}.eml", make_mail(notice))
-    return send_spooled(config)
+    try:
+        spool.mkdir(mode=0o700, exist_ok=True)
+        write_whole(spool / f"{notice.run_id}.eml", mail)
+    except OSError as error:
+        return f"nobody could be told: {answer.problem}; and the mail cannot be kept: {error.strerror}"
+    return _WAITS.format(answer.problem)
 
 
 def send_spooled(config: Config) -> str:
-    """Send what waits in the spool, oldest first; return why the first that cannot be sent could not."""
+    """Send what waits in the spool, oldest first, until three fail; return what is wrong first, in one line."""
+    problems: list[str] = []
     for path in _list_spool(config.state / "spool"):
-        problem = _deliver(config, path)
-        if problem:
-            return problem
-        path.unlink()
-    return ""
+        answer = _deliver(config, path.read_bytes())
+        if answer.is_done:
+            path.unlink()
+        if answer.problem:
+            problems.append(answer.problem if answer.is_done else _WAITS.format(answer.problem))
+        if len(problems) == MOST_PROBLEMS:
+            break
+    return problems[0] if problems else ""
 
 
 def _list_spool(spool: Path) -> list[Path]:
     """Return what waits. Of a flood only the newest stay: they say the same."""
     waiting = sorted(spool.glob("*.eml")) if spool.is_dir() else []
     for path in waiting[:-MOST_SPOOLED]:
-        with suppress(OSError):
-            path.unlink()
+        path.unlink(missing_ok=True)
     return waiting[-MOST_SPOOLED:]
 
 
-def _deliver(config: Config, path: Path) -> str:
-    """Hand a mail in by a process of its own, which reads ansible.cfg; return what went wrong in one line."""
+def _deliver(config: Config, mail: bytes) -> Answer:
+    """Hand a mail in by a process of its own, which reads ansible.cfg."""
     environment = {**os.environ, "ANSIBLE_CONFIG": str(config.project / "ansible.cfg")}
     argv = [sys.executable, "-I", str(DELIVER)]
     try:
-        with path.open("rb") as mail:
-            done = subprocess.run(
-                argv,
-                stdin=mail,
-                capture_output=True,
-                text=True,
-                cwd=config.project,
-                env=environment,
-                timeout=DELIVER_SECONDS,
-                check=False,
-            )
+        done = subprocess.run(
+            argv,
+            input=mail,
+            capture_output=True,
+            cwd=config.project,
+            env=environment,
+            timeout=DELIVER_SECONDS,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
-        return f"the mail could not be handed in within {DELIVER_SECONDS} s"
+        return Answer(False, f"it could not be handed in within {DELIVER_SECONDS} s")
     except OSError as error:
-        return f"the mail could not be handed in: {error.strerror}"
-    lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-    return "" if done.returncode == 0 else _printable(lines[-1])[:500]
-
-
-def _printable(text: str) -> str:
-    """Return one line for a mail and a terminal: what a run prints may come from anywhere."""
-    return "".join(c if c.isprintable() else " " for c in text)
+        return Answer(False, f"it could not be handed in: {error.strerror}")
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit code {done.returncode}"]
+    is_done = done.returncode in (0, PARTLY)
+    return Answer(is_done, "" if done.returncode == 0 else printable(lines[-1])[:500])

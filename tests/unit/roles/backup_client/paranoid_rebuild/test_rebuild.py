@@ -209,6 +209,18 @@ def test_databases_come_once_and_root_is_no_superuser_afterwards() -> None:
     ]
 
 
+def test_a_rebuild_that_was_killed_leaves_root_no_superuser_for_ever() -> None:
+    """All databases are there already: what is left is what the killed one could not take back."""
+    config, done = {"postgresql_databases": [{"name": "shop"}]}, ["postgresql_databases shop"]
+    roles = ["ALTER ROLE root WITH NOSUPERUSER LOGIN;"]
+    runner = Remembering()
+    assert restore_databases(config, ["bm", "restore"], roles, runner, done, done.append) == []
+    assert runner.given == [roles[0]], "it is taken back, and not given again"
+    away = Remembering(answers={"runuser -u postgres -- psql": Ended(2, "", "no server")})
+    failures = restore_databases(config, ["bm", "restore"], roles, away, done, done.append)
+    assert failures == ["PostgreSQL's role root may still be a superuser: no server"]
+
+
 def test_the_newest_archive_of_another_machine_is_taken() -> None:
     def text(machine: str) -> str:
         return json.dumps(OLD | {"machine": machine * 32})

@@ -24,7 +24,7 @@ LORD_HOWE, AUCKLAND = (
 )  # half an hour; seasons turned round
 ZONES = [BERLIN, NEW_YORK, LORD_HOWE, AUCKLAND]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-NIGHTS = Schedule(opens=time(22), closes=time(6))
+NIGHTS = Schedule(opens=time(22), closes=time(6), spread=True)
 
 
 def at(text: str, zone: ZoneInfo | None = None) -> datetime:
@@ -99,7 +99,7 @@ def test_what_failed_is_tried_again_with_growing_pauses_and_only_within_the_wind
 
 
 def test_pauses_have_an_end() -> None:
-    schedule = Schedule(retries=20, pause=timedelta(minutes=600))
+    schedule = Schedule(retries=20, pause=timedelta(minutes=600), spread=True)
     failed = begins(schedule, "2026-11-26") + timedelta(minutes=1)
     assert find_turn(schedule, "web1", Past(None, (failed,)), failed).at == failed + LONGEST_PAUSE
 
@@ -110,7 +110,7 @@ def test_a_retry_that_would_come_after_the_window_waits_for_the_next() -> None:
 
 
 def test_several_times_a_day() -> None:
-    schedule = Schedule(every=6 * HOUR, opens=time(8), closes=time(20))
+    schedule = Schedule(every=6 * HOUR, opens=time(8), closes=time(20), spread=True)
     day = [chance.begins for chance in list_chances(schedule, "web1", find_window(schedule, date(2026, 11, 26)))]
     assert day[1] - day[0] == 6 * HOUR and day[-1] < at("2026-11-26 20:00")
     done = Past(day[0] + timedelta(minutes=5))
@@ -165,8 +165,10 @@ def test_windows_where_the_clock_changes(
 
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("window", [("22:00", "06:00"), ("00:00", "00:00"), ("02:10", "02:50"), ("01:00", "03:00")])
-def test_two_years_bring_one_backup_for_each_window(zone: ZoneInfo, window: tuple[str, str]) -> None:
-    schedule = Schedule(opens=time.fromisoformat(window[0]), closes=time.fromisoformat(window[1]), zone=zone)
+@pytest.mark.parametrize("spread", [False, True])
+def test_two_years_bring_one_backup_for_each_window(zone: ZoneInfo, window: tuple[str, str], spread: bool) -> None:
+    opens, closes = map(time.fromisoformat, window)
+    schedule = Schedule(opens=opens, closes=closes, zone=zone, spread=spread)
     done: list[datetime] = []
     now = at("2026-01-01 00:00")
     while now < at("2028-03-02 00:00"):
@@ -183,11 +185,19 @@ def test_two_years_bring_one_backup_for_each_window(zone: ZoneInfo, window: tupl
 
 @given(st.text(max_size=30), st.integers(0, 23), st.integers(1, 24), st.dates(date(2020, 1, 1), date(2040, 1, 1)))
 def test_a_chance_lies_in_its_window_and_follows_from_the_name(name: str, hour: int, hours: int, day: date) -> None:
-    schedule = Schedule(opens=time(hour), closes=time((hour + hours) % 24), zone=BERLIN)
+    schedule = Schedule(opens=time(hour), closes=time((hour + hours) % 24), zone=BERLIN, spread=True)
     window = find_window(schedule, day)
     (chance,) = list_chances(schedule, name, window)
     assert window.opens <= chance.begins < chance.ends == window.closes
     assert list(list_chances(schedule, name, window)) == [chance]
+
+
+def test_without_spreading_all_of_a_window_have_their_turn_when_it_opens() -> None:
+    """One run, and so one mail."""
+    schedule = replace(NIGHTS, spread=False)
+    past = Past(at("2026-11-26 03:00"))
+    turns = {find_turn(schedule, name, past, at("2026-11-26 12:00")) for name in ("web1", "db1", "x")}
+    assert turns == {Turn(at("2026-11-26 22:00"), "its turn in the window of 2026-11-26")}
 
 
 def test_turns_are_spread_evenly() -> None:
@@ -212,10 +222,11 @@ def test_what_people_write() -> None:
         "retries": "4",
         "retry_minutes": 30,
         "catch_up": True,
+        "spread": True,
     }
     spans = ((date(2026, 12, 24), date(2027, 1, 1)), (date(2026, 5, 1), date(2026, 5, 1)))
     half = timedelta(minutes=30)
-    wanted = Schedule(7 * DAY, frozenset({0, 4}), time(22), time(6), BERLIN, spans, 4, half, True)
+    wanted = Schedule(7 * DAY, frozenset({0, 4}), time(22), time(6), BERLIN, spans, 4, half, True, True)
     assert parse_schedule(values) == wanted
     assert parse_schedule({}) == Schedule()
 
@@ -247,6 +258,7 @@ def test_what_people_write() -> None:
         ("retry_minutes", 0),
         ("retry_minutes", "a\nb"),
         ("catch_up", "yes"),
+        ("spread", 1),
     ],
 )
 def test_what_cannot_be_meant_is_one_line_that_names_the_variable(name: str, value: object) -> None:

@@ -35,7 +35,7 @@ class Schedule:
     at ``opens`` in ``zone``, but not on the dates of ``blackout`` (first and last day each), and closes at ``closes``,
     on the next day if that is not later; equal times are a whole day. Within one window a failed backup is tried again
     ``retries`` times, after ``pause`` and then each time after twice as long. ``catch_up`` makes up for a window that
-    was missed also outside of windows.
+    was missed also outside of windows. With ``spread`` its turn is at a time of its own, else when the window opens.
     """
 
     every: timedelta = DAY
@@ -47,6 +47,7 @@ class Schedule:
     retries: int = 2
     pause: timedelta = timedelta(minutes=15)
     catch_up: bool = False
+    spread: bool = False
 
     def allows(self, day: date) -> bool:
         """Whether a window may open on this day."""
@@ -66,6 +67,7 @@ def parse_schedule(values: Mapping[str, Any]) -> Schedule:
         retries=_parse_number(values.get("retries", 2), "retries", 0, 20),
         pause=timedelta(minutes=_parse_number(values.get("retry_minutes", 15), "retry_minutes", 1, 1440)),
         catch_up=_parse_flag(values.get("catch_up", False), "catch_up"),
+        spread=_parse_flag(values.get("spread", False), "spread"),
     )
 
 

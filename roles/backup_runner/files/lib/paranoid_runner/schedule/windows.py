@@ -66,9 +66,10 @@ def find_day(schedule: Schedule, moment: datetime) -> date:
 
 
 def list_chances(schedule: Schedule, client: str, window: Window) -> Iterator[Chance]:
-    """Yield a client's chances in a window: one, or below a day as many as fit. They depend on its name alone."""
+    """Yield a client's chances in a window: one, or below a day as many as fit; if spread, by its name alone."""
     step = min(schedule.every, window.closes - window.opens)
-    offset = timedelta(seconds=int(find_share(client) * SPREAD * step.total_seconds()))
+    share = find_share(client) * SPREAD if schedule.spread else 0.0
+    offset = timedelta(seconds=int(share * step.total_seconds()))
     begins = window.opens + offset
     while begins < window.closes:
         ends = min(begins + schedule.every, window.closes) if schedule.every < DAY else window.closes
