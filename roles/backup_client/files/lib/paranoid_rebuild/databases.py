@@ -12,6 +12,7 @@ from paranoid_rebuild.errors import printable
 from paranoid_rebuild.running import Runner
 
 KINDS = ("postgresql_databases", "mysql_databases", "mariadb_databases", "mongodb_databases", "sqlite_databases")
+STILL_RAISED = "PostgreSQL's role root may still be a superuser"
 _AS_POSTGRES = ("runuser", "-u", "postgres", "--")
 _SQL = (*_AS_POSTGRES, "psql", "--no-psqlrc", "--quiet", "--dbname", "postgres")
 
@@ -44,7 +45,7 @@ def restore_databases(
             note(f"{kind} {name}")
     if any(kind == "postgresql_databases" and name in local for kind, name in list_names(config)):
         ended = runner.run(*_SQL, given=_as_it_was(roles))  # Also what a rebuild that was killed has left.
-        failures += [f"PostgreSQL's role root may still be a superuser: {ended.reason}"] if ended.code else []
+        failures += [f"{STILL_RAISED}: {ended.reason}"] if ended.code else []
     return failures
 
 

@@ -19,7 +19,7 @@ from paranoid_system.description import NAME, describe
 from paranoid_rebuild.accounts import make_accounts
 from paranoid_rebuild.archive import Archives
 from paranoid_rebuild.comparing import Comparison, compare, format_comparison
-from paranoid_rebuild.databases import list_names, restore_databases
+from paranoid_rebuild.databases import STILL_RAISED, list_names, restore_databases
 from paranoid_rebuild.errors import RebuildError
 from paranoid_rebuild.installing import find_unavailable, format_unavailable, install
 from paranoid_rebuild.leaving_out import list_left_out
@@ -105,7 +105,7 @@ def is_needed(work: Work, state: State) -> bool:
     named = {f"{kind} {name}" for kind, name in list_names(work.databases)}
     packages = set(found.packages) - set(work.unavailable)
     lacks = found.users or found.groups or found.members or packages or found.services
-    return bool(lacks or not state.has_files or named - set(state.databases))
+    return bool(lacks or not state.has_files or state.is_raised or named - set(state.databases))
 
 
 def tell_files(work: Work, runner: Runner) -> int:
@@ -135,13 +135,15 @@ def bring_back(work: Work, state: State, runner: Runner, shadow: str) -> list[st
         state = state.note(work.base_dir, has_files=not done.code)
     say("databases and services")
     failures += start([unit for unit in found.all_services if is_database(unit)], runner)
-    failures += _bring_databases(work, state, runner)
+    failures += bring_databases(work, state, runner)
     failures += start([unit for unit in found.all_services if not is_database(unit)], runner)
     return failures + [line for line in list_failed(runner) if line.split(":")[0] not in " ".join(failures)]
 
 
-def _bring_databases(work: Work, state: State, runner: Runner) -> list[str]:
+def bring_databases(work: Work, state: State, runner: Runner) -> list[str]:
+    """Restore the databases that are not here yet; return a line for each thing that failed."""
     noted = list(state.databases)
+    state = state.note(work.base_dir, is_raised=True)
 
     def note(name: str) -> None:
         noted.append(name)
@@ -149,7 +151,10 @@ def _bring_databases(work: Work, state: State, runner: Runner) -> list[str]:
 
     command = [*work.borgmatic, "restore", "--archive", work.archive]
     roles = [str(line) for line in work.old["postgresql_roles"]]
-    return restore_databases(work.databases, command, roles, runner, state.databases, note)
+    failures = restore_databases(work.databases, command, roles, runner, state.databases, note)
+    is_raised = any(line.startswith(STILL_RAISED) for line in failures)
+    state.note(work.base_dir, databases=tuple(noted), is_raised=is_raised)
+    return failures
 
 
 def end(failures: Sequence[str]) -> int:

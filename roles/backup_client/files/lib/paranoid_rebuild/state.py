@@ -18,11 +18,15 @@ NAME = "rebuild.json"
 
 @dataclass(frozen=True)
 class State:
-    """The archive that this machine is rebuilt from; whether its files are here, and which databases are."""
+    """The archive that this machine is rebuilt from; whether its files are here, and which databases are.
+
+    ``is_raised``: root is a superuser of PostgreSQL meanwhile, which is to be taken back.
+    """
 
     archive: str = ""
     has_files: bool = False
     databases: tuple[str, ...] = ()
+    is_raised: bool = False
 
     @classmethod
     def load(cls, base_dir: Path) -> State:
@@ -30,7 +34,8 @@ class State:
         path = base_dir / NAME
         try:
             noted = json.loads(path.read_bytes())
-            return cls(str(noted["archive"]), bool(noted["has_files"]), tuple(map(str, noted["databases"])))
+            databases = tuple(map(str, noted["databases"]))
+            return cls(str(noted["archive"]), bool(noted["has_files"]), databases, bool(noted.get("is_raised")))
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, KeyError, TypeError):

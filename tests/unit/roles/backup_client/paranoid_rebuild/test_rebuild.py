@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from paranoid_rebuild.errors import RebuildError
 from paranoid_rebuild.installing import find_unavailable, install
 from paranoid_rebuild.leaving_out import list_left_out
 from paranoid_rebuild.main import load_config
+from paranoid_rebuild.rebuilding import Work, bring_databases, is_needed
 from paranoid_rebuild.running import Ended, Runner
 from paranoid_rebuild.starting import start, stop
 from paranoid_rebuild.state import State
@@ -253,6 +254,16 @@ def test_a_second_run_knows_what_the_first_did(tmp_path: Path) -> None:
     (tmp_path / "rebuild.json").write_text("{")
     with pytest.raises(RebuildError, match="remove it"):
         State.load(tmp_path)
+
+
+def test_a_second_run_is_needed_until_root_is_no_superuser(tmp_path: Path) -> None:
+    databases, done = {"postgresql_databases": [{"name": "shop"}]}, ("postgresql_databases shop",)
+    work = Work(tmp_path, ["bm"], databases, "a", OLD, compare(OLD, OLD), (), ())
+    state = State("a", True, done)
+    assert not is_needed(work, state) and is_needed(work, replace(state, is_raised=True))
+    away = Remembering(answers={"runuser -u postgres -- psql": Ended(2, "", "no server")})
+    assert len(bring_databases(work, state, away)) == 1 and State.load(tmp_path) == replace(state, is_raised=True)
+    assert bring_databases(work, State.load(tmp_path), Remembering()) == [] and State.load(tmp_path) == state
 
 
 def test_a_host_that_is_not_provisioned_is_told_so(tmp_path: Path) -> None:
