@@ -9,9 +9,9 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import count_seconds, format_duration
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Run
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import count_seconds, format_duration
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline import format_status
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
 

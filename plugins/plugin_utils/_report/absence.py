@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import Absence, Absent, Roll
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import (
+from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import (
     format_duration,
     format_number,
 )
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import Absence, Absent, Roll
 
 SUMMARIES = {
     Absence.UNLISTED: "not in the inventory",

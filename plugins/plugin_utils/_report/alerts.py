@@ -14,12 +14,12 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm impo
     frozen_line,
     frozen_sentence,
 )
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import (
+from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import (
     format_number,
     format_times,
     join_names,
 )
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run
 
 ALERTS_SHOWN = 50
 

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State, Work
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import CompactResult, MaintainResult
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.absence import summarize
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import (
+from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import (
     format_number,
     format_size,
     join_names,
 )
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import CompactResult, MaintainResult
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.absence import summarize
 
 _DONE = {
     Work.BACKUP: ("backed up", "can be backed up (check run, no archive was made)"),

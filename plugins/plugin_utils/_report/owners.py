@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import format_times
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import OWNER_LIMIT
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import OwnerResult
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import format_times
 
 NAMES_SHOWN = 5
 SKIPPED_SHOWN = 10

@@ -8,6 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import (
+    count_seconds,
+    format_duration,
+    format_number,
+    format_time,
+    format_times,
+    join_names,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks import describe_remarks
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import printable
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import NONE, OUTDATED, UNREADABLE
@@ -24,14 +32,6 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.alerts imp
     Alert,
     is_told_by_alerts,
     list_alerts,
-)
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import (
-    count_seconds,
-    format_duration,
-    format_number,
-    format_time,
-    format_times,
-    join_names,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline import format_headline, format_status
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.log_excerpt import pick_new_lines

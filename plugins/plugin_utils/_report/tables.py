@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import (
+    NOTHING,
+    count_seconds,
+    format_duration,
+    format_number,
+    format_size,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import UNKNOWN_LIMIT
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import (
     ArchiveResult,
     CompactResult,
     MaintainResult,
-)
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import (
-    NOTHING,
-    count_seconds,
-    format_duration,
-    format_number,
-    format_size,
 )
 
 HEADINGS = {Work.BACKUP: "Backup", Work.MAINTAIN: "Maintain", Work.COMPACT: "Compact", Work.AUDIT: "Audit"}

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.formatting import (
+from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import (
     count_seconds,
     format_duration,
     format_number,
