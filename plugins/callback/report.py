@@ -95,7 +95,9 @@ options:
     env: [{name: PARANOID_REPORT_SUBJECT}]
     ini: [{section: callback_paranoid_backup_report, key: subject}]
   timeout:
-    description: Seconds that the mail server may take for one answer, or the sendmail program altogether.
+    description:
+      - Seconds that the mail server may take for one answer, or the sendmail program altogether. The whole conversation
+        with a mail server is cut after eight times as long.
     type: int
     default: 30
     env: [{name: PARANOID_REPORT_TIMEOUT}]

@@ -172,6 +172,11 @@ sources:
   returned: always
   type: dict
   sample: {"refused": [], "mounts": {"/srv/data": true}}
+versions:
+  description: Which C(borg) and C(borgmatic) the client says that it has, null where it said nothing.
+  returned: always
+  type: dict
+  sample: {"borg": "1.4.5", "borgmatic": "2.1.10"}
 owner:
   description: >-
     What the owner of the client says by files of his own, null where he says nothing. C(off) is why he has switched

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -74,3 +76,61 @@ def free_port() -> int:
     with socket.create_server(("localhost", 0)) as server:
         port: int = server.getsockname()[1]
         return port
+
+
+@dataclass
+class Script:
+    """A mail server that answers each command with these bytes, and hangs up where it has none left for one.
+
+    The greeting is the answer to ``""``, the end of a message that to ``"."``; ``said`` are the commands that came.
+    """
+
+    port: int
+    answers: dict[str, bytes]
+    drip: float = 0  # seconds between two bytes
+    said: list[str] = field(default_factory=list)
+
+    def talk(self, connection: socket.socket) -> None:
+        """Serve one connection."""
+        with connection, connection.makefile("rb") as lines, suppress(OSError):
+            self._say(connection, "")
+            is_message = False
+            for line in lines:
+                command = "." if is_message else (line.split() or [b"?"])[0].decode("ascii", "replace").upper()
+                if is_message and line != b".\r\n":
+                    continue
+                self.said.append(line.decode("utf-8", "replace").strip())
+                is_message = command == "DATA" and self.answers["DATA"].startswith(b"354")
+                if not self._say(connection, command):
+                    return
+
+    def _say(self, connection: socket.socket, command: str) -> bool:
+        answer = self.answers.get(command, b"")
+        for part in [answer[place : place + 1] for place in range(len(answer))] if self.drip else [answer]:
+            connection.sendall(part)
+            time.sleep(self.drip)
+        return bool(answer)
+
+
+PLAIN = {
+    "": b"220 here\r\n", "EHLO": b"250 here\r\n", "MAIL": b"250 ok\r\n", "RCPT": b"250 ok\r\n", "RSET": b"250 ok\r\n",
+    "DATA": b"354 go on\r\n", ".": b"250 ok\r\n", "QUIT": b"221 bye\r\n",
+}  # fmt: skip
+
+
+@contextmanager
+def scripted(answers: Mapping[str, bytes], drip: float = 0) -> Iterator[Script]:
+    """Run a server without any extension, but for these answers, by command."""
+    with socket.create_server(("localhost", 0)) as server:
+        script = Script(server.getsockname()[1], {**PLAIN, **answers}, drip)
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    script.talk(server.accept()[0])
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield script
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)

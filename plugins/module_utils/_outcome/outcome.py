@@ -50,7 +50,7 @@ class Outcome:
 
     ``remarks`` are as `_common/remarks.py` says, ``sources`` as the answer has them, ``content`` as
     `_retention/content.py` says; None where nobody told of any. ``came`` is the id of the archive whose object the
-    audit saw come, empty for none.
+    audit saw come, empty for none. ``versions`` are those of Borg and borgmatic, in the client's own words.
     """
 
     client: str
@@ -79,6 +79,7 @@ class Outcome:
     came: str = ""
     ledger: dict[str, str] | None = None
     repository: str = ""
+    versions: dict[str, str] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented result, made of plain JSON types."""
@@ -113,5 +114,6 @@ class Outcome:
             "frozen": self.frozen.to_dict() if self.frozen else None,
             "stored": self.stored,
             "came": self.came,
+            "versions": self.versions,
             "ledger": self.ledger,
         }

@@ -225,6 +225,7 @@ def record(
         info=told.info if told else None,
         remarks=told.remarks if told else None,
         sources=told.sources if told else None,
+        versions=told.versions if told else None,
         owner=told.owner if told else None,
         escrow=escrow,
         maintain={**result.to_dict(), "by": session.peer.name} if result else None,

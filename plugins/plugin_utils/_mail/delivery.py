@@ -16,7 +16,10 @@ from email.message import EmailMessage
 from ipaddress import ip_address
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import decode, one_line
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.connection import ANSWERS, Connection, Watch
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Sendmail, Smtp
+
+Refused = dict[str, tuple[int, bytes]]
 
 
 class DeliveryError(Exception):
@@ -40,20 +43,12 @@ def send(mail: EmailMessage, transport: Smtp | Sendmail, sender: str, recipients
 
 def _send_by_smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple[str, ...]) -> bool:
     where = f"{smtp.host}:{smtp.port}"
-    try:
-        context = ssl.create_default_context(cafile=smtp.ca_file or None)
-        connection = _connect(smtp, context)
+    with Watch(smtp.timeout * ANSWERS) as watch:
         try:
-            if smtp.security == "starttls":
-                connection.starttls(context=context)
-            if smtp.user:
-                connection.login(smtp.user, smtp.password)
-            is_away = not _is_loopback(connection)
-            refused = connection.send_message(mail, sender, list(recipients))
-        finally:
-            _quit(connection)
-    except (OSError, ValueError) as error:  # SMTPException is an OSError
-        raise DeliveryError(_hide(smtp.password, f"{where}: {_explain(error, smtp)}")) from None
+            is_away, refused = _converse(mail, smtp, watch, sender, recipients)
+        except (OSError, ValueError) as error:  # SMTPException is an OSError
+            late = f"it was not done within {watch.seconds:g} s" if watch.is_over else ""
+            raise DeliveryError(_hide(smtp.password, f"{where}: {late or _explain(error, smtp)}")) from None
     if refused:
         accepted = tuple(address for address in recipients if address not in refused)
         line = f"{where}: {_format_refused(refused)}; it was accepted for {', '.join(accepted)}"
@@ -61,11 +56,32 @@ def _send_by_smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple
     return is_away
 
 
-def _connect(smtp: Smtp, context: ssl.SSLContext) -> smtplib.SMTP:
-    name = smtp.greeting or None  # Without one smtplib looks for the machine's full name, else takes its address.
-    if smtp.security == "tls":
-        return smtplib.SMTP_SSL(smtp.host, smtp.port, name, timeout=smtp.timeout, context=context)
-    return smtplib.SMTP(smtp.host, smtp.port, name, timeout=smtp.timeout)
+def _converse(
+    mail: EmailMessage, smtp: Smtp, watch: Watch, sender: str, recipients: tuple[str, ...]
+) -> tuple[bool, Refused]:
+    """Hand the mail in; return whether it has left this machine, and who was refused while others were not."""
+    context = ssl.create_default_context(cafile=smtp.ca_file or None)
+    connection = Connection(smtp, context, watch)
+    try:
+        if smtp.security == "starttls":
+            connection.starttls(context=context)
+        if smtp.user:
+            connection.login(smtp.user, smtp.password)
+        return not _is_loopback(connection), _hand_in(connection, mail, sender, recipients)
+    finally:
+        _quit(connection)
+
+
+def _hand_in(connection: Connection, mail: EmailMessage, sender: str, recipients: tuple[str, ...]) -> Refused:
+    """An address that this server cannot take, for it is not ASCII, costs the others nothing."""
+    try:
+        return connection.send_message(mail, sender, list(recipients))
+    except smtplib.SMTPNotSupportedError:
+        plain = [address for address in recipients if address.isascii()]
+        if not plain or len(plain) == len(recipients):
+            raise
+        others = dict.fromkeys((one for one in recipients if not one.isascii()), (553, b"it does not offer SMTPUTF8"))
+        return {**connection.send_message(mail, sender, plain), **others}
 
 
 def _is_loopback(connection: smtplib.SMTP) -> bool:
@@ -105,6 +121,8 @@ def _explain_smtp(error: smtplib.SMTPException, smtp: Smtp) -> str:
             return f"the login of {smtp.user} was refused: {_format_answer(error)}"
         case smtplib.SMTPRecipientsRefused():
             return _format_refused(error.recipients)
+        case smtplib.SMTPSenderRefused(smtp_code=552):
+            return f"the mail is too large for it: {_format_answer(error)}"
         case smtplib.SMTPSenderRefused():
             return f"the sender {error.sender} was refused: {_format_answer(error)}"
         case smtplib.SMTPResponseException():
@@ -122,7 +140,7 @@ def _format_answer(error: smtplib.SMTPResponseException) -> str:
     return f"{error.smtp_code} {decode(text) if isinstance(text, bytes) else text}"
 
 
-def _format_refused(recipients: dict[str, tuple[int, bytes]]) -> str:
+def _format_refused(recipients: Refused) -> str:
     return "refused " + ", ".join(
         f"{address} ({code} {decode(answer)})" for address, (code, answer) in sorted(recipients.items())
     )

@@ -260,6 +260,12 @@ class OwnerResult:
         )
 
 
+def _take_versions(raw: Any) -> dict[str, str]:
+    """Return which Borg and borgmatic a client says that it has; never raises."""
+    told = take_mapping(raw)
+    return {name: text for name in ("borg", "borgmatic") if (text := take_text(told.get(name), 40))}
+
+
 def _take_content(raw: Any) -> dict[str, Any] | None:
     """Return what the server noticed of an archive's content, None where it did not look; never raises."""
     if not isinstance(raw, Mapping):
@@ -311,6 +317,7 @@ class SessionResult:
     rebuilt: tuple[str, ...]
     log: str
     log_tail: tuple[str, ...]
+    versions: dict[str, str]
 
     @property
     def has_alarm(self) -> bool:
@@ -347,4 +354,5 @@ class SessionResult:
             rebuilt=take_lines(raw.get("rebuilt"), 20, 500),
             log=take_text(raw.get("log"), 300),
             log_tail=take_lines(raw.get("log_tail"), 20, 300),
+            versions=_take_versions(raw.get("versions")),
         )

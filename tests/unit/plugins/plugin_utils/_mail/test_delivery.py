@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail import delivery
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.delivery import DeliveryError, send
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Sendmail, Smtp
-from mail_server import PASSWORD, USER, Mailbox
+from mail_server import PASSWORD, USER, Mailbox, scripted
 
 SENDER, TO = "backup@example.org", ("ops@example.org", "boss@example.org")
 
@@ -131,6 +131,58 @@ def test_what_this_machine_only_queues_has_not_left_it(
     assert not send(mail, smtp(mailbox), SENDER, TO)
     monkeypatch.setattr(delivery, "ip_address", lambda _address: ip_address("192.0.2.7"))
     assert send(mail, smtp(mailbox), SENDER, TO)
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({"": b"554 not you\r\n"}, "it answered 554 not you"),
+        ({"": b"220 " + b"x" * 1_000_000}, "it answered 500 Line too long"),
+        ({"EHLO": b"250-more\r\n" * 200_000}, "it talks without end"),
+        ({"RCPT": b"550 \xff\x00\x1b[31m\r\n"}, "(550 \\xff\\x00\\x1b[31m)"),
+        ({"EHLO": b""}, "onnection unexpectedly closed"),
+        ({"MAIL": b"552 5.3.4 at most 10 kB\r\n"}, "the mail is too large for it: 552 5.3.4 at most 10 kB"),
+        ({"MAIL": b"550 who are you\r\n"}, "the sender backup@example.org was refused: 550 who are you"),
+        ({"RCPT": b"421 going down\r\n"}, "refused ops@example.org (421 going down)"),
+        ({"DATA": b"451 not now\r\n"}, "it answered 451 not now"),
+        ({"DATA": b""}, "onnection unexpectedly closed"),
+        ({".": b""}, "onnection unexpectedly closed"),
+        ({".": b"452 disk full\r\n"}, "it answered 452 disk full"),
+    ],
+)
+def test_a_server_that_does_not_take_it(mail: EmailMessage, answers: dict[str, bytes], said: str) -> None:
+    with scripted(answers) as server:
+        assert said in refusal(mail, Smtp("localhost", server.port, "none", "", "", "", 5))
+
+
+def test_starttls_that_is_offered_and_refused(mail: EmailMessage) -> None:
+    """Somebody in between, who wants the password in the clear."""
+    with scripted({"EHLO": b"250-here\r\n250 STARTTLS\r\n", "STARTTLS": b"454 not now\r\n"}) as server:
+        assert "454 not now" in refusal(mail, Smtp("localhost", server.port, "starttls", USER, PASSWORD, "", 5))
+    assert [line.split()[0].upper() for line in server.said] == ["EHLO", "STARTTLS", "QUIT"]
+
+
+@pytest.mark.parametrize("answer", ["", "EHLO", "."])
+def test_a_server_that_answers_a_letter_at_a_time_is_left(
+    mail: EmailMessage, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    """Each byte comes in time, the answer never does."""
+    monkeypatch.setattr(delivery, "ANSWERS", 1)
+    slow, begin = {answer: b"250-" + b"x" * 500}, time.monotonic()
+    with scripted(slow, drip=0.02) as server:
+        assert "it was not done within 1 s" in refusal(mail, Smtp("localhost", server.port, "none", "", "", "", 1))
+        assert time.monotonic() - begin < 6  # The server talks for ten seconds.
+
+
+def test_an_address_that_the_server_cannot_take_costs_the_others_nothing(mail: EmailMessage) -> None:
+    with scripted({}) as server, pytest.raises(DeliveryError, match=r"refused büro@example\.org") as caught:
+        send(mail, Smtp("localhost", server.port, "none", "", "", "", 5), SENDER, (*TO, "büro@example.org"))
+    assert caught.value.accepted == TO
+    assert [line for line in server.said if line.startswith("rcpt")] == [f"rcpt TO:<{one}>" for one in TO]
+    with scripted({}) as server:
+        lone = Smtp("localhost", server.port, "none", "", "", "", 5)
+        with pytest.raises(DeliveryError, match="SMTPUTF8"):
+            send(mail, lone, SENDER, ("büro@example.org",))
 
 
 def test_message_refused(mailbox: Mailbox, mail: EmailMessage) -> None:
