@@ -80,7 +80,7 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         CLIENT_BORG: ({CLIENT_BORG}, {"borg"}),
         GATE: ({GATE}, {"borg", "msgpack"}),
         f"{RUNNER}/schedule": ({f"{RUNNER}/schedule"}, set()),
-        RUNNER: ({RUNNER, f"{RUNNER}/schedule"}, {"ansible", "ansible_runner", "segno", "shamir_mnemonic"}),
+        RUNNER: ({RUNNER, f"{RUNNER}/schedule"}, {"ansible", "ansible_runner", "rich", "segno", "shamir_mnemonic"}),
         "roles/backup_runner/files/lib": ({RUNNER}, set()),
         "roles/backup_client/files": ({DISPATCHER}, {"borgmatic", "borgmatic_databases", "borgmatic_hooks"}),
         "roles/backup_server/files/lib": ({GATE}, set()),

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from report_samples import PLAYBOOK
 from tool import ROOT
 
 LIB = ROOT / "roles/backup_runner/files/lib"
+CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("PARANOID_", "ANSIBLE_"))}
 ALWAYS = {"every": "1h", "window": "00:00-00:00", "retries": 20, "retry_minutes": 1}
 
 
@@ -52,16 +55,33 @@ class RunnerWorld:
             "playbooks": dict.fromkeys(("backup", "maintain", "compact", "audit"), book),
             "clients": dict.fromkeys(self.bench.hosts, ALWAYS),
             "upkeep": {},
+            "progress": str(self.bench.root / "progress"),
         }
         (self.bench.root / "runner.json").write_text(json.dumps({**found, **changes}))
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Type a command."""
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("PARANOID_", "ANSIBLE_"))}
-        argv = [sys.executable, "-I", str(LIB), *words, "--config", str(self.bench.root / "runner.json")]
+        pipe = subprocess.PIPE
         return subprocess.Popen(
-            argv, env=clean, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            self._make_argv(words), env=CLEAN, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True
         )
+
+    def _make_argv(self, words: Sequence[str]) -> list[str]:
+        return [sys.executable, "-I", str(LIB), *words, "--config", str(self.bench.root / "runner.json")]
+
+    def type(self, *words: str) -> tuple[int, str]:
+        """Type a command on a real terminal of 24 lines and 80 columns; return its exit code, and all that it drew."""
+        (self.bench.root / "runner.sh").write_text(f"stty rows 24 cols 80; {shlex.join(self._make_argv(words))}\n")
+        argv = ["script", "-qec", f"sh {self.bench.root}/runner.sh", "/dev/null"]
+        done = subprocess.run(
+            argv,
+            env={**CLEAN, "TERM": "xterm"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=180,
+            check=False,
+        )
+        return done.returncode, done.stdout.decode()
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Type a command and wait for it."""

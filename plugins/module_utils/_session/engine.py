@@ -61,6 +61,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session.order imp
     make_blank,
     raise_flag,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._session.progress import showing_progress
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import request_line
 from ansible_collections.paranoid.backup.plugins.module_utils._session.sshd import answering
 from ansible_collections.paranoid.backup.plugins.module_utils._session.trim_result import TrimResult
@@ -200,7 +201,10 @@ async def converse(session: Session, repository_id: str | None, plan: TrimPlan |
             except (OSError, SessionError):
                 await gates.close(0)
                 raise
-            seen = await talk.hold(process, gates, request_line(verb.name, session.id, _details(session, plan)))
+            request = request_line(verb.name, session.id, _details(session, plan))
+            shown = (site.server.run_dir, site.name, session.id, session.order.run_id)
+            async with showing_progress(*shown, gates.count_bytes):
+                seen = await talk.hold(process, gates, request)
         if is_full(ssh_log):  # Whatever deadline passed meanwhile.
             seen = replace(seen, deadline="", protocol=f"it made ssh log more than {SSH_LOG_LIMIT // 1024} KiB")
         return replace(seen, ssh_log=read_ssh_log(ssh_log))

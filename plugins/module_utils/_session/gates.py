@@ -65,6 +65,7 @@ class Gates:
         self._slots = asyncio.Semaphore(order.at_once)
         self._running: set[asyncio.Task[None]] = set()
         self._processes: set[Process] = set()
+        self._moving: dict[int, dict[str, int]] = {}  # what running gates have counted, by their report's descriptor
         self._ending = False
         self._is_budget_spent = False
         self._is_openness_said = False
@@ -76,6 +77,11 @@ class Gates:
         self._listener = listen(path, group)
         self._path = path
         self._accepting = asyncio.ensure_future(self._accept())
+
+    def count_bytes(self) -> tuple[int, int]:
+        """Return how many bytes came and went so far, also through gates that are still at work."""
+        counts = [{"received": self.summary.received, "sent": self.summary.sent}, *self._moving.values()]
+        return sum(one.get("received", 0) for one in counts), sum(one.get("sent", 0) for one in counts)
 
     async def close(self, grace: float) -> None:
         """Take no more connections, give the running gates ``grace`` seconds to end, then kill them."""
@@ -174,9 +180,11 @@ class Gates:
                 event = _event(line)
                 ended = ended or event.get("event") == "end"
                 progress = self._apply_event(event, progress)
+                self._moving[descriptor] = progress
         except ValueError:  # A line beyond the limit: no gate of ours writes one.
             ended = False
         finally:
+            self._moving.pop(descriptor, None)
             transport.close()
         if not ended:
             self._is_budget_spent = True
@@ -201,6 +209,7 @@ class Gates:
                 self._add(_counts(event))
                 if event.get("reason"):
                     self._note_trouble(str(event["reason"]), str(event.get("detail") or ""))
+                return {}
         return progress
 
     def _add(self, counts: dict[str, int]) -> None:

@@ -50,12 +50,16 @@ class MailState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One client of a run and one work; ``name`` is the inventory's, never what a client calls itself."""
+    """One client of a run and one work; ``name`` is the inventory's, never what a client calls itself.
+
+    ``began`` is when its work began, ISO 8601 UTC of the controller's clock, empty where it never did.
+    """
 
     name: str
     state: State = State.PLANNED
     session: SessionResult | None = None
     work: Work = Work.BACKUP
+    began: str = ""
 
     @property
     def has_failed(self) -> bool:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import take_text
 
@@ -45,11 +46,13 @@ class Recorder:
 
     def note_start(self, name: str, work: Work) -> None:
         """Note that the work on a client has begun."""
-        self.note_result(Client(name, State.RUNNING, work=work))
+        self.note_result(Client(name, State.RUNNING, work=work, began=stamp()))
 
     def note_result(self, client: Client) -> None:
         """Note how a client ended; the last result counts."""
-        self._clients[client.work, client.name] = client
+        before = self._clients.get((client.work, client.name))
+        began = client.began or (before.began if before else "")
+        self._clients[client.work, client.name] = replace(client, began=began)
         self._save_if_cheap()
 
     def note_problem(self, text: str) -> None:

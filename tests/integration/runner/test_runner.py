@@ -231,12 +231,23 @@ def test_one_run_at_a_time(world: RunnerWorld) -> None:
     world.bench.hosts["web01"] = {"told": {"sleep": 20}}
     world.configure()
     process = world.start("run", "--due")
-    assert wait_until(lambda: "at work" in world.run("status").stdout, 60)
+    assert wait_until(lambda: "web01 (" in world.run("status").stdout, 60)
+    run_id = json.loads(world.run("status", "--json").stdout)["current"]["run_id"]
+    notes = world.bench.root / "progress"
+    notes.mkdir()
+    (notes / "web01").write_text(json.dumps({"run_id": run_id, "received": 5 * 2**20}))
+    following = world.start("status", "--follow")
+    status = world.run("status")
+    assert "1 are running: web01 (" in status.stdout and ", 5.00 MiB)" in status.stdout, status.stdout
     assert world.run("run", "--due").returncode == 0, "the timer comes again later"
     second = world.run("run")
     assert second.returncode == 2 and "a run is at work already" in second.stderr
-    process.communicate(timeout=120)
-    assert len(world.records()) == 1
+    out, said = process.communicate(timeout=120)
+    assert (len(world.records()), out, said) == (1, "", ""), "a timer's run has only bad news for a pipe"
+    seen, _errors = following.communicate(timeout=60)
+    told = seen.splitlines()
+    assert told[0].endswith(": backup begins") and "SUCCESS, 2 ok in" in told[-2], seen
+    assert told[-1] == "no run is at work any more" and "web01: backup ok after 63 s, 4.88 KiB" in told
 
 
 def test_what_people_ask(world: RunnerWorld) -> None:
@@ -245,11 +256,14 @@ def test_what_people_ask(world: RunnerWorld) -> None:
         ("web01", "db01"), "it has never been done"
     )
     assert world.run("history").stdout == "there was no run yet\n"
-    assert world.run("run", "web01").returncode == 0
+    code, drawn = world.type("run", "web01")
+    assert code == 0 and "1 ok" in drawn and "SUCCESS" in drawn.rpartition("\x1b[?25h")[2], "what stays on the screen"
     (run,) = json.loads(world.run("history", "--json").stdout)["runs"]
     assert [(client["client"], client["state"]) for client in run["clients"]] == [("web01", "ok")]
     assert "backup ok" in world.run("history", "web01").stdout
     assert "SUCCESS" in world.run("report").stdout
+    assert json.loads(world.run("report", "--json").stdout)["run"]["clients"][0]["received"] == 5000
+    assert world.run("status", "--follow").stdout == "no run is at work\n"
     status = json.loads(world.run("status", "--json").stdout)
     assert (status["at_work"], status["without_backup"]) == (False, ["db01"])
     assert "its turn in the window" in world.run("next", "web01").stdout
@@ -263,6 +277,7 @@ def test_what_people_ask(world: RunnerWorld) -> None:
         (("run", "--due", "web01"), "cannot both be meant"),
         (("report", "20260101T000000Z-00000000"), "there is no run"),
         (("history", "--last", "0"), "a number from 1"),
+        (("status", "--follow", "--json"), "cannot both be meant"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(world: RunnerWorld, words: tuple[str, ...], said: str) -> None:

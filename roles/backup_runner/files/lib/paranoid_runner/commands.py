@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +46,8 @@ def _start(options: argparse.Namespace) -> int:
     unknown = sorted(set(options.clients) - set(config.clients))
     if unknown:
         raise UsageError(f"{unknown[0]} is not among the clients that the runner knows: look at the inventory")
-    show = sys.stdout.isatty()
     job = Job(options.verb, options.clients)
-    return work(config, lambda: run_due(config, show) if options.due else run_now(config, job, show))
+    return work(config, lambda: run_due(config) if options.due else run_now(config, job))
 
 
 def _add_escrow(parser: argparse.ArgumentParser) -> None:

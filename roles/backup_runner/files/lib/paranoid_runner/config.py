@@ -15,6 +15,7 @@ from paranoid_runner.errors import UsageError
 from paranoid_runner.schedule.rules import Schedule, ScheduleError, parse_schedule
 
 CONFIG = Path("/etc/paranoid-backup/runner.json")
+PROGRESS = "/run/paranoid-backup/progress"
 UPKEEP = ("maintain", "compact", "audit")  # what a run does for all clients at once, each with a cadence of its own
 VERBS = ("backup", *UPKEEP)
 
@@ -25,7 +26,7 @@ class Config:
 
     ``state`` is the runner's own directory, ``reports`` that of the records, ``programs`` has ansible-playbook, and
     ``playbooks`` the playbook of each verb; ``hours`` is how long a run may take. ``clients`` and ``upkeep`` have the
-    rules of each client and verb.
+    rules of each client and verb. In ``progress`` a server that is this machine notes how far its sessions are.
     """
 
     project: Path
@@ -37,6 +38,7 @@ class Config:
     playbooks: Mapping[str, str]
     clients: Mapping[str, Schedule]
     upkeep: Mapping[str, Schedule]
+    progress: Path
 
 
 def load_config(path: Path = CONFIG) -> Config:
@@ -65,6 +67,7 @@ def _read(found: Mapping[str, Any]) -> Config:
         playbooks={verb: str(found["playbooks"][verb]) for verb in VERBS},
         clients={name: _parse(name, rules) for name, rules in found["clients"].items()},
         upkeep={verb: _parse(verb, rules) for verb, rules in found["upkeep"].items() if verb in UPKEEP and rules},
+        progress=Path(found.get("progress", PROGRESS)),
     )
 
 

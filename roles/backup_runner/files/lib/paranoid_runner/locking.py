@@ -31,6 +31,12 @@ def hold_lock(config: Config) -> Iterator[bool]:
         os.close(descriptor)
 
 
+def is_busy(config: Config) -> bool:
+    """Whether a run is at work."""
+    with hold_lock(config) as is_free:
+        return not is_free
+
+
 def _lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from paranoid_runner.schedule.turns import Past
 STATE = "pasts.json"
 ALL = ""  # the client of a work that is done for all at once
 MOST_FAILURES = 50
+MOST_DURATIONS = 5
 FAILED = ("failed", "unreachable", "running")
 Pasts = Mapping[tuple[str, str], Past]  # by work and client
 
@@ -69,7 +72,7 @@ def add_record(
     found = dict(pasts)
     for result in record.results:
         key = result.work, result.client
-        found[key] = add_end(found.get(key, Past()), result.state, record.finished)
+        found[key] = add_end(found.get(key, Past()), result.state, record.finished, result.seconds)
     for work in {result.work for result in record.results}:
         states = {result.client: result.state for result in record.results if result.work == work}
         if ALL not in states and states.keys() >= set(everybody):
@@ -78,13 +81,19 @@ def add_record(
     return found
 
 
-def add_end(past: Past, state: str, ended: datetime) -> Past:
+def add_end(past: Past, state: str, ended: datetime, seconds: float | None = None) -> Past:
     """Return a past with one more end; a client that began and never ended has failed, one without a turn has not."""
     if state == "ok":
-        return Past(ended)
+        took = past.took if seconds is None else (*past.took, seconds)[-MOST_DURATIONS:]
+        return Past(ended, took=took)
     if state in FAILED:
-        return Past(past.succeeded, (*past.failed, ended)[-MOST_FAILURES:])
+        return replace(past, failed=(*past.failed, ended)[-MOST_FAILURES:])
     return past
+
+
+def find_usual(pasts: Pasts) -> dict[tuple[str, str], float]:
+    """Return how long each work on each client usually takes, in seconds, where that is known."""
+    return {key: statistics.median(past.took) for key, past in pasts.items() if past.took}
 
 
 def _load(path: Path) -> tuple[set[str], dict[tuple[str, str], Past]]:
@@ -97,7 +106,8 @@ def _load(path: Path) -> tuple[set[str], dict[tuple[str, str], Past]]:
 
 def _read(one: Mapping[str, Any]) -> Past:
     succeeded = datetime.fromisoformat(one["succeeded"]) if one["succeeded"] else None
-    return Past(succeeded, tuple(map(datetime.fromisoformat, one["failed"])))
+    took = tuple(map(float, one.get("took", ())))  # files of older releases do not have it
+    return Past(succeeded, tuple(map(datetime.fromisoformat, one["failed"])), took)
 
 
 def _save(path: Path, seen: set[str], pasts: Pasts) -> None:
@@ -107,6 +117,7 @@ def _save(path: Path, seen: set[str], pasts: Pasts) -> None:
             "client": client,
             "succeeded": past.succeeded.isoformat() if past.succeeded else None,
             "failed": [moment.isoformat() for moment in past.failed],
+            "took": list(past.took),
         }
         for (work, client), past in sorted(pasts.items())
     ]

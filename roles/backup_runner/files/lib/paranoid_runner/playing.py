@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +54,9 @@ class Stop:
         self.by_signal = True
         self.reason = self.reason or f"the runner got {signal.Signals(number).name}"
 
-    def is_over(self) -> bool:
+    def is_over(self, look: Callable[[], None]) -> bool:
         """Called again and again while the run goes on: pass the wish on once, and return whether patience is over."""
+        look()
         if not self.reason and time.monotonic() > self._until:
             self.reason = f"it took longer than {self._seconds / 3600:g} h (backup_runner_hours)"
         if self.reason and self._given_up is None:
@@ -64,15 +65,18 @@ class Stop:
         return self._given_up is not None and time.monotonic() > self._given_up
 
 
-def perform(config: Config, play: Play, show: bool) -> Ended:
-    """Run a playbook to its end, keep its output as a log, and end whatever is left of it."""
+def perform(config: Config, play: Play, look: Callable[[], None]) -> Ended:
+    """Run a playbook to its end, keep its output as a log, and end whatever is left of it.
+
+    ``look`` is called about once a second meanwhile.
+    """
     stop = Stop(config.hours * 3600)
     before = {number: signal.signal(number, stop.on_signal) for number in STOPS}
     code: int | None = None
     try:
         become_reaper()
         with _private_directory(config.state) as private:
-            code = _play(config, play, private, stop, show)
+            code = _play(config, play, private, lambda: stop.is_over(look))
             _keep_log(config, play.run_id, Path(private) / "artifacts" / play.run_id / "stdout")
     except (ansible_runner.AnsibleRunnerException, OSError) as error:
         stop.reason = stop.reason or f"the runner cannot start it: {error}"
@@ -92,7 +96,7 @@ def _private_directory(state: Path) -> Iterator[str]:
         yield private
 
 
-def _play(config: Config, play: Play, private: str, stop: Stop, show: bool) -> int | None:
+def _play(config: Config, play: Play, private: str, is_over: Callable[[], bool]) -> int | None:
     """Return the exit code of ansible-playbook, None where a signal ended it."""
     done = ansible_runner.run(
         private_data_dir=private,
@@ -103,8 +107,8 @@ def _play(config: Config, play: Play, private: str, stop: Stop, show: bool) -> i
         cmdline=shlex.join(play.words),
         envvars=_make_environment(config, play),
         settings={"pexpect_timeout": LOOK_SECONDS},
-        cancel_callback=stop.is_over,
-        quiet=not show,
+        cancel_callback=is_over,
+        quiet=True,
         suppress_env_files=True,
     )
     return done.rc if isinstance(done.rc, int) else None

@@ -16,16 +16,23 @@ from typing import Any
 RECORD = "record.json"
 LARGEST = 64 * 1024 * 1024
 DELIVERED = ("none", "sent", "queued")
+FAILED_STATES = ("failed", "unreachable")
 
 
 @dataclass(frozen=True)
 class Result:
-    """How one client ended in one run: ``state`` is planned, running, ok, failed, skipped or unreachable."""
+    """How one client ended in one run: ``state`` is planned, running, ok, failed, skipped or unreachable.
+
+    ``seconds`` and ``received`` (bytes) are what its session took and brought; None is unknown.
+    """
 
     client: str
     work: str
     state: str
     reason: str = ""
+    began: datetime | None = None
+    seconds: float | None = None
+    received: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,20 @@ def load_record(reports: Path, run_id: str) -> Record | None:
 def _list_results(clients: list[dict[str, Any]]) -> Iterator[Result]:
     for client in clients:
         session = client.get("session") or {}
-        yield Result(str(client["name"]), str(client["work"]), str(client["state"]), str(session.get("reason") or ""))
+        yield Result(
+            client=str(client["name"]),
+            work=str(client["work"]),
+            state=str(client["state"]),
+            reason=str(session.get("reason") or ""),
+            began=_parse_time(str(client.get("began") or "")),
+            seconds=_take_number(session.get("duration")),
+            received=_take_number(session.get("bytes_received")),
+        )
+
+
+def _take_number(value: object) -> Any:
+    """Return a number that is one, else None."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _parse_time(text: str) -> datetime | None:

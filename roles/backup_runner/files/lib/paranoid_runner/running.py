@@ -17,6 +17,7 @@ from pathlib import Path
 from paranoid_runner.config import Config
 from paranoid_runner.errors import UsageError
 from paranoid_runner.files import write_whole
+from paranoid_runner.following import CURRENT, following, make_display
 from paranoid_runner.judgement import Ended, find_silence, is_good
 from paranoid_runner.locking import hold_lock, now
 from paranoid_runner.logs import keep_logs, read_log
@@ -28,7 +29,6 @@ from paranoid_runner.schedule.rules import DAY
 from paranoid_runner.telling import Notice, send_spooled, tell
 
 GOOD, BAD = 0, 1
-CURRENT = "current.json"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Job:
     clients: Sequence[str] = ()
 
 
-def run_due(config: Config, show: bool) -> int:
+def run_due(config: Config) -> int:
     """Tell what is left to tell, then start whatever is due, one verb after the other; return the exit code."""
     with hold_lock(config) as held:
         if not held:
@@ -47,19 +47,19 @@ def run_due(config: Config, show: bool) -> int:
         codes = [settle_dead(config), _complain(send_spooled(config))]
         planned = plan(config, gather_pasts(config, remember=True), now())
         for job in make_jobs([one for one in planned if one.turn.is_due(now())]):
-            code, goes_on = run(config, job, show)
+            code, goes_on = run(config, job, is_silent=True)
             codes.append(code)
             if not goes_on:
                 break
         return max(codes)
 
 
-def run_now(config: Config, job: Job, show: bool) -> int:
+def run_now(config: Config, job: Job) -> int:
     """Start what a person asked for."""
     with hold_lock(config) as held:
         if not held:
             raise UsageError("a run is at work already: paranoid-backup status shows it")
-        return max(settle_dead(config), run(config, job, show)[0])
+        return max(settle_dead(config), run(config, job, is_silent=False)[0])
 
 
 def work(config: Config, start: Callable[[], int]) -> int:
@@ -82,13 +82,17 @@ def make_jobs(due: Sequence[Planned]) -> list[Job]:
     return [Job("backup", clients)] * bool(clients) + [Job(one.verb) for one in due if one.client == ALL]
 
 
-def run(config: Config, job: Job, show: bool) -> tuple[int, bool]:
-    """Perform one run while the lock is held, and have somebody told; return its code, and whether to go on."""
+def run(config: Config, job: Job, is_silent: bool) -> tuple[int, bool]:
+    """Perform one run while the lock is held, and have somebody told; return its code, and whether to go on.
+
+    A terminal is shown how it stands; a pipe as well, unless it is to hear only of what is wrong.
+    """
     run_id = make_run_id()
     mark = {"run_id": run_id, "verb": job.verb, "chosen": list(job.clients)}
     write_whole(config.state / CURRENT, json.dumps(mark).encode())
     words, environment = _limit(config, job), _write_scheduled(config)
-    ended = perform(config, Play(run_id, config.playbooks[job.verb], words, environment), show)
+    with following(config, run_id, make_display(is_silent)) as look:
+        ended = perform(config, Play(run_id, config.playbooks[job.verb], words, environment), look)
     code = settle(config, job, run_id, ended)
     keep_logs(config)
     return code, not ended.is_last

@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from paranoid_runner.config import Config, load_config
+from paranoid_runner.documents import describe_history, describe_report, describe_status, describe_turns, to_json
 from paranoid_runner.errors import UsageError, printable
+from paranoid_runner.following import load_current, read_notes
 from paranoid_runner.locking import hold_lock, now
-from paranoid_runner.pasts import Pasts, gather_pasts
-from paranoid_runner.plan import Planned, plan
+from paranoid_runner.pasts import Pasts, find_usual, gather_pasts
+from paranoid_runner.plan import plan
 from paranoid_runner.records import Record, list_runs, load_record
+from paranoid_runner.standing import Standing, Working, find_standing
+from paranoid_runner.wording import format_bytes, format_seconds
 
 
 def add_commands(commands: Any) -> None:
@@ -26,6 +29,7 @@ def add_commands(commands: Any) -> None:
     shown.add_argument("names", nargs="*", metavar="NAME", help="only these clients or verbs")
     shown.set_defaults(work=show_next)
     status = commands.add_parser("status", help="what is at work, how the last run ended, who has no backup")
+    status.add_argument("--follow", action="store_true", help="show the run at work until it ends")
     status.set_defaults(work=show_status)
     history = commands.add_parser("history", help="the last runs, or the last of one client")
     history.add_argument("client", nargs="?", default="", metavar="CLIENT")
@@ -34,7 +38,7 @@ def add_commands(commands: Any) -> None:
     report = commands.add_parser("report", help="the report of a run as its mail told it")
     report.add_argument("run", nargs="?", default="", metavar="RUN", help="its id; the last one by default")
     report.set_defaults(work=show_report)
-    for one in (shown, status, history):
+    for one in (shown, status, history, report):
         one.add_argument("--json", action="store_true", help="for programs")
     for one in (shown, status, history, report):
         one.add_argument("--config", type=Path, default=None, help=argparse.SUPPRESS)
@@ -51,41 +55,23 @@ def show_next(options: argparse.Namespace) -> str:
         )
     chosen = [one for one in found if not options.names or (one.client or one.verb) in options.names]
     if options.json:
-        return json.dumps({"schema": 1, "turns": [describe_turn(one) for one in chosen]}, indent=1)
+        return to_json(describe_turns(chosen))
     rows = [(one.client or one.verb, _format_time(one.turn.at, "never"), one.turn.why) for one in chosen]
     return _format_table(rows) or "nobody has a schedule: set backup_client_schedule_every"
 
 
-def describe_turn(one: Planned) -> dict[str, Any]:
-    """Return a turn as plain JSON types; times are ISO 8601 in UTC."""
-    return {
-        "verb": one.verb,
-        "client": one.client,
-        "at": one.turn.at.isoformat() if one.turn.at else None,
-        "why": one.turn.why,
-        "last_success": one.past.succeeded.isoformat() if one.past.succeeded else None,
-        "failures_since": len(one.past.failed),
-    }
-
-
 def show_status(options: argparse.Namespace) -> str:
-    """Return what is at work and how things stand."""
+    """Return what is at work and how things stand; with --follow show it until no run is at work."""
     config = configure(options)
+    if options.follow:
+        return _follow(config, options)
     with hold_lock(config) as is_free:
         pasts = gather_pasts(config)
-    records = [record for run_id in list_runs(config.reports)[-2:] if (record := load_record(config.reports, run_id))]
-    current = next((one for one in reversed(records) if one.finished is None and not is_free), None)
-    last = next((one for one in reversed(records) if one.finished is not None), None)
+    found = _find_current(config, is_free), _find_last(config)
     without = sorted(name for name in config.clients if not _has_success(pasts, name))
     if options.json:
-        found = {
-            "schema": 1,
-            "at_work": not is_free,
-            "current": describe_run(current) if current else None,
-            "last": describe_run(last) if last else None,
-            "without_backup": without,
-        }
-        return json.dumps(found, indent=1)
+        return to_json(describe_status(not is_free, *found, without))
+    current, last = found
     lines = [_format_current(is_free, current), f"last run: {_format_run(last)}" if last else "there was no run yet"]
     lines += [f"no good backup yet: {', '.join(without)}"] if without else []
     failing = [
@@ -95,6 +81,30 @@ def show_status(options: argparse.Namespace) -> str:
     ]
     lines += [f"{name} has failed {count} times since its last good backup" for name, count in failing]
     return "\n".join(lines)
+
+
+def _follow(config: Config, options: argparse.Namespace) -> str:
+    from paranoid_runner.following import follow_current
+
+    if options.json:
+        raise UsageError("--follow and --json cannot both be meant")
+    return "no run is at work any more" if follow_current(config) else "no run is at work"
+
+
+def _find_current(config: Config, is_free: bool) -> Standing | None:
+    """Return how the run at work stands, None where none is or it has no record yet."""
+    record = load_record(config.reports, load_current(config)) if not is_free else None
+    if record is None:
+        return None
+    running = [one.client for one in record.results if one.state == "running"]
+    received = read_notes(config.progress, record.run_id, running)
+    return find_standing(record, received, find_usual(gather_pasts(config)), now())
+
+
+def _find_last(config: Config) -> Record | None:
+    """Return the last run that has ended; only one is ever at work, so it is among the last two."""
+    found = (load_record(config.reports, run_id) for run_id in reversed(list_runs(config.reports)[-2:]))
+    return next((record for record in found if record and record.finished), None)
 
 
 def show_history(options: argparse.Namespace) -> str:
@@ -110,7 +120,7 @@ def show_history(options: argparse.Namespace) -> str:
         if len(found) == options.last:
             break
     if options.json:
-        return json.dumps({"schema": 1, "runs": [describe_run(one) for one in found]}, indent=1)
+        return to_json(describe_history(found))
     if options.client:
         rows = [_describe_client(record, options.client) for record in found]
         return _format_table(rows) or f"{options.client} was in no run that is still known"
@@ -126,24 +136,12 @@ def show_report(options: argparse.Namespace) -> str:
         raise UsageError(
             f"there is no run {wanted}: paranoid-backup history names them" if wanted else "there was no run yet"
         )
+    if options.json:
+        return to_json(describe_report(load_record(config.reports, wanted)))
     try:
         return (config.reports / wanted / "report.txt").read_text(encoding="utf-8").rstrip("\n")
     except OSError:
         raise UsageError(f"the run {wanted} has no report: it goes on, or died; paranoid-backup status tells") from None
-
-
-def describe_run(record: Record) -> dict[str, Any]:
-    """Return a run as plain JSON types."""
-    return {
-        "run_id": record.run_id,
-        "status": record.status,
-        "started": record.started.isoformat() if record.started else None,
-        "finished": record.finished.isoformat() if record.finished else None,
-        "mail": record.mail,
-        "clients": [
-            {"client": one.client, "work": one.work, "state": one.state, "reason": one.reason} for one in record.results
-        ],
-    }
 
 
 def configure(options: argparse.Namespace) -> Config:
@@ -156,19 +154,26 @@ def _has_success(pasts: Pasts, name: str) -> bool:
     return past is not None and past.succeeded is not None
 
 
-def _format_current(is_free: bool, current: Record | None) -> str:
+def _format_current(is_free: bool, current: Standing | None) -> str:
     if is_free:
         return "no run is at work"
     if current is None:
         return "a run begins, or ends"
-    running = [result.client for result in current.results if result.state == "running"]
-    more = f" and {len(running) - 5} more" if len(running) > 5 else ""
-    shown = f": {printable(', '.join(running[:5]))}{more}" if running else ""
-    done = current.count("ok", "skipped")
-    return (
-        f"at work: {current.run_id}; {current.count('planned')} wait, {len(running)} are running{shown}, "
-        f"{done} are done, {current.count('failed', 'unreachable')} failed"
+    names = ", ".join(map(_format_working, current.working[:5]))
+    more = f" and {len(current.working) - 5} more" if len(current.working) > 5 else ""
+    return ", ".join(
+        (
+            f"at work: {current.run_id}; {current.waiting} wait",
+            f"{len(current.working)} are running{f': {names}{more}' if names else ''}",
+            f"{current.count('ok', 'skipped')} are done",
+            f"{len(current.failed)} failed" + (f"; about {format_seconds(current.left)} left" if current.left else ""),
+        )
     )
+
+
+def _format_working(one: Working) -> str:
+    brought = f", {format_bytes(one.received)}" if one.received is not None else ""
+    return printable(one.client) + (f" ({format_seconds(one.seconds)}{brought})" if one.seconds is not None else "")
 
 
 def _format_run(record: Record) -> str:

@@ -67,6 +67,27 @@ def test_the_connections_of_a_session_add_up(tmp_path: Path) -> None:
     assert gates._first_segment == 14, "the first connection's"
 
 
+def test_bytes_of_gates_at_work_count_once(tmp_path: Path) -> None:
+    """While a gate works they are those of its last line, and afterwards those of its last word."""
+    seen: list[tuple[int, int]] = []
+    log = SessionLog(str(tmp_path / "log"), "session")
+    lines = ('{"event": "progress", "received": 100, "sent": 1}', '{"event": "progress", "received": 300, "sent": 2}')
+    report = "\n".join((*lines, '{"event": "end", "reason": null, "received": 350, "sent": 3}', "{}", "")).encode()
+
+    async def read() -> Gates:
+        gates = Gates(cast(Site, None), GateOrder("append", None, 2, 2), log, lambda: seen.append(gates.count_bytes()))
+        for _connection in range(2):
+            reading, writing = os.pipe()
+            os.write(writing, report)
+            os.close(writing)
+            await gates._read_report(reading)
+        return gates
+
+    assert asyncio.run(read()).count_bytes() == (700, 6)
+    assert seen == [(0, 0), (100, 1), (300, 2), (350, 3), (350, 3), (450, 4), (650, 5), (700, 6)]
+    log.close()
+
+
 @pytest.mark.parametrize("report", [b"", b"{}\n", b"[]\n", b"rubbish\n", b"x" * 100_000, b'{"event": "end"'])
 def test_a_report_that_breaks_off_is_trouble(tmp_path: Path, report: bytes) -> None:
     summary = understand(tmp_path, report)[0].summary

@@ -84,3 +84,13 @@ def test_a_full_disk_is_one_problem_and_no_exception(run: Run) -> None:
     recorder.plan(["a"], Work.BACKUP)
     recorder.note_start("a", Work.BACKUP)
     assert recorder.run.problems == ("the record could not be kept up to date: [Errno 28] No space left on device",)
+
+
+def test_when_a_work_began_stays_with_its_result(run: Run) -> None:
+    recorder = Recorder(replace(run, clients=()), Disk().save)
+    recorder.plan(["a", "b"], Work.BACKUP)
+    recorder.note_start("a", Work.BACKUP)
+    (began,) = {client.began for client in recorder.run.clients if client.name == "a"}
+    recorder.note_result(Client("a", State.OK))
+    recorder.note_result(Client("b", State.UNREACHABLE))
+    assert began and {client.name: client.began for client in recorder.run.clients} == {"a": began, "b": ""}

@@ -20,11 +20,12 @@ class Past:
     """What has happened to a client, in UTC and in the order in which it happened.
 
     ``succeeded`` is when the last good work ended, None where there was none yet; ``failed`` is when each failed one
-    since then ended.
+    since then ended. ``took`` is how many seconds the last good ones took.
     """
 
     succeeded: datetime | None = None
     failed: tuple[datetime, ...] = ()
+    took: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
