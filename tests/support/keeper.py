@@ -36,6 +36,13 @@ _START = (
 _RULES = {"daily": 1, "minimum": 1}
 
 
+def dispatcher_command(own: Path, twist: str) -> str:
+    """Return the command, as authorized_keys has it, that starts the dispatcher of the host that is at ``own``."""
+    (own / "twist.py").write_text(twist)
+    argv = [sys.executable, "-I", "-c", _START, str(DISPATCHER), str(own / "client.json"), str(own / "twist.py")]
+    return coverage_prefix() + shlex.join(argv).replace('"', '\\"')
+
+
 @dataclass
 class Keeper:
     """A world whose client is served by the real dispatcher. ``contents`` is what each archive (id) must give back."""
@@ -104,10 +111,7 @@ class Keeper:
 
     def serve(self, twist: str = "") -> None:
         """Let the server's key start the real dispatcher, which ``twist`` changes: Python that has its modules."""
-        argv = [sys.executable, "-I", "-c", _START, str(DISPATCHER), str(self.world.own / "client.json")]
-        (self.world.own / "twist.py").write_text(twist)
-        argv.append(str(self.world.own / "twist.py"))
-        command = coverage_prefix() + shlex.join(argv).replace('"', '\\"')
+        command = dispatcher_command(self.world.own, twist)
         public = (self.world.home / "id_ed25519").with_suffix(".pub").read_text()
         line = f'restrict,port-forwarding,command="{command}" {public}'
         (self.world.sshd.home / "authorized_keys").write_text(line)

@@ -6,22 +6,15 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keeper import DISPATCHER, Keeper
-from measured import coverage_prefix
+from keeper import Keeper, dispatcher_command
 from session_world import CLIENT, Sshd, make_key
 
 NAME = "keeper1"
-_START = (
-    "import sys, pathlib; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv[1]);"
-    "from paranoid_dispatcher import main; sys.exit(main.main(pathlib.Path(sys.argv[2])))"
-)
 
 
 @dataclass
@@ -52,7 +45,8 @@ class Keyholder:
         places = {"remote_dir": str(self.own / "tunnel"), "base_dir": str(self.own / "borg")}
         self.record = {**theirs, **places, "client": NAME, "passphrase_file": str(self.own / "passphrase")}
         self.write(keyholder_dir=str(self.own / "keyholder"), keyholder_for=[CLIENT])
-        self._admit()
+        self.serve()
+        self._record()
         self.keeper.world.write(keyholder=NAME)
 
     def write(self, **changes: Any) -> None:
@@ -70,12 +64,14 @@ class Keyholder:
         (base / f".config/borg/security/{repository_id}/manifest-timestamp").unlink()
         shutil.rmtree(base / f".cache/borg/{repository_id}")
 
-    def _admit(self) -> None:
-        world = self.keeper.world
-        argv = [sys.executable, "-I", "-c", _START, str(DISPATCHER), str(self.own / "client.json")]
-        command = coverage_prefix() + shlex.join(argv).replace('"', '\\"')
-        public = (world.home / "id_ed25519").with_suffix(".pub").read_text()
+    def serve(self, twist: str = "") -> None:
+        """Let the server's key start the real dispatcher, which ``twist`` changes: Python that has its modules."""
+        command = dispatcher_command(self.own, twist)
+        public = (self.keeper.world.home / "id_ed25519").with_suffix(".pub").read_text()
         (self.own / "authorized_keys").write_text(f'restrict,port-forwarding,command="{command}" {public}')
+
+    def _record(self) -> None:
+        world = self.keeper.world
         known = self.own / "known_hosts"
         known.write_text(f"{NAME} {(self.own / 'host_key.pub').read_text()}")
         there = {"client": NAME, "port": self.sshd.port, "remote_dir": self.record["remote_dir"]}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keeper import Keeper
+from keyholder import Keyholder
 from tool import ROOT
 
 _OBJECTS = """\
@@ -103,10 +104,12 @@ def manifest(keeper: Keeper) -> str:
     return done.stdout.strip()
 
 
-def think(keeper: Keeper, verb: str, calls: Sequence[tuple[str, Mapping[str, str]]], answer: Mapping[str, Any]) -> None:
-    """Have the client make these calls (arguments in hex) instead of ``verb``, commit, and answer so."""
+def think(
+    host: Keeper | Keyholder, verb: str, calls: Sequence[tuple[str, Mapping[str, str]]], answer: Mapping[str, Any]
+) -> None:
+    """Have a host make these calls (arguments in hex) instead of ``verb``, commit, and answer so."""
     support = str(ROOT / "tests/support")
-    keeper.serve(_ATTACK.format(support=support, calls=json.dumps(calls), answer=json.dumps(answer), verb=verb))
+    host.serve(_ATTACK.format(support=support, calls=json.dumps(calls), answer=json.dumps(answer), verb=verb))
 
 
 def deletions(ids: Mapping[str, Any] | list[str] | tuple[str, ...]) -> list[tuple[str, Mapping[str, str]]]:

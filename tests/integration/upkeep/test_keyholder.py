@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from keeper import Keeper
 from keyholder import NAME, Keyholder
 from session_world import CLIENT, OK, Sshd, came_to
+from thinking_client import HONEST_TRIM, think
 
 
 @pytest.fixture
@@ -83,6 +85,22 @@ def test_more_than_the_budget_is_refused_here_too(keeper: Keeper, keyholder: Key
     outcome = keeper.maintain()
     assert outcome.conclusion.code == "refused" and "deleting more than 3 objects" in outcome.conclusion.reason
     assert set(keeper.listed()) == keeper.known() == set(keeper.contents)
+
+
+def test_a_keyholder_fills_the_disk_up_to_its_clients_quota(keeper: Keeper, keyholder: Keyholder) -> None:
+    """The gate of a trim stores for whoever maintains: what does not fit is not kept, and costs no archive."""
+    used = sum(path.stat().st_size for path in keeper.repository.rglob("*") if path.is_file())
+    keeper.world.write(quota=used + 2 * 1024**2)
+    calls = [("put", {"id": os.urandom(32).hex(), "data": os.urandom(1024**2).hex()}) for _ in range(4)]
+    think(keyholder, "maintain", calls, HONEST_TRIM)
+    outcome = keeper.maintain()
+    assert outcome.conclusion.code == "quota", (outcome.conclusion, outcome.gate)
+    assert sum(path.stat().st_size for path in keeper.repository.rglob("*") if path.is_file()) <= used + 2 * 1024**2
+    keyholder.serve()
+    keyholder.give()
+    assert came_to(keeper.maintain()) == OK
+    newest = list(keeper.contents)[-1]
+    assert keeper.restored(newest) == keeper.contents[newest]
 
 
 def test_after_a_rollback_the_keyholder_forgets_too(keeper: Keeper, keyholder: Keyholder) -> None:

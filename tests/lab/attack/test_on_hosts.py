@@ -37,6 +37,22 @@ def test_other_users_of_a_client_do_not_reach_its_tunnel(lab: Lab) -> None:
         assert not connects(lab, "db1", "nobody", path) and not connects(lab, "db1", "postgres", path)
 
 
+def test_other_users_of_a_client_read_nothing_of_its_backups(lab: Lab) -> None:
+    """Neither the passphrase, nor what Borg remembers of file names: in no file, no argument and no environment."""
+    passphrase = lab.read("db1", "cat", "/etc/paranoid-backup/passphrase").encode()
+    places = "/etc /opt /usr/local /var/lib /var/cache /var/log /var/tmp /tmp /run /root /home /dev/shm"
+    ours = "find /etc/paranoid-backup /var/lib/paranoid-backup /run/paranoid-backup -type f -readable"
+    grep = f"grep -rslaF -D skip -f - {places} /proc/[0-9]*/environ /proc/[0-9]*/cmdline"
+    with opened(lab, "db1"):
+        assert lab.exec("db1", "sh", "-c", grep, input=passphrase).stdout.split() == [
+            b"/etc/paranoid-backup/passphrase"
+        ]
+        assert len(lab.read("db1", "sh", "-c", ours).split()) > 5, "Borg's caches are there"
+        for user in ("nobody", "postgres", "paranoid-backup"):
+            found = lab.exec("db1", "runuser", "-u", user, "--", "sh", "-c", f"{ours}; {grep}", input=passphrase)
+            assert found.stdout.split() == [b"/etc/paranoid-backup/authorized_keys/paranoid-backup"], (user, found)
+
+
 def test_the_wire_and_the_server_see_no_plaintext(lab: Lab) -> None:
     marker, secret = os.urandom(48).hex().encode(), os.urandom(2**18)  # compression alone would leave it as it is
     write(lab, "new1", "/home/marker", marker.decode())
