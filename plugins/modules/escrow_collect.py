@@ -15,7 +15,8 @@ author:
 description:
   - Writes what M(paranoid.backup.escrow_info) returned into a directory, which may be kept in git, and tells
     for whom the newest one is. Only M(paranoid.backup.escrow_prove) shows that it is true.
-  - What is there is never written over. A server that sends another text under the same name is refused.
+  - What is there is never written over, and only what is named is removed. A server that sends another text under the
+    same name is refused.
 options:
   client:
     description: Name of the client.
@@ -35,6 +36,17 @@ options:
     type: list
     elements: dict
     required: true
+  former:
+    description: What M(paranoid.backup.escrow_info) returned under this name.
+    type: list
+    elements: str
+    default: []
+  forgotten:
+    description:
+      - Names that M(paranoid.backup.escrow_forget) returned. They are removed here, too; a history of git keeps them.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     support: full
@@ -58,6 +70,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+gone:
+  description: Names of the escrows that were removed here.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 came:
   description: Names of the escrows that were not there yet.
   returned: success
@@ -73,7 +91,12 @@ line:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
-from ansible_collections.paranoid.backup.plugins.module_utils._escrow.collection import EscrowError, collect, describe
+from ansible_collections.paranoid.backup.plugins.module_utils._escrow.collection import (
+    EscrowError,
+    collect,
+    describe,
+    remove_forgotten,
+)
 
 
 def main() -> None:
@@ -83,6 +106,8 @@ def main() -> None:
         "directory": {"type": "path", "required": True},
         "escrows": {"type": "list", "elements": "dict", "required": True},
         "wanted": {"type": "list", "elements": "dict", "required": True},
+        "former": {"type": "list", "elements": "str", "default": []},
+        "forgotten": {"type": "list", "elements": "str", "default": []},
     }
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     wanted = module.params
@@ -90,12 +115,13 @@ def main() -> None:
         module.fail_json(msg="the name of the client is not a valid name")
     try:
         came = collect(wanted["directory"], wanted["client"], wanted["escrows"], module.check_mode)
-        line = describe(wanted["client"], wanted["wanted"], wanted["escrows"])
+        gone = remove_forgotten(wanted["directory"], wanted["client"], wanted["forgotten"], module.check_mode)
+        line = describe(wanted["client"], wanted["wanted"], wanted["escrows"], wanted["former"])
     except (EscrowError, OSError) as error:
         module.fail_json(msg=str(error))
     except (KeyError, TypeError) as error:
         module.fail_json(msg=f"escrows and wanted are what escrow_info returns: {error}")
-    module.exit_json(changed=bool(came), came=came, line=line)
+    module.exit_json(changed=bool(came or gone), came=came, gone=gone, line=line)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,12 @@ wanted:
   type: list
   elements: dict
   sample: [{"holder": "ana", "recipient": "age1…"}]
+former:
+  description: Names of those who had an escrow of the present key that was removed since.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 sample:
   description: >-
     The repository's id, and its list of archives as it is stored, in Base64: enough to prove that a key opens it. Null
@@ -60,6 +66,7 @@ code:
 """
 
 import base64
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
@@ -70,14 +77,17 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.errors imp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ConfigError
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site, load_site
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerError
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import list_escrows, load_ciphertext
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.forgetting import former_holders
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import spec
 
 
 def read_escrows(site: Site) -> dict[str, Any]:
     """Return the module's result."""
     escrows = [{**asdict(one), "ciphertext": load_ciphertext(site, one)} for one in list_escrows(site)]
-    return {"escrows": escrows, "wanted": site.client.escrow_recipients, "sample": read_sample(site)}
+    told = {"wanted": site.client.escrow_recipients, "former": former_holders(site)}
+    return {"escrows": escrows, **told, "sample": read_sample(site)}
 
 
 def read_sample(site: Site) -> dict[str, str] | None:
@@ -95,11 +105,15 @@ def main() -> None:
     if not valid_client_name(client):
         module.fail_json(msg="the name of the client is not a valid name", code="not_provisioned")
     try:
-        module.exit_json(changed=False, **read_escrows(load_site(module.params["config_dir"], client)))
+        with closing(load_site(module.params["config_dir"], client)) as site:
+            told = read_escrows(site)
+        module.exit_json(changed=False, **told)
     except ConfigError as error:
         module.fail_json(msg=str(error), code="not_provisioned")
     except SessionError as error:
         module.fail_json(msg=error.reason, code=error.code)
+    except LedgerError as error:
+        module.fail_json(msg=str(error), code="server_error")
 
 
 if __name__ == "__main__":

@@ -200,6 +200,13 @@ escrow:
   returned: always
   type: dict
   sample: {"state": "kept", "holders": ["ana"], "digest": "5fec", "kept": "2026-11-21T06:30:00Z", "problem": ""}
+rehearsals:
+  description: >-
+    When somebody last saw that the client's newest escrow opens (C(escrow)), and that a restore works (C(restore)),
+    empty for never, and which of them is overdue. Null when the ledger was not asked.
+  returned: always
+  type: dict
+  sample: {"escrow": "2026-11-21T06:30:00Z", "restore": "", "overdue": ["restore"]}
 began:
   description: When the session began, by the server's clock.
   returned: always

@@ -62,7 +62,16 @@ def then(release: Path) -> dict[str, Any]:
     return content
 
 
-NEWER = {"list", "archive", "accept", "rebuild"}  # kinds of entries that 0.1.0 did not have
+NEWER = {
+    "list",
+    "archive",
+    "accept",
+    "rebuild",
+    "rehearsal",
+    "forget",
+    "retire",
+    "destroy",
+}  # kinds of entries that 0.1.0 did not have
 NO_LONGER_READ = {"sshd_port"}  # no sshd listens any more
 
 

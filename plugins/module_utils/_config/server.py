@@ -28,7 +28,8 @@ class ConfigError(Exception):
 class ServerConfig:
     """``server.json``. Timeouts are seconds; ``slots`` bounds the sessions of all runs together.
 
-    ``sshd_config`` is for the transport ssh, empty where no client has it.
+    ``sshd_config`` is for the transport ssh, empty where no client has it. After ``rehearsal_days`` without one, a
+    rehearsal is overdue; 0 for never.
     """
 
     slots: int
@@ -49,6 +50,7 @@ class ServerConfig:
     total_timeout: int
     close_timeout: int
     sshd_config: str = ""
+    rehearsal_days: int = 90
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The escrow directory on the controller: ``<directory>/<client>/<name>.age`` and ``.json``, fit to be kept in git.
 
-Only ciphertext lies here. What is there stays: a server that sends another text under an old name is refused.
+Only ciphertext lies here. What is there stays, but for what is named to be forgotten: a server that sends another text
+under an old name is refused.
 """
 
 from __future__ import annotations
@@ -49,8 +50,27 @@ def collect(directory: str, client: str, escrows: Iterable[Mapping[str, Any]], c
     return came
 
 
-def describe(client: str, wanted: Iterable[Mapping[str, str]], escrows: list[Mapping[str, Any]]) -> str:
-    """Return one line: for whom the newest escrow is, in the client's word, and for whom it should be and is not."""
+def remove_forgotten(directory: str, client: str, names: Iterable[str], check: bool = False) -> list[str]:
+    """Remove escrows that the server was told to forget, and return the names of those that were here."""
+    gone = []
+    for name in filter(_NAME.fullmatch, names):
+        paths = [os.path.join(directory, client, name + ending) for ending in (".age", ".json")]
+        if not any(map(os.path.lexists, paths)):
+            continue
+        gone.append(name)
+        for path in paths:
+            if not check and os.path.lexists(path):
+                os.unlink(path)
+    return gone
+
+
+def describe(
+    client: str, wanted: Iterable[Mapping[str, str]], escrows: list[Mapping[str, Any]], removed: Iterable[str] = ()
+) -> str:
+    """Return one line: for whom the newest escrow is, in the client's word, and for whom it should be and is not.
+
+    ``removed`` are those who had an escrow of this key that is not kept any more.
+    """
     should = _holders(wanted)
     if not escrows:
         cure = "run escrow.yml" if should else "set backup_client_escrow_recipients, run site.yml"
@@ -59,14 +79,17 @@ def describe(client: str, wanted: Iterable[Mapping[str, str]], escrows: list[Map
     can = _holders(newest["recipients"])
     missing = _names(should, without=[can])
     former = _names(can, without=[should])
-    known = _names(_holders(one for escrow in escrows[:-1] for one in escrow["recipients"]), without=[can, should])
+    earlier = _names(_holders(one for escrow in escrows[:-1] for one in escrow["recipients"]), without=[can, should])
+    known = ", ".join(dict.fromkeys([*filter(None, [earlier]), *(one_line(str(one), 60) for one in removed)]))
     parts = [f"{client}: escrowed for {_names(can) or 'nobody'} (kept {one_line(str(newest['kept']), 30)})"]
     if missing:
         parts.append(f"not for {missing}, though it should be: run site.yml and escrow.yml for it")
     if former:
         parts.append(f"still for {former}, who should not any more: run site.yml and escrow.yml for it")
     if known:
-        parts.append(f"{known} had an earlier one and must be assumed to know this key")
+        parts.append(
+            f"{known} had an earlier one and must be assumed to know this key: rekey.yml begins with a new one"
+        )
     return "; ".join(parts)
 
 

@@ -227,11 +227,70 @@ class RebuildEntry:
     last: int = 0
 
 
+@dataclass(frozen=True)
+class RehearsalEntry:
+    """A person, ``by``, tried whether what is meant for a bad day works, and it did: ``what`` is escrow or restore.
+
+    With the first, ``holder`` opened the ``escrow`` with this digest; with the second, the client brought ``files``
+    and ``bytes`` back from the archive of this name. All of it is the word of who ran it.
+    """
+
+    client: str
+    what: str
+    by: str = ""
+    holder: str = ""
+    escrow: str = ""
+    archive_name: str = ""
+    files: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class ForgetEntry:
+    """Ciphertexts (digests) of the key of ``repository_id`` were removed; ``holders`` could open these alone.
+
+    Whoever kept a copy opens it as before: the key is the same.
+    """
+
+    client: str
+    repository_id: str
+    escrows: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class RetireEntry:
+    """A person, ``by``, set the repository aside as it is, to ``place`` beside it, where no client reaches it.
+
+    It held ``archives`` (a number) that the ledger knows, and is not destroyed before ``until`` (a date).
+    """
+
+    client: str
+    reason: str
+    by: str
+    repository_id: str
+    place: str
+    until: str
+    archives: int = 0
+
+
+@dataclass(frozen=True)
+class DestroyEntry:
+    """A person, ``by``, had a repository destroyed that was retired earlier; ``size`` is what it had, in bytes."""
+
+    client: str
+    reason: str
+    by: str
+    repository_id: str
+    size: int = 0
+
+
 # Text, because ansible-test reads this as Python 3.9, which knows no | between classes.
 Entry: TypeAlias = (
     "SessionEntry | ArchiveEntry | AuditEntry | TrimEntry | CompactionEntry | FreezeEntry | "
     "UnfreezeEntry | RepositoryEntry | RollbackEntry | ListEntry | AcceptEntry | "
-    "RebuildEntry"
+    "RebuildEntry | RehearsalEntry | ForgetEntry | RetireEntry | DestroyEntry"
 )
 KINDS: dict[str, type[Entry]] = {
     "session": SessionEntry,
@@ -246,6 +305,10 @@ KINDS: dict[str, type[Entry]] = {
     "list": ListEntry,
     "accept": AcceptEntry,
     "rebuild": RebuildEntry,
+    "rehearsal": RehearsalEntry,
+    "forget": ForgetEntry,
+    "retire": RetireEntry,
+    "destroy": DestroyEntry,
 }
 _NESTED: dict[str, Any] = {"archive": ReportedArchive, "alarm": Alarm}
 _KIND_OF = {entry_type: kind for kind, entry_type in KINDS.items()}

@@ -7,6 +7,7 @@ Each entry moves the history on, in the order of the chain:
 
 =============  ======================================================================================
 repository     everything before it belongs to another repository and is left out
+retire         the same: that repository was set aside, and another is not made yet
 session        an archive that came is known from now on, as what it is: good, or of a session that failed or was an
                alarm; one that is reported again changes nothing
 archive        an archive that came with a session that failed is known from then on
@@ -39,6 +40,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     ListEntry,
     ReportedArchive,
     RepositoryEntry,
+    RetireEntry,
     RollbackEntry,
     SessionEntry,
     TrimEntry,
@@ -148,7 +150,7 @@ def fold_history(rows: Iterable[LedgerRow]) -> History:
     alarmed: set[str] = set()
     for row in rows:
         entry = row.entry
-        if isinstance(entry, RepositoryEntry):
+        if isinstance(entry, (RepositoryEntry, RetireEntry)):
             current, gone = [], set()
         elif isinstance(entry, RollbackEntry):
             current = [one for one in current if not _is_undone(one.entry, entry.transaction)]

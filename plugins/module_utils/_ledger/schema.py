@@ -63,7 +63,7 @@ AND json_extract(body, '$.audit') <> 'alarm' ORDER BY seq DESC LIMIT 1"""
 # changes no history: a session without an archive, an audit without an alarm.
 HISTORY = f"""{LINK} INDEXED BY entries_by_client WHERE client = ?
 AND kind IN ('repository', 'session', 'archive', 'audit', 'trim', 'compaction', 'rollback', 'unfreeze', 'list',
-'accept')
+'accept', 'retire')
 AND (kind <> 'session' OR coalesce(json_extract(body, '$.archive'), json_extract(body, '$.transaction')) IS NOT NULL)
 AND (kind <> 'audit' OR json_extract(body, '$.verdict') = 'alarm') ORDER BY seq"""
 

@@ -31,6 +31,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.conclusio
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.found import find_archives
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import clear_intent
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary, Outcome
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rehearsals import describe_rehearsals
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.spare import save_spare
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.band import Band
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import judge_content
@@ -130,7 +131,8 @@ def _append_all(site: Site, outcome: Outcome) -> Outcome:
     alarm = _freezing_alarm(outcome)
     if alarm is not None and ledger.freeze_state(site.name) is None:
         ledger.append(FreezeEntry(site.name, session=outcome.session, alarm=alarm))
-    outcome = replace(outcome, frozen=ledger.frozen_by(site.name))
+    rehearsals = describe_rehearsals(site, outcome.escrow, utc_now())
+    outcome = replace(outcome, frozen=ledger.frozen_by(site.name), rehearsals=rehearsals)
     problem = chain_problem(ledger, utc_now())
     head = {"host": platform.node(), "head": str(ledger.head())}
     if not problem:

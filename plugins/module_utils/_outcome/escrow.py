@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Escrowed keys beside the repository: ciphertexts that the client made, every one of them, newest last.
 
-A client that is broken into can send rubbish, but what it sent earlier stays: nothing here is ever written over.
+A client that is broken into can send rubbish, but what it sent earlier stays: nothing here is ever written over. What
+is for somebody who is no recipient any more a person may remove, once a newer one is seen to open (`forgetting.py`).
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
-from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write, sync_directory
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 
 CIPHERTEXT_LIMIT = 64 * 1024  # characters
 KEPT_LIMIT = 1000  # ciphertexts of one client
 NONE, OUTDATED, UNREADABLE, KEPT = "none", "outdated", "unreadable", "kept"
 ESCROW_STATES = frozenset({NONE, OUTDATED, UNREADABLE, KEPT})
+_LAST_NUMBER = 9999
 _BEGIN, _END = "-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----"
 _FIRST_LINE = b"age-encryption.org/v1\n"
 _META_LIMIT = 64 * 1024
@@ -77,9 +80,10 @@ def keep_escrow(site: Site, ciphertext: str, recipients: tuple[Recipient, ...], 
     kept = list_escrows(site)
     if any(escrow.digest == digest for escrow in kept):
         return False
-    if len(kept) >= KEPT_LIMIT:
+    number = max((int(escrow.name[:4]) for escrow in kept), default=0) + 1
+    if len(kept) >= KEPT_LIMIT or number > _LAST_NUMBER:
         raise SessionError("refused", f"{site.name} sent {KEPT_LIMIT} different escrows: look at that host first")
-    name = f"{len(kept) + 1:04}-{now.replace(':', '').replace('-', '')}-{digest[:12]}"
+    name = f"{number:04}-{now.replace(':', '').replace('-', '')}-{digest[:12]}"
     escrow = Escrow(digest, now, recipients, name)
     os.makedirs(directory(site), mode=0o700, exist_ok=True)
     atomic_write(os.path.join(directory(site), name + ".age"), ciphertext.encode())
@@ -95,6 +99,14 @@ def list_escrows(site: Site) -> list[Escrow]:
     except FileNotFoundError:
         return []
     return [_load(os.path.join(directory(site), name)) for name in names]
+
+
+def remove_escrow(site: Site, escrow: Escrow) -> None:
+    """Remove a ciphertext, its description first: what has none is no escrow any more."""
+    for name in (escrow.name + ".json", escrow.name + ".age"):
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(directory(site), name))
+    sync_directory(directory(site))
 
 
 def load_ciphertext(site: Site, escrow: Escrow) -> str:

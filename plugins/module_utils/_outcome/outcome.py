@@ -50,7 +50,8 @@ class Outcome:
 
     ``remarks`` are as `_common/remarks.py` says, ``sources`` as the answer has them, ``content`` as
     `_retention/content.py` says; None where nobody told of any. ``came`` is the id of the archive whose object the
-    audit saw come, empty for none. ``versions`` are those of Borg and borgmatic, in the client's own words.
+    audit saw come, empty for none. ``versions`` are those of Borg and borgmatic, in the client's own words;
+    ``rehearsals`` are as `rehearsals.py` says, None where the ledger was not asked.
     """
 
     client: str
@@ -75,6 +76,7 @@ class Outcome:
     log_tail: tuple[str, ...] = ()
     audit: dict[str, Any] | None = None
     frozen: Alarm | None = None
+    rehearsals: dict[str, Any] | None = None
     stored: dict[str, int] | None = None
     came: str = ""
     ledger: dict[str, str] | None = None
@@ -112,6 +114,7 @@ class Outcome:
             "audit": self.audit,
             "alarm": self.conclusion.alarm.to_dict() if self.conclusion.alarm else None,
             "frozen": self.frozen.to_dict() if self.frozen else None,
+            "rehearsals": self.rehearsals,
             "stored": self.stored,
             "came": self.came,
             "versions": self.versions,

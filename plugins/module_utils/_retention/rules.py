@@ -63,6 +63,20 @@ def parse_rules(content: Mapping[str, Any]) -> Rules:
     return Rules(within=_interval(content.get("within")), minimum=minimum, **counts)
 
 
+def horizon(rules: Rules) -> timedelta | None:
+    """Return how old an archive can become by these rules while others follow, None where some stay without end.
+
+    Each rule counts back from where the finer one ends, so the spans add up, each by one more period, for it may have
+    begun in the middle of one; ``minimum`` is left out.
+    """
+    counts = [getattr(rules, period) for period in PERIODS]
+    if any(count < 0 for count in counts) or (not any(counts) and rules.within is None):
+        return None  # Where no rule matches anything, all stays.
+    lengths = (timedelta(hours=1), timedelta(days=1), timedelta(days=7), timedelta(days=31), timedelta(days=366))
+    spans = ((count + 1) * length for count, length in zip(counts, lengths, strict=True) if count)
+    return sum(spans, rules.within or timedelta())
+
+
 def parse_zone(name: str) -> tzinfo:
     """Return the time zone with this IANA name; RetentionError when this machine knows none."""
     if name == "UTC":  # Also where no time zones are installed.

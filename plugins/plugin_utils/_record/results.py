@@ -18,6 +18,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks im
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import ESCROW_STATES
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rehearsals import REHEARSALS
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import (
     OWNER_LENGTH,
     OWNER_LIMIT,
@@ -290,6 +291,23 @@ def _take_alarm(raw: Any) -> Alarm | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Rehearsals:
+    """When somebody last opened the client's escrow, and brought something back; ``overdue`` are those too long ago."""
+
+    escrow: str
+    restore: str
+    overdue: tuple[str, ...]
+
+    @classmethod
+    def from_dict(cls, raw: object) -> Rehearsals | None:
+        """Take what can be used of it; None where the server told of none, as one of 0.1.0 does."""
+        if not isinstance(raw, Mapping):
+            return None
+        overdue = tuple(what for what in take_lines(raw.get("overdue"), 5, 20) if what in REHEARSALS)
+        return cls(take_time(raw.get("escrow")), take_time(raw.get("restore")), overdue)
+
+
+@dataclass(frozen=True, slots=True)
 class SessionResult:
     """The result of a session, as docs/architecture.md lists it; compact and audit have a part of it."""
 
@@ -314,6 +332,7 @@ class SessionResult:
     frozen: Alarm | None
     ledger: LedgerHead | None
     escrow: str
+    rehearsals: Rehearsals | None
     rebuilt: tuple[str, ...]
     log: str
     log_tail: tuple[str, ...]
@@ -351,6 +370,7 @@ class SessionResult:
             frozen=_take_alarm(raw.get("frozen")),
             ledger=LedgerHead.from_dict(take_mapping(raw.get("ledger"))),
             escrow=take_word(take_mapping(raw.get("escrow")).get("state"), ESCROW_STATES, ""),
+            rehearsals=Rehearsals.from_dict(raw.get("rehearsals")),
             rebuilt=take_lines(raw.get("rebuilt"), 20, 500),
             log=take_text(raw.get("log"), 300),
             log_tail=take_lines(raw.get("log_tail"), 20, 300),

@@ -19,6 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
 from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks import describe_remarks
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import printable
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import NONE, OUTDATED, UNREADABLE
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rehearsals import ESCROW, RESTORE
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import (
     ArchiveName,
@@ -182,6 +183,11 @@ def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
             _group(run, run.clients, _explain_escrow),
         ),
         Note(
+            "Not rehearsed",
+            "Nobody has seen lately that it works, and the day on which it must is a bad one to find out.",
+            _group(run, run.clients, _explain_escrow_age) + _group(run, run.clients, _explain_restore_age),
+        ),
+        Note(
             "Asked for a tunnel",
             "Their owners want to restore something: open.yml opens one, which withdraws the request.",
             _list_requests(run),
@@ -290,6 +296,21 @@ def _explain_shrinkage(client: Client) -> str:
 
 def _explain_escrow(client: Client) -> str:
     return _ESCROW.get(client.session.escrow, "") if client.session else ""
+
+
+def _explain_escrow_age(client: Client) -> str:
+    told = client.session.rehearsals if client.session else None
+    if told is None or ESCROW not in told.overdue:
+        return ""
+    what = "was opened by a holder too long ago" if told.escrow else "was never opened by a holder"
+    return f"the escrow {what}: escrow.yml --tags prove"
+
+
+def _explain_restore_age(client: Client) -> str:
+    told = client.session.rehearsals if client.session else None
+    if told is None or RESTORE not in told.overdue:
+        return ""
+    return f"a restore was {'tried too long ago' if told.restore else 'never tried'}: drill.yml"
 
 
 def _explain_skip(client: Client) -> str:

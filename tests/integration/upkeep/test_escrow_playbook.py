@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._escrow.collection import EscrowError
 from ansible_collections.paranoid.backup.plugins.module_utils._escrow.proof import open_escrow, open_newest, prove
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import ForgetEntry, RehearsalEntry
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.forgetting import plan_forgetting
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import upkeep
 from escrow_world import SECRET, ciphertexts, decrypt, entrust, make_identity
 from keeper import BIN, Keeper
 from session_world import CLIENT, World
@@ -178,11 +182,38 @@ def test_a_server_that_changes_what_is_kept_is_refused(keeper: Keeper, tmp_path:
     assert told.returncode == 2 and "trust neither" in told.stdout
 
 
-def test_who_left_must_be_assumed_to_know_the_key(keeper: Keeper, tmp_path: Path) -> None:
-    ana, bo = (make_identity(tmp_path / name)[1] for name in ("ana", "bo"))
-    entrust(keeper, ("ana", ana), ("bo", bo))
-    play(keeper, tmp_path / "escrow")
-    entrust(keeper, ("bo", bo))
-    done = play(keeper, tmp_path / "escrow")
-    assert "escrowed for bo (" in done.stdout
-    assert "ana had an earlier one and must be assumed to know this key" in done.stdout
+def refused_to_forget(keeper: Keeper) -> str:
+    """Return why the escrows of who left may not be removed yet."""
+    with upkeep(keeper.config_dir, CLIENT, "a test") as site, pytest.raises(SessionError) as told:
+        plan_forgetting(site, "bo")
+    return told.value.reason
+
+
+def test_who_left_cannot_open_what_is_kept_and_must_be_assumed_to_know_the_key(keeper: Keeper, tmp_path: Path) -> None:
+    """Ana leaves, cy comes. Hers goes when one who stays has seen the new one open; she is named until a re-key."""
+    ana, bo, cy = (make_identity(tmp_path / name) for name in ("ana", "bo", "cy"))
+    kept = tmp_path / "escrow"
+    entrust(keeper, ("ana", ana[1]), ("bo", bo[1]))
+    keeper.world.session("escrow")
+    (first,) = ciphertexts(keeper)
+    entrust(keeper, ("bo", bo[1]), ("cy", cy[1]))
+    assert "is not for whom it should be" in refused_to_forget(keeper)
+    keeper.world.session("escrow")
+    assert "nobody has seen" in refused_to_forget(keeper) and len(ciphertexts(keeper)) == 2
+    proved = play(keeper, kept, "--tags", "prove", backup_by="cy", backup_identity=str(cy[0]))
+    assert proved.returncode == 0 and len(list((kept / CLIENT).glob("*.age"))) == 2, proved.stdout
+    forgotten = play(keeper, kept, "--tags", "forget", backup_by="bo")
+    assert forgotten.returncode == 0, forgotten.stdout
+    assert "escrowed for bo, cy (" in forgotten.stdout
+    assert "ana had an earlier one and must be assumed to know this key: rekey.yml" in forgotten.stdout
+    (only,) = ciphertexts(keeper)
+    assert not first.exists() and [path.stem for path in (kept / CLIENT).glob("*.age")] == [only.stem]
+    assert not decrypt(only, ana[0]) and decrypt(only, bo[0]) and decrypt(only, cy[0]), "bo's is lost: cy's opens it"
+    (entry,) = keeper.entries("forget")
+    assert isinstance(entry, ForgetEntry) and (entry.holders, entry.by) == (("ana",), "bo")
+    (seen,) = keeper.entries("rehearsal")
+    assert isinstance(seen, RehearsalEntry) and (seen.what, seen.holder, seen.by) == ("escrow", "cy", "cy")
+    entrust(keeper, ("bo", bo[1]))
+    outcome = keeper.world.session("escrow")
+    assert outcome.escrow and outcome.escrow["holders"] == ["bo"] and ciphertexts(keeper)[0] == only
+    assert outcome.rehearsals == {"escrow": "", "restore": "", "overdue": []}, "nobody has opened the newest one"

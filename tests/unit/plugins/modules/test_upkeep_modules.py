@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What audit, compact, restore_list, rollback and unfreeze share: options, documentation, failures."""
+"""What the modules that look after a repository share: options, documentation, failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ from ansible_collections.paranoid.backup.plugins.modules import (
     accept,
     audit,
     compact,
+    destroy,
+    escrow_forget,
+    rehearsal,
     restore_list,
+    retire,
     rollback,
     unfreeze,
 )
@@ -33,7 +37,11 @@ NEEDED: dict[ModuleType, dict[str, Any]] = {
     accept: {"reason": "old data went", "by": "alice"},
     audit: {},
     compact: {},
+    destroy: {"repository_id": "5f0c7b1e22aa", "reason": "its time is over", "by": "alice"},
+    escrow_forget: {"by": "alice"},
+    rehearsal: {"what": "escrow", "by": "alice"},
     restore_list: {"transaction": 3, "reason": "it omits archives", "by": "alice"},
+    retire: {"reason": "ana left", "by": "alice"},
     rollback: {"transaction": 3, "reason": "a stolen key"},
     unfreeze: {"reason": "disk replaced", "by": "alice"},
 }
@@ -111,6 +119,10 @@ def test_a_compaction_tells_how_long_it_took(
     [
         (rollback, {"reason": " "}, "say why the repository goes back: reason must not be empty"),
         (unfreeze, {"by": "\t"}, "say why the freeze is lifted, and who says so: by must not be empty"),
+        (retire, {"by": " "}, "say why the repository is set aside, and who says so: by must not be empty"),
+        (destroy, {"reason": ""}, "say why it is destroyed, and who says so: reason must not be empty"),
+        (escrow_forget, {"by": ""}, "say who removes them: by must not be empty"),
+        (rehearsal, {"by": ""}, "say who rehearsed it: by must not be empty"),
         (unfreeze, {"by": "", "reason": ""}, "say why the freeze is lifted, and who says so: reason and by must not"),
     ],
 )

@@ -22,13 +22,17 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     ArchiveEntry,
     AuditEntry,
     CompactionEntry,
+    DestroyEntry,
     Entry,
+    ForgetEntry,
     FreezeEntry,
     LedgerError,
     ListEntry,
     RebuildEntry,
+    RehearsalEntry,
     ReportedArchive,
     RepositoryEntry,
+    RetireEntry,
     RollbackEntry,
     SessionEntry,
     TrimEntry,
@@ -99,6 +103,10 @@ EVERY_KIND: list[Entry] = [
     AcceptEntry("web1", "old data went", "alice", ("a" * 64,)),
     RebuildEntry("web1", "copy", f"4:{archive_id(1)}", f"7:{archive_id(2)}"),
     ListEntry("web1", "its list omits archives", 13, (archive_id(3),), 21, (archive_id(4),), "anna"),
+    RehearsalEntry("web1", "restore", "anna", archive_name="web1-2026-11-20", files=3, bytes=4711),
+    ForgetEntry("web1", archive_id(5), (archive_id(6),), ("ana",), "bo"),
+    RetireEntry("web1", "ana left", "bo", archive_id(5), "old-000000000005", "2027-07-21", 41),
+    DestroyEntry("web1", "its time is over", "bo", archive_id(5), 4711),
 ]
 
 

@@ -23,6 +23,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._retention.rules i
     RetentionError,
     RetentionPlan,
     Rules,
+    horizon,
     parse_rules,
     parse_zone,
     plan,
@@ -65,6 +66,31 @@ rule_sets = st.builds(
     yearly=counts,
     minimum=st.integers(1, 6),
 )
+
+
+class TestHorizon:
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            Rules(daily=1),
+            Rules(daily=7, weekly=4, monthly=6),
+            Rules(within=timedelta(days=3), weekly=2),
+            Rules(weekly=1, monthly=1),
+            Rules(monthly=2, yearly=1),
+            Rules(yearly=2),
+        ],
+    )
+    @pytest.mark.parametrize("month", range(1, 13))
+    def test_what_is_older_was_let_go(self, rules: Rules, month: int) -> None:
+        now, last = datetime(2026, month, 21, 6, tzinfo=UTC), horizon(rules)
+        archives = daily(1500, now)
+        kept = plan(archives, rules, now, VIENNA).keep
+        assert last and max(now - item.arrival for item in archives if item.id in kept) <= last
+        assert last < timedelta(days=1200)
+
+    @pytest.mark.parametrize("rules", [Rules(), Rules(daily=7, yearly=-1), Rules(hourly=-1)])
+    def test_some_keep_all_for_ever(self, rules: Rules) -> None:
+        assert horizon(rules) is None
 
 
 class TestLadder:

@@ -458,3 +458,21 @@ def test_failures_beyond_the_first_are_told_by_their_kind(run: Run) -> None:
     assert (note.heading, note.entries) == (
         "Failed, too", (("c100 and c102", ("quota",)), ("c101", ("unreachable",))),
     )  # fmt: skip
+
+
+def test_what_nobody_rehearsed_is_told_for_all_clients_at_once(run: Run) -> None:
+    """One line for each cause, whatever their number; a server of 0.1.0 tells of no rehearsals."""
+    never = {"escrow": "", "restore": "", "overdue": ["escrow", "restore", "<b>"]}
+    once = {"escrow": "2026-01-01T00:00:00Z", "restore": "2026-11-20T00:00:00Z", "overdue": ["escrow"]}
+    fine = {**once, "overdue": []}
+    told = [never] * 40 + [once, fine, None, "rubbish"]
+    clients = tuple(Client(f"web{n:02}", State.OK, session(rehearsals=one)) for n, one in enumerate(told))
+    (note,) = [one for one in make_page(replace(run, clients=clients), RECORD).notes if one.heading == "Not rehearsed"]
+    lines = [line for _names, (line,) in note.entries]
+    assert lines == [
+        "the escrow was never opened by a holder: escrow.yml --tags prove",
+        "the escrow was opened by a holder too long ago: escrow.yml --tags prove",
+        "a restore was never tried: drill.yml",
+    ]
+    assert note.entries[1][0] == "web40" and "web41" not in str(note.entries)
+    assert not [one for one in make_page(run, RECORD).notes if one.heading == "Not rehearsed"]
