@@ -126,7 +126,7 @@ def test_options_of_a_module_that_is_called_by_hand_exist() -> None:
     ("program", "source"),
     [
         ("paranoid-backup-restore", "roles/backup_client/files/lib/paranoid_restore/main.py"),
-        ("paranoid-backup", "roles/backup_runner/files/lib/paranoid_runner/escrow.py"),
+        ("paranoid-backup", "roles/backup_runner/files/lib/paranoid_runner/commands.py"),
     ],
 )
 def test_options_of_our_programs_exist(program: str, source: str) -> None:

@@ -5,23 +5,17 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+
+from paranoid_runner.commands import make_parser
+from paranoid_runner.errors import UsageError
 
 EXIT_USAGE = 2
 
 
 def main(argv: list[str]) -> int:
     """Run one command; return its exit code, or 2 with one line of what is wrong."""
-    try:
-        from paranoid_runner import commands
-        from paranoid_runner.errors import UsageError
-    except ImportError as error:
-        sys.stderr.write(f"paranoid-backup: {error.name} is not installed: run the role backup_runner\n")
-        return EXIT_USAGE
-    parser = argparse.ArgumentParser("paranoid-backup", description="Backups for the paranoid, from the keyboard.")
-    commands.add_all(parser.add_subparsers(required=True, metavar="COMMAND"))
-    options = parser.parse_args(argv)
+    options = make_parser().parse_args(argv)
     try:
         done = options.work(options)
         if isinstance(done, int):

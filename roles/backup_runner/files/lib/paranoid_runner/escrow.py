@@ -19,21 +19,6 @@ from paranoid_runner.shares import Share, check_share, join_shares, split_secret
 from paranoid_runner.sheets import Quorum, format_html, format_text
 
 
-def add_commands(parser: argparse.ArgumentParser) -> None:
-    """Describe the commands below ``escrow``."""
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    shares = commands.add_parser("shares", help="make a recovery identity and split it among people")
-    shares.add_argument("--threshold", type=int, required=True, help="how many holders are needed to open")
-    shares.add_argument("--holders", required=True, help="names of the holders, with commas between them")
-    shares.add_argument("--out", type=Path, required=True, help="new directory for the pages to print")
-    shares.set_defaults(work=make_shares)
-    opened = commands.add_parser("open", help="make the identity again, from the words of enough holders")
-    opened.add_argument("--out", type=Path, required=True, help="new file for the identity; delete it after use")
-    opened.set_defaults(work=open_identity)
-    check = commands.add_parser("check", help="rehearse: tell whether a holder's words are whole, and nothing else")
-    check.set_defaults(work=check_words)
-
-
 def make_shares(options: argparse.Namespace) -> str:
     """Make an identity, write a page for each holder, forget it, and return its public recipient."""
     holders = [name.strip() for name in options.holders.split(",")]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import secrets
 import sys
@@ -13,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from paranoid_runner.config import Config
+from paranoid_runner.config import Config, load_config
 from paranoid_runner.errors import UsageError
 from paranoid_runner.files import write_whole
 from paranoid_runner.following import CURRENT, following, make_display
@@ -23,7 +25,6 @@ from paranoid_runner.locking import hold_lock, now
 from paranoid_runner.logs import keep_logs, read_log
 from paranoid_runner.pasts import ALL, gather_pasts, note_run
 from paranoid_runner.plan import Planned, list_scheduled, plan
-from paranoid_runner.playing import Play, perform
 from paranoid_runner.records import load_record
 from paranoid_runner.schedule.rules import DAY
 from paranoid_runner.telling import Notice, send_spooled, tell
@@ -37,6 +38,18 @@ class Job:
 
     verb: str
     clients: Sequence[str] = ()
+
+
+def start(options: argparse.Namespace) -> int:
+    """Start what was typed."""
+    config = load_config(options.config) if options.config else load_config()
+    if options.due and options.clients:
+        raise UsageError("--due and names cannot both be meant")
+    unknown = sorted(set(options.clients) - set(config.clients))
+    if unknown:
+        raise UsageError(f"{unknown[0]} is not among the clients that the runner knows: look at the inventory")
+    job = Job(options.verb, options.clients)
+    return work(config, lambda: run_due(config) if options.due else run_now(config, job))
 
 
 def run_due(config: Config) -> int:
@@ -90,9 +103,10 @@ def run(config: Config, job: Job, is_silent: bool) -> tuple[int, bool]:
     run_id = make_run_id()
     mark = {"run_id": run_id, "verb": job.verb, "chosen": list(job.clients)}
     write_whole(config.state / CURRENT, json.dumps(mark).encode())
+    perform, play = _load_player()
     words, environment = _limit(config, job), _write_scheduled(config)
     with following(config, run_id, make_display(is_silent)) as look:
-        ended = perform(config, Play(run_id, config.playbooks[job.verb], words, environment), look)
+        ended = perform(config, play(run_id, config.playbooks[job.verb], words, environment), look)
     code = settle(config, job, run_id, ended)
     keep_logs(config)
     return code, not ended.is_last
@@ -122,6 +136,15 @@ def settle_dead(config: Config) -> int:
     except (OSError, ValueError, KeyError, TypeError):
         job, run_id = Job("backup"), make_run_id()
     return settle(config, job, run_id, Ended(None, "the runner itself was killed, or the machine went down"))
+
+
+def _load_player() -> tuple[Any, Any]:
+    """Return what plays a playbook; it is imported when one is played, for mostly nothing is due."""
+    try:
+        from paranoid_runner.playing import Play, perform
+    except ImportError as error:
+        raise UsageError(f"{error.name} is not installed: run the role backup_runner") from None
+    return perform, Play
 
 
 def _limit(config: Config, job: Job) -> list[str]:

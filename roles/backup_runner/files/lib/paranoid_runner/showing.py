@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 from paranoid_runner.config import Config, load_config
 from paranoid_runner.documents import describe_history, describe_report, describe_status, describe_turns, to_json
@@ -22,26 +21,7 @@ from paranoid_runner.records import Record, list_runs, load_record
 from paranoid_runner.standing import Standing, Working, find_standing
 from paranoid_runner.wording import format_bytes, format_seconds
 
-
-def add_commands(commands: Any) -> None:
-    """Describe the commands."""
-    shown = commands.add_parser("next", help="when whose turn is, and why")
-    shown.add_argument("names", nargs="*", metavar="NAME", help="only these clients or verbs")
-    shown.set_defaults(work=show_next)
-    status = commands.add_parser("status", help="what is at work, how the last run ended, who has no backup")
-    status.add_argument("--follow", action="store_true", help="show the run at work until it ends")
-    status.set_defaults(work=show_status)
-    history = commands.add_parser("history", help="the last runs, or the last of one client")
-    history.add_argument("client", nargs="?", default="", metavar="CLIENT")
-    history.add_argument("--last", type=int, default=20, help="how many (20)")
-    history.set_defaults(work=show_history)
-    report = commands.add_parser("report", help="the report of a run as its mail told it")
-    report.add_argument("run", nargs="?", default="", metavar="RUN", help="its id; the last one by default")
-    report.set_defaults(work=show_report)
-    for one in (shown, status, history, report):
-        one.add_argument("--json", action="store_true", help="for programs")
-    for one in (shown, status, history, report):
-        one.add_argument("--config", type=Path, default=None, help=argparse.SUPPRESS)
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def show_next(options: argparse.Namespace) -> str:
@@ -125,6 +105,11 @@ def show_history(options: argparse.Namespace) -> str:
         rows = [_describe_client(record, options.client) for record in found]
         return _format_table(rows) or f"{options.client} was in no run that is still known"
     return "\n".join(map(_format_run, found)) or "there was no run yet"
+
+
+def show_names(options: argparse.Namespace) -> str:
+    """Return the names of all clients, for the completion: but those that a shell would not take as they stand."""
+    return "\n".join(name for name in configure(options).clients if _PLAIN.fullmatch(name))
 
 
 def show_report(options: argparse.Namespace) -> str:
