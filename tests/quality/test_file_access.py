@@ -104,6 +104,7 @@ ALLOWED = {
             "_ledger/tamper_check.py": "open os.open",
             "_outcome/crash_recovery.py": "os.unlink",
             "_outcome/escrow.py": "open os.listdir os.makedirs os.unlink",
+            "_page/days.py": "os.open os.unlink sqlite3.connect",
             "_outcome/intent.py": "open os.unlink",
             "_escrow/collection.py": "open os.makedirs os.unlink",
             "_escrow/proof.py": "open os.makedirs os.open tempfile.TemporaryDirectory",

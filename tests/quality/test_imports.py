@@ -48,6 +48,7 @@ ENGINE = (
     "_session",
     "_upkeep",
     "_escrow",
+    "_page",
 )
 REPORT = ("_settings", "_record", "_report", "_mail", "_run")
 OF_OTHERS = {"_report": {"jinja2"}, "_run": {"ansible"}}

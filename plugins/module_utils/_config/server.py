@@ -29,7 +29,7 @@ class ServerConfig:
     """``server.json``. Timeouts are seconds; ``slots`` bounds the sessions of all runs together.
 
     ``sshd_config`` is for the transport ssh, empty where no client has it. After ``rehearsal_days`` without one, a
-    rehearsal is overdue; 0 for never.
+    rehearsal is overdue; 0 for never. ``page_dir`` and ``metrics_dir`` get what `_page` writes, and empty means none.
     """
 
     slots: int
@@ -51,6 +51,8 @@ class ServerConfig:
     close_timeout: int
     sshd_config: str = ""
     rehearsal_days: int = 90
+    page_dir: str = ""
+    metrics_dir: str = ""
 
 
 @dataclass(frozen=True)

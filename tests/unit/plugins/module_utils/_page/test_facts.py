@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a client is, and why: what is not known is not good."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import load_server
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import SessionEntry
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Fleet, Health
+from ansible_collections.paranoid.backup.plugins.module_utils._page.gathering import source
+from page_world import GIB, HOSTS, NOW, Host, make_server
+
+
+def gather(directory: Path) -> Fleet:
+    with source(str(directory), load_server(str(directory)), NOW) as facts:
+        return facts.fleet()
+
+
+def judge(directory: Path, host: Host, *later: SessionEntry) -> ClientFacts:
+    """Return the facts of one client, to whose nights a few sessions are added."""
+    make_server(directory, (host,), days=3)
+    with Ledger.open(str(directory / "state" / NAME), lambda: NOW) as ledger:
+        for entry in later:
+            ledger.append(entry)
+    (found,) = gather(directory).clients
+    return found
+
+
+def end(verb: str, status: str, reason: str = "") -> SessionEntry:
+    return SessionEntry("web1", verb, "5" * 32, "r9", status, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("host", "later", "health", "reason"),
+    [
+        (Host("web1", 3, 1), [], Health.GOOD, ""),
+        (Host("web1", 3, 1, fails=frozenset({0}), reason="no route"), [], Health.FAILED, "no route"),
+        (Host("web1", 3, 1), [end("backup", "failed", "late")], Health.FAILED, "late"),
+        (Host("web1", 3, 1), [end("backup", "failed")], Health.FAILED, "it failed"),
+        # What comes later and is no backup makes a failed one no better, and a good one no worse.
+        (Host("web1", 3, 1), [end("backup", "failed", "late"), end("info", "ok")], Health.FAILED, "late"),
+        (Host("web1", 3, 1), [end("info", "failed", "x"), end("maintain", "ok")], Health.GOOD, ""),
+        (Host("web1", 3, 1), [end("backup", "skipped", "its owner switched it off")], Health.GOOD, ""),
+        (Host("web1", 3, 1, until=1), [], Health.GOOD, ""),
+        (Host("web1", 3, 1, until=2), [], Health.LATE, "the last good backup is 2 d 06 h old"),
+        (Host("web1", 3, 1, until=2), [end("info", "ok")], Health.LATE, "the last good backup is 2 d 06 h old"),
+        (
+            Host("web1", 3, 1, until=2),
+            [end("backup", "skipped", "off")],
+            Health.LATE,
+            "the last good backup is 2 d 06 h old: off",
+        ),
+        (Host("web1", 3, 1, since=-1), [], Health.NEVER, "there was no backup yet"),
+        (Host("web1", 3, 1, since=-1), [end("create", "ok")], Health.NEVER, "there was no backup yet"),
+        (Host("web1", 3, 1, since=-1), [end("backup", "failed", "full")], Health.NEVER, "full"),
+        (
+            Host("web1", 3, 1, frozen=True),
+            [],
+            Health.FROZEN,
+            "the history of web1 was touched, it is frozen now: 2 archives that arrived are not in the repository "
+            "any more",
+        ),
+    ],
+)
+def test_health(tmp_path: Path, host: Host, later: list[SessionEntry], health: Health, reason: str) -> None:
+    found = judge(tmp_path, host, *later)
+    assert (found.health, found.reason) == (health, reason)
+
+
+def test_numbers_of_a_fleet(tmp_path: Path) -> None:
+    fleet = gather(make_server(tmp_path, days=40))
+    names = [client.name for client in fleet.clients]
+    assert names[:4] == ["mail", "new1", "db2", "monitoring"]
+    assert names[4:] == sorted(names[4:])
+    assert fleet.counts == {"frozen": 1, "never": 1, "late": 2, "failed": 0, "good": 8}
+    (db1,) = (client for client in fleet.clients if client.name == "db1")
+    assert db1.disk.quota == 800 * GIB
+    assert db1.disk.held == int(3.1 * 8 * GIB)
+    assert db1.share == pytest.approx((214 * 0.6 + 3.1 * 60) / 800)
+    assert fleet.used == sum(int((host.size * 0.6 + host.fresh * 60) * GIB) for host in HOSTS)
+    today = [
+        client.added for client in fleet.clients if client.last_good and NOW - client.last_good < timedelta(days=1)
+    ]
+    assert fleet.added == sum(added or 0 for added in today) > 0
+    assert len(fleet.totals) == 41
+    assert len(db1.days) == 30
+
+
+def test_what_cannot_be_read_is_unknown_and_hides_nobody(tmp_path: Path) -> None:
+    make_server(tmp_path, HOSTS[:3], days=3)
+    (tmp_path / "state/db1/baseline.json").write_text("{")
+    (tmp_path / "clients/files.json").write_text("{")
+    found = {client.name: client for client in gather(tmp_path).clients}
+    assert found["db1"].disk.used is None
+    assert found["files"].disk.quota is None
+    assert found["files"].health is Health.GOOD
+    assert len(found) == 3
+
+
+def test_a_client_that_is_gone_is_gone(tmp_path: Path) -> None:
+    make_server(tmp_path, HOSTS[:3], days=3)
+    (tmp_path / "clients/db1.json").unlink()
+    assert "db1" not in {client.name for client in gather(tmp_path).clients}
