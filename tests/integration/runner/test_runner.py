@@ -283,3 +283,37 @@ def test_what_people_ask(world: RunnerWorld) -> None:
 def test_what_cannot_be_meant_is_one_line(world: RunnerWorld, words: tuple[str, ...], said: str) -> None:
     done = world.run(*words)
     assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+PAGE = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.copy: {content: "{{ backup_page_clients | default([]) }}", dest: "{{ playbook_dir }}/page.html"}
+"""
+
+
+def test_pages_are_written_after_runs_and_when_they_grow_old(world: RunnerWorld) -> None:
+    book, page, note = world.bench.root / "page.yml", world.bench.root / "page.html", world.state / "page"
+    book.write_text(PAGE)
+    world.configure(page=str(book))
+    assert world.run("run", "--due").returncode == 0
+    assert page.read_text() == "[]"
+    logs = sorted(path.name for path in (world.state / "logs").iterdir())
+    assert logs == [f"{world.records()[0]['run_id']}.log"], "of a page that went well no log is kept"
+    assert len(world.mailbox.mails) == 1, "a page is no run, and has no mail"
+    page.unlink()
+    assert world.run("run", "--due").returncode == 0
+    assert not page.exists(), "nothing was done, and it is young"
+    assert world.run("page", "web01").returncode == 0
+    assert page.read_text() == '["web01"]'
+    unknown = world.run("page", "nobody")
+    assert (unknown.returncode, "nobody is not among the clients" in unknown.stderr) == (2, True)
+    page.unlink()
+    page.mkdir()  # Nothing can be written there any more.
+    for _wake_up in range(2):
+        os.utime(note, (1, 1))
+        failed = world.run("run", "--due")
+        assert (failed.returncode, "the page is not new any more: ansible-playbook ended" in failed.stderr) == (1, True)
+    assert len(world.mailbox.mails) == 2, "somebody is told, once a day"
+    assert "the page is not new any more" in str(world.mailbox.mails[1]["Subject"])

@@ -58,6 +58,11 @@ def _add_runs(commands: Any) -> None:
         _add_config(run)
         run.set_defaults(work=_later("running", "start", _ROLE), verb=verb, due=False)
 
+    page = commands.add_parser("page", help="write the page about all clients of each server")
+    page.add_argument("clients", nargs="*", metavar="CLIENT", help="with the last year of these, however many clients")
+    _add_config(page)
+    page.set_defaults(work=_later("running", "start_page", _ROLE))
+
 
 def _add_looks(commands: Any) -> None:
     shown = commands.add_parser("next", help="when whose turn is, and why")

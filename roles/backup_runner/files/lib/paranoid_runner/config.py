@@ -27,6 +27,7 @@ class Config:
     ``state`` is the runner's own directory, ``reports`` that of the records, ``programs`` has ansible-playbook, and
     ``playbooks`` the playbook of each verb; ``hours`` is how long a run may take. ``clients`` and ``upkeep`` have the
     rules of each client and verb. In ``progress`` a server that is this machine notes how far its sessions are.
+    ``page`` is the playbook of the servers' pages, empty for none.
     """
 
     project: Path
@@ -39,6 +40,7 @@ class Config:
     clients: Mapping[str, Schedule]
     upkeep: Mapping[str, Schedule]
     progress: Path
+    page: str
 
 
 def load_config(path: Path = CONFIG) -> Config:
@@ -68,6 +70,7 @@ def _read(found: Mapping[str, Any]) -> Config:
         clients={name: _parse(name, rules) for name, rules in found["clients"].items()},
         upkeep={verb: _parse(verb, rules) for verb, rules in found["upkeep"].items() if verb in UPKEEP and rules},
         progress=Path(found.get("progress", PROGRESS)),
+        page=str(found.get("page", "")),
     )
 
 

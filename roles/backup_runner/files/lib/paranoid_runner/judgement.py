@@ -25,10 +25,10 @@ class Ended:
 def find_silence(ended: Ended, record: Record | None) -> str:
     """Return why nobody has heard of a run, as a clause; empty if its mail went out."""
     if record is None:
-        return f"it left no record: {_describe(ended)}"
+        return f"it left no record: {describe_end(ended)}"
     if record.finished is None:
         waiting = record.count("planned", "running")
-        return f"it died: {_describe(ended)}; {waiting} of {len(record.results)} clients had no result"
+        return f"it died: {describe_end(ended)}; {waiting} of {len(record.results)} clients had no result"
     if not record.is_told:
         return f"its mail ({record.status}) was not delivered: {record.mail_error or record.mail}"
     return ""
@@ -39,7 +39,8 @@ def is_good(ended: Ended, record: Record | None) -> bool:
     return ended.code == 0 and record is not None and record.is_told and record.status == "SUCCESS"
 
 
-def _describe(ended: Ended) -> str:
+def describe_end(ended: Ended) -> str:
+    """Return how it ended, as a clause."""
     if ended.stopped:
         return f"ansible-playbook was ended: {ended.stopped}"
     if ended.code is None:

@@ -23,6 +23,7 @@ from paranoid_runner.following import CURRENT, following, make_display
 from paranoid_runner.judgement import Ended, find_silence, is_good
 from paranoid_runner.locking import hold_lock, now
 from paranoid_runner.logs import keep_logs, read_log
+from paranoid_runner.paging import is_old, write_pages
 from paranoid_runner.pasts import ALL, gather_pasts, note_run
 from paranoid_runner.plan import Planned, list_scheduled, plan
 from paranoid_runner.records import load_record
@@ -42,14 +43,28 @@ class Job:
 
 def start(options: argparse.Namespace) -> int:
     """Start what was typed."""
-    config = load_config(options.config) if options.config else load_config()
+    config = _configure(options)
     if options.due and options.clients:
         raise UsageError("--due and names cannot both be meant")
+    job = Job(options.verb, options.clients)
+    return work(config, lambda: run_due(config) if options.due else run_now(config, job))
+
+
+def start_page(options: argparse.Namespace) -> int:
+    """Have the servers write their pages now."""
+    config = _configure(options)
+    if not config.page:
+        raise UsageError("the runner knows of no page: run the role backup_runner again")
+    return work(config, lambda: page_now(config, options.clients))
+
+
+def _configure(options: argparse.Namespace) -> Config:
+    """Return the configuration; UsageError if a client was typed that it does not have."""
+    config = load_config(options.config) if options.config else load_config()
     unknown = sorted(set(options.clients) - set(config.clients))
     if unknown:
         raise UsageError(f"{unknown[0]} is not among the clients that the runner knows: look at the inventory")
-    job = Job(options.verb, options.clients)
-    return work(config, lambda: run_due(config) if options.due else run_now(config, job))
+    return config
 
 
 def run_due(config: Config) -> int:
@@ -59,12 +74,13 @@ def run_due(config: Config) -> int:
             return GOOD  # A run is at work: the next wake-up looks again.
         codes = [settle_dead(config), _complain(send_spooled(config))]
         planned = plan(config, gather_pasts(config, remember=True), now())
-        for job in make_jobs([one for one in planned if one.turn.is_due(now())]):
+        jobs = make_jobs([one for one in planned if one.turn.is_due(now())])
+        for job in jobs:
             code, goes_on = run(config, job, is_silent=True)
             codes.append(code)
             if not goes_on:
-                break
-        return max(codes)
+                return max(codes)
+        return max(*codes, _page(config) if jobs or is_old(config) else GOOD)
 
 
 def run_now(config: Config, job: Job) -> int:
@@ -72,7 +88,17 @@ def run_now(config: Config, job: Job) -> int:
     with hold_lock(config) as held:
         if not held:
             raise UsageError("a run is at work already: paranoid-backup status shows it")
-        return max(settle_dead(config), run(config, job, is_silent=False)[0])
+        before = settle_dead(config)
+        code, goes_on = run(config, job, is_silent=False)
+        return max(before, code, _page(config) if goes_on else GOOD)
+
+
+def page_now(config: Config, clients: Sequence[str]) -> int:
+    """Write the pages that a person asked for."""
+    with hold_lock(config) as held:
+        if not held:
+            raise UsageError("a run is at work, and writes the page when it ends: paranoid-backup status shows it")
+        return _page(config, clients)
 
 
 def work(config: Config, start: Callable[[], int]) -> int:
@@ -162,6 +188,22 @@ def _write_scheduled(config: Config) -> Mapping[str, str]:
     planned = plan(config, gather_pasts(config, remember=True), now())
     write_whole(path, "".join(f"{name}\n" for name in list_scheduled(config, planned, now())).encode())
     return {"PARANOID_BACKUP_SCHEDULED": str(path)}
+
+
+def _page(config: Config, clients: Sequence[str] = ()) -> int:
+    """Have the servers write their pages; where that fails, somebody is told, once a day."""
+    if not config.page:
+        return GOOD
+    run_id, note = make_run_id(), config.state / "page-trouble"
+    problem = write_pages(config, clients, run_id, _load_player())
+    if not problem:
+        note.unlink(missing_ok=True)
+        return GOOD
+    line = f"the page is not new any more: {problem}"
+    sys.stderr.write(f"paranoid-backup: {line}\n")
+    if _is_news(note):
+        _complain(tell(config, Notice(run_id, line, read_log(config, run_id))))
+    return BAD
 
 
 def make_run_id() -> str:
