@@ -12,6 +12,8 @@ import socket
 import ssl
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from ipaddress import ip_address
 
@@ -41,14 +43,28 @@ def send(mail: EmailMessage, transport: Smtp | Sendmail, sender: str, recipients
     return _send_by_smtp(mail, transport, sender, recipients)
 
 
-def _send_by_smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple[str, ...]) -> bool:
-    where = f"{smtp.host}:{smtp.port}"
+def reach(smtp: Smtp) -> None:
+    """Connect and log in as for a mail, and send none; raises DeliveryError."""
+    with _explaining(smtp) as watch, _connected(smtp, watch):
+        pass
+
+
+@contextmanager
+def _explaining(smtp: Smtp) -> Iterator[Watch]:
+    """Yield what bounds the time of a conversation; what goes wrong in it is one line, without the password."""
     with Watch(smtp.timeout * ANSWERS) as watch:
         try:
-            is_away, refused = _converse(mail, smtp, watch, sender, recipients)
+            yield watch
         except (OSError, ValueError) as error:  # SMTPException is an OSError
             late = f"it was not done within {watch.seconds:g} s" if watch.is_over else ""
+            where = f"{smtp.host}:{smtp.port}"
             raise DeliveryError(_hide(smtp.password, f"{where}: {late or _explain(error, smtp)}")) from None
+
+
+def _send_by_smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple[str, ...]) -> bool:
+    where = f"{smtp.host}:{smtp.port}"
+    with _explaining(smtp) as watch, _connected(smtp, watch) as connection:
+        is_away, refused = not _is_loopback(connection), _hand_in(connection, mail, sender, recipients)
     if refused:
         accepted = tuple(address for address in recipients if address not in refused)
         line = f"{where}: {_format_refused(refused)}; it was accepted for {', '.join(accepted)}"
@@ -56,10 +72,9 @@ def _send_by_smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple
     return is_away
 
 
-def _converse(
-    mail: EmailMessage, smtp: Smtp, watch: Watch, sender: str, recipients: tuple[str, ...]
-) -> tuple[bool, Refused]:
-    """Hand the mail in; return whether it has left this machine, and who was refused while others were not."""
+@contextmanager
+def _connected(smtp: Smtp, watch: Watch) -> Iterator[Connection]:
+    """Yield a connection on which a mail can be handed in."""
     context = ssl.create_default_context(cafile=smtp.ca_file or None)
     connection = Connection(smtp, context, watch)
     try:
@@ -67,7 +82,7 @@ def _converse(
             connection.starttls(context=context)
         if smtp.user:
             connection.login(smtp.user, smtp.password)
-        return not _is_loopback(connection), _hand_in(connection, mail, sender, recipients)
+        yield connection
     finally:
         _quit(connection)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mail_fixtures import certificate, mailbox  # noqa: F401
+from mail_fixtures import certificate, closed_port, mailbox  # noqa: F401
 from mail_server import Mailbox
 from report_bench import Bench
 from runner_world import RunnerWorld

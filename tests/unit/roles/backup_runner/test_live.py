@@ -27,10 +27,9 @@ from paranoid_runner.standing import Standing, find_rates, find_standing
 from paranoid_runner.wording import format_bytes, format_clock, format_seconds, summarize
 from report_samples import HOSTILE
 from rich.console import Console
-from tool import ROOT
+from schemas import check_document
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
-SCHEMAS = ROOT / "roles/backup_runner/files/lib/paranoid_runner/schemas"
 
 
 def running(name: str, seconds: float = 60) -> Result:
@@ -206,20 +205,7 @@ def test_a_note_that_cannot_be_read_is_none(tmp_path: Path, content: str) -> Non
 
 
 def check(name: str, document: Mapping[str, Any]) -> None:
-    schema = json.loads((SCHEMAS / f"{name}.json").read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    validator = jsonschema.Draft202012Validator(strict(schema), format_checker=jsonschema.FormatChecker())
-    validator.validate(json.loads(to_json(document)))
-
-
-def strict(schema: Any) -> Any:
-    """Here a property that the schema does not name is an error; its readers let later ones pass."""
-    if isinstance(schema, list):
-        return [strict(one) for one in schema]
-    if isinstance(schema, dict):
-        more = {"additionalProperties": False} if "properties" in schema else {}
-        return {**{key: strict(value) for key, value in schema.items()}, **more}
-    return schema
+    check_document(name, json.loads(to_json(document)))
 
 
 def test_documents_are_as_their_schemas_say() -> None:

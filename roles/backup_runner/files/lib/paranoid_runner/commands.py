@@ -29,6 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_runs(commands)
     _add_looks(commands)
+    _add_doctor(commands)
     _add_escrow(commands.add_parser("escrow", help="who can open the backups' keys"))
     manual = commands.add_parser("manual")  # without help: for the role, not for people
     manual.add_argument("kind", choices=("man", "bash"))
@@ -84,6 +85,18 @@ def _add_looks(commands: Any) -> None:
     names = commands.add_parser("names")  # without help: for the completion
     names.set_defaults(work=_later("showing", "show_names", _ROLE))
     _add_config(names)
+
+
+def _add_doctor(commands: Any) -> None:
+    doctor = commands.add_parser("doctor", help="what is missing on controller, servers and clients; changes nothing")
+    doctor.add_argument("clients", nargs="*", metavar="CLIENT", help="only these, and all servers")
+    doctor.add_argument(
+        "--project", type=Path, default=None, help="directory with ansible.cfg, where there is no runner"
+    )
+    doctor.add_argument("--inventory", type=Path, default=None, help="another inventory than the runner's")
+    doctor.add_argument("--json", action="store_true", help="for programs")
+    doctor.set_defaults(work=_later("doctor", "examine", _ROLE))
+    _add_config(doctor)
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
