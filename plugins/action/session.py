@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import boot_name
 from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import perform
 from ansible_collections.paranoid.backup.plugins.module_utils._session.options import SESSION_SPEC
 from ansible_collections.paranoid.backup.plugins.module_utils._session.order import Order
@@ -29,8 +31,10 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         require_report(self._task, (task_vars or {}).get("inventory_hostname", ""))
         if not self._is_here():
-            name = "paranoid.backup.session"
-            result |= self._execute_module(name, task_vars=task_vars, wrap_async=bool(self._task.async_val))
+            name, told = "paranoid.backup.session", {"asked_at": time.time(), "asked_on": boot_name()}
+            module_args = {**self._task.args, **told}
+            wrap_async = bool(self._task.async_val)
+            result |= self._execute_module(name, module_args, task_vars=task_vars, wrap_async=wrap_async)
             return result
         checked = ArgumentSpecValidator(SESSION_SPEC).validate(self._task.args)
         if checked.error_messages:

@@ -30,8 +30,8 @@ options:
     description: Return only entries of this kind; all kinds if it is empty.
     type: str
     choices:
-      ["", session, archive, audit, trim, compaction, freeze, unfreeze, repository, rollback, list, accept, rebuild,
-      rehearsal, forget, retire, destroy]
+      ["", session, archive, audit, trim, compaction, freeze, unfreeze, repository, rollback, list, accept, clock,
+      rebuild, rehearsal, forget, retire, destroy]
     default: ""
   since:
     description: Return only entries from this time on, in ISO 8601; UTC if it names no offset.

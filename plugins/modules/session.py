@@ -73,6 +73,16 @@ options:
     description: It is C(site.yml) that asks. What a failure says to do is then something else than to run it.
     type: bool
     default: false
+  asked_at:
+    description:
+      - When the session is asked for, by the controller's clock, in seconds since 1970. The action plugin says it.
+      - If that is more than a day off the server's clock, nothing is let go until the two agree, or a person says which
+        is right.
+    type: float
+  asked_on:
+    description: What the controller calls its present boot. A machine that booted as the server did has the same clock.
+    type: str
+    default: ""
 attributes:
   check_mode:
     support: full
@@ -232,6 +242,11 @@ bytes_sent:
   returned: always
   type: int
   sample: 40112
+bytes_read:
+  description: Bytes of the stored objects that the client read back, of RV(bytes_sent).
+  returned: always
+  type: int
+  sample: 39000
 gate:
   description: What the gate saw, as counts of objects and transactions, and a sentence for each refusal.
   returned: always
@@ -271,6 +286,27 @@ stored:
   returned: always
   type: dict
   sample: {"objects": 369, "bytes": 21990232}
+held:
+  description: Objects and bytes that lie in the repository afterwards, null when no audit ran.
+  returned: always
+  type: dict
+  sample: {"objects": 90211, "bytes": 41190011822}
+unusual:
+  description: >-
+    What is unlike the sessions of this client before it, null where nothing was looked at. C(signals) are measures
+    (C(name), C(value)) beyond the client's own band (C(low) to C(high)); C(anomaly) says that they are more than one
+    honest cause explains; C(since) is when an anomaly began that still waits for a person, C(normal) counts the backups
+    without a signal since then, of C(needed); C(expected) is until when a change was announced.
+  returned: always
+  type: dict
+  sample: {"signals": [], "anomaly": false, "expected": "", "since": "", "normal": 0, "needed": 5}
+clock:
+  description: >-
+    What is known of the server's clock, null when the ledger took no entry. C(doubt) says why it cannot be believed,
+    empty when it can; C(trusted) is the last reading that was believed.
+  returned: always
+  type: dict
+  sample: {"trusted": null, "doubt": "", "told": false}
 came:
   description: Id of the archive whose object the audit saw come in this session, empty for none.
   returned: always

@@ -66,6 +66,7 @@ NEWER = {
     "list",
     "archive",
     "accept",
+    "clock",
     "rebuild",
     "rehearsal",
     "forget",

@@ -10,7 +10,6 @@ each list that an audit has seen is kept, named by its transaction, until it is 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,8 +18,11 @@ from itertools import pairwise
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.errors import Broken, Unreadable
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.index import newest_index
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.segments import MANIFEST_ID, read_object
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import this_moment
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.clock_watch import look_at_clock
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerError
 
 _SIZE_LIMIT = 4 * 1024 * 1024  # bytes of one list; one archive takes about 100
 _TOTAL_LIMIT = 256 * 1024 * 1024  # bytes of all lists of a client, but for the newest
@@ -61,9 +63,17 @@ def keep_list(site: Site, transaction: int) -> None:
         return
     os.makedirs(_directory(site), mode=0o700, exist_ok=True)
     atomic_write(_path(site, transaction), data)
-    oldest = time.time() - (site.client.hold_days + _DAYS_BEYOND_HOLD) * _DAY
-    for one in choose_superseded(kept_lists(site), oldest):
+    for one in choose_superseded(kept_lists(site), _oldest(site)):
         os.unlink(_path(site, one.transaction))
+
+
+def _oldest(site: Site) -> float:
+    """Return before when a list must have been superseded that may go (Unix time); none if the clock may be wrong."""
+    with suppress(LedgerError):
+        now = this_moment()
+        if not look_at_clock(site.ledger, now).doubt:
+            return now.time.timestamp() - (site.client.hold_days + _DAYS_BEYOND_HOLD) * _DAY
+    return 0.0
 
 
 def kept_lists(site: Site) -> list[KeptList]:

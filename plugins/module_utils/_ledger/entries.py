@@ -47,7 +47,9 @@ class SessionEntry:
     ``stored_objects`` and ``stored_bytes``, which the session added, and saw the object of the archive that ``came``
     (its id, empty for none). ``remarks`` and ``sources`` are the client's word, None where it gave none; ``content`` is
     what the server noticed of the archive (`_retention/content.py`); ``escrow`` is the digest of the ciphertext that
-    the verb escrow brought.
+    the verb escrow brought. ``bytes_read`` were read back through the gate, ``held_objects`` and ``held_bytes`` lie in
+    the repository afterwards; None is unknown. ``unusual`` is what was noticed of the session
+    (`_retention/anomaly.py`), ``clock`` what is known of the server's clock (`_ledger/clock_watch.py`).
     """
 
     client: str
@@ -75,6 +77,11 @@ class SessionEntry:
     sources: dict[str, Any] | None = None
     content: dict[str, Any] | None = None
     escrow: str = ""
+    bytes_read: int | None = None
+    held_objects: int | None = None
+    held_bytes: int | None = None
+    unusual: dict[str, Any] | None = None
+    clock: dict[str, Any] | None = None
 
     @property
     def brought(self) -> bool:
@@ -202,12 +209,29 @@ class ListEntry:
 
 @dataclass(frozen=True)
 class AcceptEntry:
-    """A person, ``by``, says that the client's archives (ids) are as small, and lie where they lie, on purpose."""
+    """A person, ``by``, says that the client's archives (ids) are as small, and lie where they lie, on purpose.
+
+    And that what was unusual about its ``sessions`` (ids) is meant.
+    """
 
     client: str
     reason: str
     by: str = ""
     archives: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClockEntry:
+    """A person, ``by``, says that the server's clock is right now: ``clock`` is what is known of it from then on.
+
+    It holds for the whole server, whichever client it was said of.
+    """
+
+    client: str
+    reason: str
+    by: str = ""
+    clock: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -290,7 +314,7 @@ class DestroyEntry:
 Entry: TypeAlias = (
     "SessionEntry | ArchiveEntry | AuditEntry | TrimEntry | CompactionEntry | FreezeEntry | "
     "UnfreezeEntry | RepositoryEntry | RollbackEntry | ListEntry | AcceptEntry | "
-    "RebuildEntry | RehearsalEntry | ForgetEntry | RetireEntry | DestroyEntry"
+    "ClockEntry | RebuildEntry | RehearsalEntry | ForgetEntry | RetireEntry | DestroyEntry"
 )
 KINDS: dict[str, type[Entry]] = {
     "session": SessionEntry,
@@ -304,6 +328,7 @@ KINDS: dict[str, type[Entry]] = {
     "rollback": RollbackEntry,
     "list": ListEntry,
     "accept": AcceptEntry,
+    "clock": ClockEntry,
     "rebuild": RebuildEntry,
     "rehearsal": RehearsalEntry,
     "forget": ForgetEntry,
@@ -390,6 +415,7 @@ def make_session_entry(result: Mapping[str, Any]) -> SessionEntry:
     """Return the ledger's entry for a session's result, whose form docs/architecture.md describes."""
     gate, archive, audit = result["gate"], result["archive"], result["audit"]
     stored = result.get("stored") or {"objects": 0, "bytes": 0}
+    held = result.get("held") or {"objects": None, "bytes": None}
     content = {
         **result,
         "commits": gate["commits"],
@@ -400,6 +426,8 @@ def make_session_entry(result: Mapping[str, Any]) -> SessionEntry:
         "audit": audit["verdict"] if audit else "",
         "stored_objects": stored["objects"],
         "stored_bytes": stored["bytes"],
+        "held_objects": held["objects"],
+        "held_bytes": held["bytes"],
         "escrow": (result.get("escrow") or {}).get("digest", "") if result["verb"] == "escrow" else "",
     }
     session: SessionEntry = _build(SessionEntry, content)

@@ -17,7 +17,7 @@ unfreeze       what a person gave up is gone
 compaction     what was deleted cannot be brought back by the repository itself any more
 rollback       entries of later transactions never happened; archives are lost or restored as it says
 list           archives are lost or restored as it says
-accept         archives that were found too small are good from now on
+accept         archives that were found too small are good from now on, what was unusual is usual
 =============  ======================================================================================
 
 Transactions of a repository are numbered, and after a rollback the numbers come again. So a number says something
@@ -87,6 +87,13 @@ class History:
     def accepted(self) -> frozenset[str]:
         """The ids of the archives that a person accepted as they are."""
         return _accepted(self.accepts)
+
+    @property
+    def accepted_sessions(self) -> frozenset[str]:
+        """The ids of the sessions of which a person accepted what was unusual."""
+        return frozenset(
+            one for row in self.accepts if isinstance(row.entry, AcceptEntry) for one in row.entry.sessions
+        )
 
     def first_compaction_after(self, transaction: int) -> LedgerRow | None:
         """Return the compaction that freed what going back to ``transaction`` needs, None when there is none."""

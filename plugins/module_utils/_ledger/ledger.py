@@ -174,6 +174,10 @@ class Ledger:
         """Return the newest entry of this kind for ``client``, or None."""
         return next(iter(self._rows(sql.NEWEST, (client, kind))), None)
 
+    def last_clock(self) -> LedgerRow | None:
+        """Return the newest entry, of any client, that has a reading of the server's clock, or None."""
+        return next(iter(self._rows(sql.CLOCK, ())), None)
+
     def last_success(self, client: str) -> LedgerRow | None:
         """Return the newest session whose archive arrived and whose audit raised no alarm, or None."""
         return next(iter(self._rows(sql.SUCCESS, (client,))), None)

@@ -56,15 +56,18 @@ LINK = "SELECT seq, time, kind, client, body, previous, hash FROM entries"
 INSERT = "INSERT INTO entries (seq, time, kind, client, body, previous, hash) VALUES (?, ?, ?, ?, ?, ?, ?)"
 HEAD = "SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1"
 NEWEST = LINK + " WHERE client = ? AND kind = ? ORDER BY seq DESC LIMIT 1"
+# Without the index by kind, which SQLite would sort whole: the newest entries are looked at, and most are sessions.
+CLOCK = LINK + " WHERE +kind IN ('session', 'clock') ORDER BY seq DESC LIMIT 1"
 SUCCESS = f"""{LINK} INDEXED BY arrivals WHERE arrived IS NOT NULL AND client = ?
 AND json_extract(body, '$.audit') <> 'alarm' ORDER BY seq DESC LIMIT 1"""
 
 # By the client's own index: in the order of seq, SQLite would walk through the entries of all clients. Left out is what
-# changes no history: a session without an archive, an audit without an alarm.
+# changes no history: a session without an archive and an anomaly, an audit without an alarm.
 HISTORY = f"""{LINK} INDEXED BY entries_by_client WHERE client = ?
 AND kind IN ('repository', 'session', 'archive', 'audit', 'trim', 'compaction', 'rollback', 'unfreeze', 'list',
 'accept', 'retire')
-AND (kind <> 'session' OR coalesce(json_extract(body, '$.archive'), json_extract(body, '$.transaction')) IS NOT NULL)
+AND (kind <> 'session' OR coalesce(json_extract(body, '$.archive'), json_extract(body, '$.transaction')) IS NOT NULL
+OR json_extract(body, '$.unusual.anomaly'))
 AND (kind <> 'audit' OR json_extract(body, '$.verdict') = 'alarm') ORDER BY seq"""
 
 # One seek per client instead of a walk over every entry.

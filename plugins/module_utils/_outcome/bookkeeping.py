@@ -15,8 +15,9 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.owners impo
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import save_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import CONTENT, HISTORY, REPOSITORY, Alarm
-from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import this_moment, utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.clock_watch import look_at_clock
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     AuditEntry,
     Entry,
@@ -26,6 +27,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     TrimEntry,
     make_session_entry,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.history import History
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.tamper_check import chain_problem
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.conclusion import overrule, overrule_content
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.found import find_archives
@@ -33,6 +35,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent im
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import GateSummary, Outcome
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rehearsals import describe_rehearsals
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.spare import save_spare
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.anomaly import is_expected, judge_session
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.band import Band
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import judge_content
 
@@ -54,12 +57,14 @@ def record_and_advance(site: Site, outcome: Outcome, found: AuditVerdict, baseli
     audit = {"verdict": found.verdict, "findings": list(found.findings)}
     gate = _with_transaction(outcome, found, baseline)
     maintain = outcome.maintain and _with_deleted(outcome.maintain, found)
-    outcome = replace(outcome, audit=audit, stored=found.changes.stored, gate=gate, maintain=maintain)
+    held = {"objects": baseline.objects, "bytes": baseline.size} if baseline else None
+    outcome = replace(outcome, audit=audit, stored=found.changes.stored, held=held, gate=gate, maintain=maintain)
     archive = outcome.archive if found.presence.brought else None
     outcome = replace(_overruled(outcome, audit=found), archive=archive, came=archive["id"] if archive else "")
     try:
         outcome = _record_found(site, outcome)
-        outcome = _append_all(site, _with_content(site, outcome))
+        history = site.ledger.history(site.name)
+        outcome = _append_all(site, _with_unusual(site, history, _with_content(site, history, outcome)))
     except LedgerError as error:
         outcome = _overruled(outcome, rejected=str(error))
         if found.verdict == ALARM or trim_entry(outcome) is not None:
@@ -92,15 +97,24 @@ def _with_deleted(maintain: dict[str, Any], found: AuditVerdict) -> dict[str, An
     return {**maintain, "deleted": sorted(before.union(found.presence.gone))}
 
 
-def _with_content(site: Site, outcome: Outcome) -> Outcome:
+def _with_content(site: Site, history: History, outcome: Outcome) -> Outcome:
     """Return the outcome after its archive was held against the client's own history."""
     if outcome.archive is None:
         return outcome
     client, mounts = site.client, (outcome.sources or {}).get("mounts") or {}
     band = Band(client.shrink_percent, client.shrink_min_files, client.shrink_min_bytes, client.shrink_archives)
-    content = judge_content(site.ledger.history(site.name), outcome.archive, mounts, client.sources, band)
+    content = judge_content(history, outcome.archive, mounts, client.sources, band)
     conclusion = overrule_content(outcome.conclusion, site.name, content)
     return replace(outcome, content=content.to_dict(), conclusion=conclusion)
+
+
+def _with_unusual(site: Site, history: History, outcome: Outcome) -> Outcome:
+    """Return the outcome after the session was held against those of its client before it."""
+    client, today = site.client, utc_now().date()
+    expected = client.expect_change_until if is_expected(client.expect_change_until, today) else ""
+    entry = make_session_entry(outcome.to_dict())
+    unusual = judge_session(history, entry, client.anomaly_sessions, expected)
+    return replace(outcome, unusual=unusual.to_dict())
 
 
 def _record_found(site: Site, outcome: Outcome) -> Outcome:
@@ -126,6 +140,8 @@ def _with_transaction(outcome: Outcome, found: AuditVerdict, baseline: Baseline 
 
 def _append_all(site: Site, outcome: Outcome) -> Outcome:
     ledger = site.ledger
+    clock = look_at_clock(ledger, outcome.moment or this_moment(), outcome.ahead)
+    outcome = replace(outcome, clock=clock.to_dict())
     for entry in _entries(site, outcome):
         ledger.append(entry)
     alarm = _freezing_alarm(outcome)

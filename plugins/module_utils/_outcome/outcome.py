@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import Moment
 
 
 @dataclass(frozen=True)
 class GateSummary:
     """What the gates of one session saw. Bytes are those of the tunnel, both ways as seen from the server.
 
+    ``read`` are the bytes of the objects that were asked for; what a gate did not tell counts as all that was sent.
     ``transaction`` is the last one that was committed, None without any.
     """
 
@@ -29,6 +31,7 @@ class GateSummary:
     refused: tuple[str, ...] = ()
     trouble: str | None = None
     detail: str = ""
+    read: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,10 @@ class Outcome:
 
     ``remarks`` are as `_common/remarks.py` says, ``sources`` as the answer has them, ``content`` as
     `_retention/content.py` says; None where nobody told of any. ``came`` is the id of the archive whose object the
-    audit saw come, empty for none. ``versions`` are those of Borg and borgmatic, in the client's own words;
+    audit saw come, empty for none. ``held`` is what lies in the repository afterwards. ``unusual`` is as
+    `_retention/anomaly.py` says, ``clock`` as `_ledger/clock_watch.py`: ``moment`` is when the session began, ``ahead``
+    by how many seconds the server's clock was ahead of the controller's then, None if that told nothing.
+    ``versions`` are those of Borg and borgmatic, in the client's own words.
     ``rehearsals`` are as `rehearsals.py` says, None where the ledger was not asked.
     """
 
@@ -78,7 +84,12 @@ class Outcome:
     frozen: Alarm | None = None
     rehearsals: dict[str, Any] | None = None
     stored: dict[str, int] | None = None
+    held: dict[str, int | None] | None = None
     came: str = ""
+    unusual: dict[str, Any] | None = None
+    clock: dict[str, Any] | None = None
+    moment: Moment | None = None
+    ahead: float | None = None
     ledger: dict[str, str] | None = None
     repository: str = ""
     versions: dict[str, str] | None = None
@@ -108,6 +119,7 @@ class Outcome:
             "duration": self.duration,
             "bytes_received": self.gate.received,
             "bytes_sent": self.gate.sent,
+            "bytes_read": self.gate.read,
             "gate": {name: list(gate[name]) if name == "refused" else gate[name] for name in counted},
             "log": self.log,
             "log_tail": list(self.log_tail),
@@ -116,7 +128,10 @@ class Outcome:
             "frozen": self.frozen.to_dict() if self.frozen else None,
             "rehearsals": self.rehearsals,
             "stored": self.stored,
+            "held": self.held,
             "came": self.came,
             "versions": self.versions,
+            "unusual": self.unusual,
+            "clock": self.clock,
             "ledger": self.ledger,
         }

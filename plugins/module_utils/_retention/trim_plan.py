@@ -26,7 +26,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     LedgerError,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.history import History
-from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import pending
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
     refuse_broken,
     refuse_frozen,
@@ -37,6 +36,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._retention.rules i
     parse_zone,
     plan,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.waiting import waits_for_person
 
 NAMED_LIMIT = 1500  # archives of one trim; with its answer it must fit into one entry of the ledger
 _KNOWN_LIMIT = 13_000  # archives of one request, which is at most 1 MiB
@@ -84,8 +84,10 @@ class TrimPlan:
         return tuple(word for name, value in limits.items() for word in (name, str(value)))
 
 
-def plan_trim(site: Site, now: datetime, unknown: Sequence[str] = ()) -> TrimPlan:
+def plan_trim(site: Site, now: datetime, unknown: Sequence[str] = (), ahead: float | None = None) -> TrimPlan:
     """Decide what to ask for at ``now``: the archives that the rules drop, and ``unknown``, ids that a person named.
+
+    ``ahead`` is by how many seconds this clock is ahead of the controller's, None if that told nothing.
 
     SessionError if the client is frozen, its configuration has no valid rules, or the ledger knows one of ``unknown``.
     """
@@ -97,6 +99,7 @@ def plan_trim(site: Site, now: datetime, unknown: Sequence[str] = ()) -> TrimPla
         refuse_broken(site.ledger, site.name, now)
         refuse_frozen(site.ledger, site.name)
         history = site.ledger.history(site.name)
+        person = waits_for_person(site, history, now, ahead)
     except (RetentionError, LedgerError) as error:
         raise SessionError("server_error", str(error)) from None
     archives, asked = history.archives, history.requested
@@ -104,7 +107,7 @@ def plan_trim(site: Site, now: datetime, unknown: Sequence[str] = ()) -> TrimPla
         raise SessionError("server_error", f"{client.client} has more than {_KNOWN_LIMIT} archives: keep fewer")
     decided = plan(archives, rules, now, zone)
     extra = _require_unknown(unknown, archives)
-    why = waits_for(history, len(decided.drop) + len(extra))
+    why = waits_for(history, len(decided.drop) + len(extra), person)
     if why:
         return TrimPlan(archives, decided.keep, (), asked, Budget(), client.check_seconds, why)
     drop = decided.drop[: NAMED_LIMIT - len(extra)]
@@ -161,11 +164,10 @@ def _require_unknown(unknown: Sequence[str], archives: Sequence[KnownArchive]) -
     return tuple(dict.fromkeys(unknown))
 
 
-def waits_for(history: History, going: int) -> str:
-    """Say why ``going`` archives stay that the rules let go, empty if they may go."""
-    noticed = pending(history)
-    if noticed:
-        return f"the last archive is not as it was ({noticed}), so {going} archives stay until it is, or accept.yml ran"
+def waits_for(history: History, going: int, person: str = "") -> str:
+    """Say why ``going`` archives stay that the rules let go, empty if they may go; ``person`` is what waits for one."""
+    if person:
+        return f"{person}; until then {going} archives stay"
     trim = history.waiting_trim
     if trim is None:
         return ""

@@ -99,7 +99,7 @@ def run(session: Session) -> Outcome:
         repository_id = recover_repository(session)
         if session.verb.changes and not (session.verb.makes_repository and repository_id):
             refuse_rebuilt(session.site)
-        plan = plan_trim(session.site, utc_now(), session.order.delete_unknown) if session.verb.trims else None
+        plan = make_plan(session) if session.verb.trims else None
         foretold = foretell(session, repository_id, plan)
         if foretold is not None:
             return foretold
@@ -139,6 +139,11 @@ def recover_repository(session: Session) -> str | None:
     if not session.order.check:
         recover(session.site)
     return repository_id
+
+
+def make_plan(session: Session) -> TrimPlan:
+    """Return what a maintenance asks for now."""
+    return plan_trim(session.site, utc_now(), session.order.delete_unknown, session.blank.ahead)
 
 
 def foretell(session: Session, repository_id: str | None, plan: TrimPlan | None) -> Outcome | None:

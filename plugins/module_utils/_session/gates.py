@@ -35,7 +35,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session.log impor
 _LINE_LIMIT = 64 * 1024
 _REFUSALS_KEPT = 20
 _LAST_WAIT = 5.0  # seconds in which a gate that was killed is gone
-_COUNTS = ("received", "sent", "put", "delete", "commits", "manifests")
+_COUNTS = ("received", "sent", "read", "put", "delete", "commits", "manifests")
 
 
 @dataclass(frozen=True)
@@ -245,4 +245,6 @@ def _event(line: bytes) -> dict[str, Any]:
 
 
 def _counts(event: dict[str, Any]) -> dict[str, int]:
-    return {name: value for name in _COUNTS if isinstance(value := event.get(name), int)}
+    """Return what a gate counted; whatever it sent may have been read, as long as it does not say how much was."""
+    counts = {name: value for name in _COUNTS if isinstance(value := event.get(name), int)}
+    return {"read": counts.get("sent", 0), **counts}

@@ -21,4 +21,6 @@ SESSION_SPEC: dict[str, dict[str, Any]] = {
     "open_for": {"type": "int", "default": 3600},
     "delete_unknown": {"type": "list", "elements": "str", "default": []},
     "provisioning": {"type": "bool", "default": False},
+    "asked_at": {"type": "float"},
+    "asked_on": {"type": "str", "default": ""},
 }

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import boot_name, stamp, this_moment
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import is_run_id, valid_client_name
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import (
@@ -30,7 +30,10 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session.verdict i
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked of the engine. Timeouts are seconds and, where None, those of the configuration."""
+    """What is asked of the engine. Timeouts are seconds and, where None, those of the configuration.
+
+    ``asked_at`` is when, by the controller's clock, seconds since 1970; ``asked_on`` is what its boot is called.
+    """
 
     client: str
     verb: str
@@ -44,6 +47,8 @@ class Order:
     open_for: int = 3600
     delete_unknown: list[str] = field(default_factory=list)
     provisioning: bool = False
+    asked_at: float | None = None
+    asked_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,11 @@ class Session:
 
 def make_blank(order: Order) -> Outcome:
     """Return the outcome of a session that begins now."""
-    return Outcome(order.client, order.verb, secrets.token_hex(16), order.run_id, Conclusion("ok"), stamp(), "", 0.0)
+    session, now = secrets.token_hex(16), this_moment()
+    is_witness = order.asked_at is not None and order.asked_on != boot_name()  # Else it is the same clock.
+    ahead = now.time.timestamp() - order.asked_at if order.asked_at is not None and is_witness else None
+    blank = Outcome(order.client, order.verb, session, order.run_id, Conclusion("ok"), stamp(), "", 0.0)
+    return replace(blank, moment=now, ahead=ahead)
 
 
 def load_session(order: Order, blank: Outcome) -> Session:

@@ -19,13 +19,13 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_rec
     begin_compaction,
     conclude_compaction,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import pending
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.cycle import (
     hold_ends,
     is_confirmed,
     refuse_broken,
     refuse_frozen,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.waiting import waits_for_person
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import audit_and_record
 
 
@@ -60,10 +60,9 @@ def look_ahead(site: Site, limits: Limits, now: datetime, check: bool = False) -
     trim = history.waiting_trim
     if trim is None:
         return Prospect(size, freeable or 0, "no trim waits for it")
-    noticed = pending(history)
-    if noticed:
-        waiting = f"the last archive is not as it was ({noticed}): until it is, or accept.yml ran, nothing is freed"
-        return Prospect(size, freeable or 0, waiting)
+    person = waits_for_person(site, history, now)
+    if person:
+        return Prospect(size, freeable or 0, f"{person}; until then nothing is freed")
     if not is_confirmed(site.ledger, trim):
         day = trim.time.date().isoformat()
         return Prospect(size, freeable or 0, f"no maintenance went well since the trim of {day}: run maintain.yml")

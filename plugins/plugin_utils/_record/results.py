@@ -19,6 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks im
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import parse_head
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import ESCROW_STATES
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rehearsals import REHEARSALS
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.signals import describe_signal
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import (
     OWNER_LENGTH,
     OWNER_LIMIT,
@@ -32,6 +33,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize i
     take_lines,
     take_mapping,
     take_mappings,
+    take_number,
     take_seconds,
     take_text,
     take_time,
@@ -274,6 +276,45 @@ def _take_content(raw: Any) -> dict[str, Any] | None:
     return {"shrunk": take_text(raw.get("shrunk"), 200), "meant": raw.get("meant") is True}
 
 
+@dataclass(frozen=True, slots=True)
+class UnusualResult:
+    """What is unlike the sessions before this one, as lines; ``since`` is when an anomaly began that waits.
+
+    ``normal`` of ``needed`` backups have followed it without a signal; ``expected`` is until when a change is expected.
+    """
+
+    signals: tuple[str, ...]
+    anomaly: bool
+    expected: str
+    since: str
+    normal: int
+    needed: int
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether retention waits for a person, because of this session or an earlier one."""
+        return self.anomaly or bool(self.since)
+
+    @classmethod
+    def from_dict(cls, raw: Any) -> UnusualResult | None:
+        """Take what can be used of ``raw``, None where nobody looked; never raises."""
+        if not isinstance(raw, Mapping):
+            return None
+        return cls(
+            signals=tuple(describe_signal(_take_signal(one)) for one in take_mappings(raw.get("signals"))[:20]),
+            anomaly=raw.get("anomaly") is True,
+            expected=take_text(raw.get("expected"), 10),
+            since=take_time(raw.get("since")),
+            normal=take_count(raw.get("normal")) or 0,
+            needed=take_count(raw.get("needed")) or 0,
+        )
+
+
+def _take_signal(raw: Mapping[str, Any]) -> dict[str, Any]:
+    numbers = {key: take_number(raw.get(key)) or 0.0 for key in ("value", "low", "high")}
+    return {"name": take_text(raw.get("name"), 40), **numbers}
+
+
 def _take_alarm(raw: Any) -> Alarm | None:
     """Return what can be used of an alarm, of which results of 0.1.0 have only the words; never raises."""
     if isinstance(raw, str) and raw:
@@ -328,6 +369,8 @@ class SessionResult:
     sources: dict[str, list[str]] | None
     owner: OwnerResult | None
     content: dict[str, Any] | None
+    unusual: UnusualResult | None
+    clock: str
     alarm: Alarm | None
     frozen: Alarm | None
     ledger: LedgerHead | None
@@ -366,6 +409,8 @@ class SessionResult:
             sources=_take_sources(raw.get("sources")),
             owner=OwnerResult.from_dict(raw.get("owner")),
             content=_take_content(raw.get("content")),
+            unusual=UnusualResult.from_dict(raw.get("unusual")),
+            clock=take_text(take_mapping(raw.get("clock")).get("doubt"), 300),
             alarm=_take_alarm(raw.get("alarm")),
             frozen=_take_alarm(raw.get("frozen")),
             ledger=LedgerHead.from_dict(take_mapping(raw.get("ledger"))),

@@ -50,6 +50,13 @@ def take_count(value: Any) -> int | None:
     return value
 
 
+def take_number(value: Any) -> float | None:
+    """Return a number from 0 to 2^63-1, or None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if 0 <= value <= _LARGEST else None
+
+
 def take_seconds(value: Any) -> float | None:
     """Return a duration in seconds from 0 to ten years, or None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):

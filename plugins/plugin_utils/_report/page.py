@@ -38,6 +38,14 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline i
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.log_excerpt import pick_new_lines
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.owners import describe_additions, describe_request
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.tables import Table, make_tables, name_state
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.unusual import (
+    CLOCK_ADVICE,
+    EXPECTED_ADVICE,
+    UNUSUAL_ADVICE,
+    list_clock_doubts,
+    list_expected,
+    list_unusual,
+)
 
 # A mail must stay one that can be sent and read, also when all of some thousand clients fail: the table names each.
 FAILURES_SHOWN = 100
@@ -145,6 +153,8 @@ def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
             "Runs of this controller that never ended, or whose mail did not reach everybody.",
             _cut([_split_unheard(sentence) for sentence in run.unheard]),
         ),
+        Note("The server's clock cannot be believed", CLOCK_ADVICE, _cut(list_clock_doubts(run))),
+        Note("Unusual", UNUSUAL_ADVICE, _cut(list_unusual(run))),
         *_make_absence_notes(run.roll or Roll()),
         Note(
             "The server was made again",
@@ -172,6 +182,7 @@ def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
             "What Borg and borgmatic warned of. What changed or vanished meanwhile makes no backup red.",
             _list_remarks(run),
         ),
+        Note("A change is expected", EXPECTED_ADVICE, _cut(list_expected(run))),
         Note(
             "Smaller on purpose",
             "What is to be saved was changed since the last backup. Later archives are compared with these alone.",

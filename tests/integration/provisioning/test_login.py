@@ -208,6 +208,8 @@ def test_the_server_writes_down_what_the_client_was_set_to(rendered: Path) -> No
         "idle_timeout": 60,
         "proxy_jump": None,
         "escrow_recipients": [],
+        "anomaly_sessions": 5,
+        "expect_change_until": "",
         "shrink_archives": 400,
         "shrink_min_bytes": 2**20,
         "shrink_min_files": 20,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.paranoid.backup.plugins.action import session
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import boot_name
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
 from ansible_collections.paranoid.backup.plugins.module_utils._session.order import Order
 
@@ -46,8 +48,8 @@ class Action:
         self.orders.append(order)
         return Outcome(order.client, order.verb, "1" * 32, order.run_id, self.verdict, "s", "f", 1.5, self.changed)
 
-    def _module(self, name: str, **options: Any) -> dict[str, Any]:
-        self.modules.append({"name": name, **options})
+    def _module(self, name: str, module_args: dict[str, Any], **options: Any) -> dict[str, Any]:
+        self.modules.append({"name": name, "module_args": module_args, **options})
         return dict(MODULE)
 
 
@@ -73,7 +75,11 @@ def test_here_as_root_the_worker_does_it(action: Action) -> None:
 def test_elsewhere_the_module_does_it(action: Action, where: dict[str, Any], is_async: bool) -> None:
     assert action.run(BACKUP, **where) == MODULE
     assert action.orders == []
-    assert action.modules == [{"name": "paranoid.backup.session", "task_vars": {"a": 1}, "wrap_async": is_async}]
+    [module] = action.modules
+    told = module.pop("module_args")
+    assert module == {"name": "paranoid.backup.session", "task_vars": {"a": 1}, "wrap_async": is_async}
+    assert abs(told.pop("asked_at") - time.time()) < 60, "the controller's clock is a witness of the server's"
+    assert told.pop("asked_on") == boot_name() and told == BACKUP
 
 
 def test_check_mode_reaches_the_order(action: Action) -> None:

@@ -44,7 +44,7 @@ def test_every_option_reaches_the_order(told: Any) -> None:
     wanted: dict[str, Any] = {
         "client": "db1", "verb": "open", "run_id": "r1", "fail_fast": True, "config_dir": "/etc/elsewhere",
         "connect_timeout": 1, "idle_timeout": 2, "total_timeout": 3, "open_for": 4,
-        "delete_unknown": ["0" * 64], "provisioning": True,
+        "delete_unknown": ["0" * 64], "provisioning": True, "asked_at": 1.5, "asked_on": "a boot",
     }  # fmt: skip
     assert wanted.keys() == SESSION_SPEC.keys()
     _result, orders = told(Conclusion("ok"), **wanted)

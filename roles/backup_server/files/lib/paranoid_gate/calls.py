@@ -124,7 +124,9 @@ class Calls:
 
     def get(self, id: object = None) -> bytes:
         """Return one object's data."""
-        return bytes(self._open_repository().get(_checked_id(id)))
+        data = bytes(self._open_repository().get(_checked_id(id)))
+        self._report.counts.read += len(data)
+        return data
 
     def list(self, limit: object = None, marker: object = None) -> tuple[bytes, ...]:
         """Return ids in the order of the index, after ``marker``."""

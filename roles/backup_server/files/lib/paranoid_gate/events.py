@@ -19,10 +19,11 @@ _TICK = 1.0  # seconds between two lines of progress
 
 @dataclass(slots=True)
 class Counts:
-    """What went through: bytes both ways, and calls."""
+    """What went through: bytes both ways, those of objects that were ``read``, and calls."""
 
     received: int = 0
     sent: int = 0
+    read: int = 0
     put: int = 0
     delete: int = 0
     commits: int = 0

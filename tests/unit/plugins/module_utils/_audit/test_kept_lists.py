@@ -22,6 +22,9 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept_lists 
     load_list,
     read_list,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.clock_watch import ClockState, Reading
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import SessionEntry
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from fake_repository import FakeRepository
 
 DAY = 86_400
@@ -62,7 +65,8 @@ def site(tmp_path: Path) -> Any:
         return str(tmp_path / "state/web1" / name)
 
     client = SimpleNamespace(repository=str(tmp_path / "repo"), hold_days=14)
-    return SimpleNamespace(name="web1", client=client, state_file=state_file)
+    with Ledger.open(str(tmp_path / NAME)) as ledger:
+        yield SimpleNamespace(name="web1", client=client, state_file=state_file, ledger=ledger)
 
 
 def test_each_new_list_is_kept_as_it_was_stored(site: Any, tmp_path: Path) -> None:
@@ -89,6 +93,18 @@ def test_what_is_superseded_is_removed(site: Any, tmp_path: Path) -> None:
     assert len(kept_lists(site)) == 10
     forget_lists(site, after=kept_lists(site)[3].transaction)
     assert len(kept_lists(site)) == 4
+
+
+def test_while_the_clock_may_be_wrong_none_grows_old(site: Any, tmp_path: Path) -> None:
+    doubted = ClockState(Reading(time.time() - 400 * DAY, "an earlier boot", 0.0), "a year passed").to_dict()
+    site.ledger.append(SessionEntry("web1", "backup", "1" * 32, "", "ok", clock=doubted))
+    repository = FakeRepository(tmp_path / "repo")
+    for number in range(12):
+        repository.session()
+        keep_list(site, repository.last)
+        old = time.time() - (500 - number) * DAY
+        os.utime(site.state_file(f"lists/{repository.last}"), (old, old))
+    assert len(kept_lists(site)) == 12
 
 
 def test_what_cannot_be_read_or_is_too_large_is_not_kept(

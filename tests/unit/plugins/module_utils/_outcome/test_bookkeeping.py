@@ -64,8 +64,9 @@ def test_a_session_is_one_entry_and_its_outcome_tells_where_the_ledger_stands(se
     with Ledger.read(f"{server.state_dir}/{NAME}") as ledger:
         head = str(ledger.head())
     assert head.startswith("1:")
-    nothing = {"escrow": "", "restore": "", "overdue": []}
-    assert outcome == replace(BACKUP, ledger={"host": platform.node(), "head": head, "spare": ""}, rehearsals=nothing)
+    assert outcome.clock and not outcome.clock["doubt"]
+    nothing, told = {"escrow": "", "restore": "", "overdue": []}, {"host": platform.node(), "head": head, "spare": ""}
+    assert outcome == replace(BACKUP, clock=outcome.clock, ledger=told, rehearsals=nothing)
 
 
 def test_an_alarm_freezes_once_and_backups_say_so_until_it_is_lifted(server: Any) -> None:

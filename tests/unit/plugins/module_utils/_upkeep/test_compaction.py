@@ -34,7 +34,7 @@ class Held:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.name, self.freeable = ledger, "web1", 400
-        self.client = SimpleNamespace(hold_days=14)
+        self.client = SimpleNamespace(hold_days=14, anomaly_sessions=5)
         self.verdict = AuditVerdict("clean", ())
 
     def baseline(self) -> Baseline:

@@ -1,0 +1,34 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What waits for a person before anything is let go or freed: a clock, an archive that shrank, an anomaly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import this_moment
+from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.clock_watch import look_at_clock
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.history import History
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.anomaly import pending_anomaly
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import pending
+
+CLOCK_CURE = "set it right, or run accept.yml with backup_accept=clock"
+
+
+def waits_for_person(site: Site, history: History, now: datetime, ahead: float | None = None) -> str:
+    """Say what keeps everything as it is until a person has looked, and what to do; empty if nothing does.
+
+    ``ahead`` is by how many seconds the server's clock is ahead of the controller's, None if that told nothing.
+    LedgerError if the ledger cannot be read.
+    """
+    doubt = look_at_clock(site.ledger, replace(this_moment(), time=now), ahead).doubt
+    if doubt:
+        return f"the server's clock cannot be believed ({doubt}): {CLOCK_CURE}"
+    shrunk = pending(history)
+    if shrunk:
+        return f"the last archive is not as it was ({shrunk}): bring it back, or run accept.yml"
+    anomaly = pending_anomaly(history, site.client.anomaly_sessions)
+    return f"{anomaly}: look why, then run accept.yml" if anomaly else ""
