@@ -43,9 +43,9 @@ def test_every_package_has_its_line_in_the_map() -> None:
     rows = [row for row in cells("docs/architecture.md", "The map") if row.startswith(("_", "roles/"))]
     controller = ["_settings.py" if package == "_settings" else package for package in REPORT]
     programs = sorted({name.rsplit("/", 1)[0] for name in tracked("roles/*/files/lib/*/*.py")}, reverse=True)
-    assert rows == [*ENGINE, "_provision", *controller, *programs]
+    assert rows == [*ENGINE, "_provision", "_nas", *controller, *programs]
     folders = {name.split("/")[2] for name in tracked(f"{MODULES}/*", f"{CONTROLLER}/*")}
-    assert folders == {*ENGINE, "_provision", *controller}
+    assert folders == {*ENGINE, "_provision", "_nas", *controller}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

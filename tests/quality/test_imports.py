@@ -67,7 +67,8 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         table[f"{CONTROLLER}/{package}"] = (below, OF_OTHERS.get(package, set()))
     return table | {
         f"{MODULES}/_provision": ({f"{MODULES}/_provision", f"{MODULES}/_common"}, set()),  # it also runs on clients
-        "plugins/modules": (engine | {f"{MODULES}/_provision"}, {"ansible"}),
+        f"{MODULES}/_nas": ({f"{MODULES}/_nas", f"{MODULES}/_common"}, set()),  # it runs on the NAS alone
+        "plugins/modules": (engine | {f"{MODULES}/_provision", f"{MODULES}/_nas"}, {"ansible"}),
         "plugins/action": (engine | {f"{CONTROLLER}/_run"}, {"ansible"}),
         "plugins/filter": (below, {"ansible"}),
         "plugins/callback": (below - engine, {"ansible", "yaml"}),

@@ -1,0 +1,123 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role backup_nas with the back-end zfs, on real pools: made once, repaired, refused, and nothing destroyed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tool import ROOT
+from zfs_fuse import ZfsHost, missing, zfs_fuse
+
+pytestmark = pytest.mark.skipif(missing() != "", reason=f"NOT TESTED: {missing()}")
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZfsHost]:
+    with zfs_fuse(tmp_path_factory.mktemp("zfs")) as running:
+        running.make_pool("nastank")
+        yield running
+
+
+def play(host: ZfsHost, *arguments: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+    """Run the role on this host."""
+    settings = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "backup_nas_dataset": "nastank/backup",
+        "backup_nas_mountpoint": f"{host.folder}/srv",
+        "backup_nas_recordsize": "128K",  # the most that zfs-fuse has
+        "backup_nas_clients": [{"name": "web1", "quota": 20 << 20}, {"name": "web"}],
+        **variables,
+    }
+    (host.folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {"nas": settings}}}))
+    plays = [{"hosts": "all", "gather_facts": False, "roles": ["paranoid.backup.backup_nas"]}]
+    (host.folder / "play.yml").write_text(json.dumps(plays))
+    environment = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
+    command = host.inside(Path(sys.executable).parent / "ansible-playbook", "-i", "hosts.json", "play.yml", *arguments)
+    everything = {**os.environ, "LC_ALL": "C.UTF-8", "ANSIBLE_LOCAL_TEMP": f"{host.folder}/tmp", **environment}
+    return subprocess.run(command, env=everything, capture_output=True, text=True, check=False)
+
+
+def changed(done: subprocess.CompletedProcess[str]) -> int:
+    """How many tasks changed something, in a run that went well."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return int(re.findall(r"changed=(\d+)", done.stdout)[-1])
+
+
+def test_datasets_are_made_once_and_repaired(host: ZfsHost) -> None:
+    assert changed(play(host, "--check", "--diff")) == 1
+    assert host.read("zfs", "list", "-H", "-o", "name").split() == ["nastank"], "check mode made something"
+    done = play(host, "--diff")
+    assert changed(done) == 1 and "+refquota=23068672" in done.stdout
+    assert changed(play(host)) == 0
+    wanted = ["off", "off", "off", "off", "131072", "off", str((20 << 20) * 3), f"{host.folder}/srv/web1"]
+    names = ("atime", "exec", "setuid", "devices", "recordsize", "compression", "quota", "mountpoint")
+    assert host.properties("nastank/backup/web1", *names) == wanted
+    assert host.properties("nastank/backup/web", "quota", "refquota") == ["0", "0"], "a name that begins another's"
+    host.read("zfs", "set", "quota=50M", "nastank/backup/web1")
+    host.read("zfs", "umount", "nastank/backup/web")
+    assert changed(play(host)) == 1
+    assert host.properties("nastank/backup/web1", "quota") == [str((20 << 20) * 3)]
+    assert host.properties("nastank/backup/web", "mounted") == ["yes"]
+
+
+def test_a_quota_stops_one_client_and_not_the_other(host: ZfsHost) -> None:
+    for client, code in (("web1", 1), ("web", 0)):
+        said = host.run("dd", "if=/dev/urandom", f"of=srv/{client}/fill", "bs=1M", "count=26")
+        assert said.returncode == code, said.stderr
+    assert "quota" in host.run("dd", "if=/dev/zero", "of=srv/web1/more", "bs=1M", "count=2").stderr
+    host.read("rm", "-f", "srv/web1/fill", "srv/web1/more", "srv/web/fill")
+
+
+def test_what_is_not_the_roles_is_left_alone(host: ZfsHost) -> None:
+    """One line for each, by the module itself: a play for each of them would cost a second."""
+    host.read("zfs", "create", "nastank/backup/old")
+    (host.folder / "srv2/hidden").mkdir(parents=True)
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"name": "nastank/backup/old", "mark": "client old"}, "exists and was not made for client old"),
+        ({"name": "nastank/backup/web1", "mark": "client old"}, "was made for client web1, not for client old"),
+        ({"name": "nosuch/backup", "mark": "x"}, "there is no pool nosuch"),
+        ({"name": "nastank/new", "mark": "x", "properties": {"mountpoint": f"{host.folder}/srv2"}}, "would hide"),
+        ({"name": "nastank/new", "mark": "x", "properties": {"sync": "disabled"}}, "a power cut loses"),
+        ({"name": "nastank/we b", "mark": "x"}, "is no dataset's name"),
+        ({"name": "nastank/a/b", "mark": "x"}, "parent does not exist"),
+        ({"name": "nastank/new", "mark": "x", "properties": {"recordsize": "1M"}}, "'recordsize' must be power of 2"),
+    ]
+    before = host.read("zfs", "list", "-H", "-o", "name")
+    for entry, said in cases:
+        result = module(host, entry)
+        assert result.get("failed") and said in result["msg"] and "\n" not in result["msg"], result
+    assert host.read("zfs", "list", "-H", "-o", "name") == before
+
+
+def test_a_degraded_pool_is_a_warning_and_a_faulted_one_is_refused(host: ZfsHost) -> None:
+    entry = {"name": "nastank/backup", "mark": "all clients"}
+    host.read("zpool", "offline", "nastank", host.folder / "nastank-b")
+    result = module(host, entry)
+    assert result["changed"] is False and "DEGRADED" in str(result["warnings"])
+    host.read("zpool", "online", "nastank", host.folder / "nastank-b")
+    host.read("zpool", "export", "nastank")
+    assert "there is no pool nastank: import it" in module(host, entry)["msg"]
+    host.read("zpool", "import", "-d", host.folder, "nastank")
+    assert module(host, entry)["changed"] is False
+
+
+def module(host: ZfsHost, entry: dict[str, Any]) -> dict[str, Any]:
+    """What the module says of one dataset."""
+    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {"datasets": [entry], "_ansible_remote_tmp": "/tmp"}})
+    (host.folder / "arguments.json").write_text(arguments)
+    module = "ansible_collections.paranoid.backup.plugins.modules.zfs_datasets"
+    path = f"PYTHONPATH={ROOT / '.cache/collections'}"
+    done = host.run("env", path, sys.executable, "-m", module, "arguments.json")
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
