@@ -94,6 +94,7 @@ ALLOWED = {
     ("_upkeep/repository_files.py", "keep_evidence", "os.lstat"): BENEATH,
     ("_upkeep/repository_files.py", "keep_evidence", "os.mkdir"): FRESH + ", or " + BENEATH,
     ("_upkeep/repository_files.py", "swap_in", "os.rename"): BESIDE,
+    ("_nas/zfs.py", "", "os.listdir"): "where a dataset will be mounted, in a directory of root's; it only looks",
     **{
         (file, "", call): OWN
         for file, names in {

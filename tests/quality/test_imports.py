@@ -18,6 +18,7 @@ KEYHOLDER_BORG = f"{DISPATCHER}/keyholder_borg"
 READ_YAML = f"{DISPATCHER}/read_yaml"
 CLIENT_BORG = "roles/backup_client/files/lib/paranoid_borg"
 GATE = "roles/backup_server/files/lib/paranoid_gate"
+NAS = "roles/backup_nas/files/lib/paranoid_nas"
 RUNNER = "roles/backup_runner/files/lib/paranoid_runner"
 RESTORE = "roles/backup_client/files/lib/paranoid_restore"
 SYSTEM = "roles/backup_client/files/lib/paranoid_system"
@@ -28,6 +29,7 @@ OURS = {
     "paranoid_borg",
     "paranoid_dispatcher",
     "paranoid_gate",
+    "paranoid_nas",
     "paranoid_rebuild",
     "paranoid_restore",
     "paranoid_runner",
@@ -86,6 +88,8 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         "roles/backup_runner/files/lib": ({RUNNER}, set()),
         "roles/backup_client/files": ({DISPATCHER}, {"borgmatic", "borgmatic_databases", "borgmatic_hooks"}),
         "roles/backup_server/files/lib": ({GATE}, set()),
+        NAS: ({NAS}, set()),
+        "roles/backup_nas/files/lib": ({NAS}, set()),
         "roles/backup_borg/files": (set(), set()),
         "roles/backup_wheelhouse/files": (set(), set()),
     }

@@ -61,7 +61,7 @@ def test_mypy_what_modules_take_to_clients(option: str, name: str) -> None:
 
 def floor(name: str) -> tuple[str, ...]:
     """Return mypy's options for the Python that a file must run on at least."""
-    return CLIENT_PYTHON if name.startswith("roles/backup_client/") else ()
+    return CLIENT_PYTHON if name.startswith(("roles/backup_client/", "roles/backup_nas/")) else ()
 
 
 def test_yamllint() -> None:

@@ -35,6 +35,8 @@ def play(host: ZfsHost, *arguments: str, **variables: Any) -> subprocess.Complet
         "ansible_python_interpreter": sys.executable,
         "backup_nas_dataset": "nastank/backup",
         "backup_nas_mountpoint": f"{host.folder}/srv",
+        "backup_nas_python": sys.executable,
+        "backup_nas_copies": [{"dataset": "nosuch/copy", "removable": True}],
         "backup_nas_recordsize": "128K",  # the most that zfs-fuse has
         "backup_nas_clients": [{"name": "web1", "quota": 20 << 20}, {"name": "web"}],
         **variables,
@@ -43,7 +45,25 @@ def play(host: ZfsHost, *arguments: str, **variables: Any) -> subprocess.Complet
     plays = [{"hosts": "all", "gather_facts": False, "roles": ["paranoid.backup.backup_nas"]}]
     (host.folder / "play.yml").write_text(json.dumps(plays))
     environment = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
-    command = host.inside(Path(sys.executable).parent / "ansible-playbook", "-i", "hosts.json", "play.yml", *arguments)
+    place = host.folder / "root"
+    for folder in ("lib", "sbin", "etc", "cron.d"):
+        (place / folder).mkdir(parents=True, exist_ok=True)
+    private = {
+        "__backup_nas_lib": f"{place}/lib/paranoid-backup-nas",
+        "__backup_nas_command": f"{place}/sbin/paranoid-backup-nas",
+        "__backup_nas_config_path": f"{place}/etc/paranoid-backup-nas.json",
+        "__backup_nas_cron_dir": f"{place}/cron.d",
+        "ansible_facts": {"service_mgr": "bsdinit", "system": "FreeBSD"},
+    }
+    argv: list[str | Path] = [
+        Path(sys.executable).parent / "ansible-playbook",
+        "-i",
+        "hosts.json",
+        "-e",
+        json.dumps(private),
+        "play.yml",
+    ]
+    command = host.inside(*argv, *arguments)
     everything = {**os.environ, "LC_ALL": "C.UTF-8", "ANSIBLE_LOCAL_TEMP": f"{host.folder}/tmp", **environment}
     return subprocess.run(command, env=everything, capture_output=True, text=True, check=False)
 
@@ -55,10 +75,10 @@ def changed(done: subprocess.CompletedProcess[str]) -> int:
 
 
 def test_datasets_are_made_once_and_repaired(host: ZfsHost) -> None:
-    assert changed(play(host, "--check", "--diff")) == 1
+    assert changed(play(host, "--check", "--diff")) == 3
     assert host.read("zfs", "list", "-H", "-o", "name").split() == ["nastank"], "check mode made something"
     done = play(host, "--diff")
-    assert changed(done) == 1 and "+refquota=23068672" in done.stdout
+    assert changed(done) == 3 and "+refquota=23068672" in done.stdout
     assert changed(play(host)) == 0
     wanted = ["off", "off", "off", "off", "131072", "off", str((20 << 20) * 3), f"{host.folder}/srv/web1"]
     names = ("atime", "exec", "setuid", "devices", "recordsize", "compression", "quota", "mountpoint")
@@ -69,6 +89,9 @@ def test_datasets_are_made_once_and_repaired(host: ZfsHost) -> None:
     assert changed(play(host)) == 1
     assert host.properties("nastank/backup/web1", "quota") == [str((20 << 20) * 3)]
     assert host.properties("nastank/backup/web", "mounted") == ["yes"]
+    cron = (host.folder / "root/cron.d/paranoid-backup-nas").read_text()
+    assert cron.endswith(f"0 2 * * * root {host.folder}/root/sbin/paranoid-backup-nas daily\n")
+    assert "took nastank/backup@" in host.read(host.folder / "root/sbin/paranoid-backup-nas", "daily")
 
 
 def test_a_quota_stops_one_client_and_not_the_other(host: ZfsHost) -> None:

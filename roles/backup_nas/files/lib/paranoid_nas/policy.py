@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which snapshots to take, to hold and to let go: pure, the time is handed in.
+
+A snapshot's time ends when the clock says so *and* as many days with later snapshots have passed: whoever sets the
+clock ahead by a year gains nothing, and a NAS that was off for a month keeps what it had.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Optional
+
+DAY = 86400  # seconds
+REASONS = ("daily", "maintenance", "manual")
+_EARLY = 4 * 3600  # seconds: a daily run that comes a little early is today's all the same
+_OWN = re.compile(rf"paranoid-\d{{8}}T\d{{6}}Z-({'|'.join(REASONS)})")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot as ZFS knows it: ``created`` is in seconds since 1970, ``holds`` counts those who hold it."""
+
+    dataset: str
+    name: str
+    created: int
+    holds: int
+    guid: str = ""
+
+    @property
+    def full(self) -> str:
+        """Its name for zfs."""
+        return f"{self.dataset}@{self.name}"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How long snapshots are held, in days, and how many of each dataset stay in any case."""
+
+    hold_days: int
+    minimum: int = 3
+
+
+def snapshot_name(now: float, reason: str) -> str:
+    """Return the name of a snapshot that is taken now."""
+    return f"paranoid-{datetime.fromtimestamp(now, timezone.utc):%Y%m%dT%H%M%SZ}-{reason}"
+
+
+def is_own(name: str) -> bool:
+    """Tell whether a snapshot was taken by this program; nothing else is ever held, released or destroyed."""
+    return _OWN.fullmatch(name) is not None
+
+
+def own_snapshots(snapshots: Iterable[Snapshot], dataset: str) -> list[Snapshot]:
+    """Return this program's snapshots of one dataset, oldest first."""
+    own = [one for one in snapshots if one.dataset == dataset and is_own(one.name)]
+    return sorted(own, key=lambda one: (one.created, one.name))
+
+
+def is_due(newest: Optional[int], now: float) -> bool:
+    """Tell whether a daily snapshot is due; one from the future, which a wrong clock made, does not count."""
+    return newest is None or newest > now + _EARLY or now - newest >= DAY - _EARLY
+
+
+def unheld(snapshots: Sequence[Snapshot], now: float, rules: Rules) -> list[Snapshot]:
+    """Return own snapshots that lack a hold, as after a run that was killed in between."""
+    gone = set(expired(snapshots, now, rules))
+    return [one for one in snapshots if is_own(one.name) and one.holds == 0 and one not in gone]
+
+
+def expired(snapshots: Iterable[Snapshot], now: float, rules: Rules) -> list[Snapshot]:
+    """Return the own snapshots whose time has ended, oldest first."""
+    everything = list(snapshots)
+    found: list[Snapshot] = []
+    for dataset in sorted({one.dataset for one in everything}):
+        found += _expired(own_snapshots(everything, dataset), now, rules)
+    return found
+
+
+def _expired(own: Sequence[Snapshot], now: float, rules: Rules) -> list[Snapshot]:
+    """One dataset's, oldest first. Someone else's hold, such as that of a copy, keeps it as well."""
+    found = []
+    for index, one in enumerate(own[: max(len(own) - max(rules.minimum, 1), 0)]):
+        days = {later.created // DAY for later in own[index + 1 :]} - {one.created // DAY}
+        by_clock = now - one.created > rules.hold_days * DAY
+        if by_clock and len(days) >= rules.hold_days and one.holds <= 1:
+            found.append(one)
+    return found

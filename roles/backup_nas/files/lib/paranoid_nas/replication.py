@@ -1,0 +1,84 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copies of snapshots in another pool, here or fetched from another NAS.
+
+What was deleted at the source stays at the copy until its own hold ends there, by the clock of the copy. Nothing is
+ever received by force (``zfs recv -F`` would roll back, and destroy snapshots that the source lacks).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Callable, Sequence
+from typing import Optional
+
+from paranoid_nas.policy import Rules, Snapshot, own_snapshots
+from paranoid_nas.snapshots import hold_all
+from paranoid_nas.zfs import MARK, NasError, Zfs, failure
+
+Say = Callable[[str], None]
+
+
+def replicate(source: Zfs, root: str, target: Zfs, copy: str, now: float, rules: Rules, say: Say) -> list[str]:
+    """Bring every dataset's new snapshots to the copy; return what failed, one line for each dataset."""
+    _make_root(target, copy, root)
+    there, wrong = source.snapshots(root), []
+    for dataset in source.datasets(root):
+        if dataset == root:
+            continue  # it holds what the server can make anew; each client has a dataset of its own
+        try:
+            _copy_dataset(source, own_snapshots(there, dataset), target, f"{copy}{dataset[len(root) :]}", say)
+        except NasError as error:
+            wrong.append(str(error))
+    hold_all(target, copy, now, rules)
+    return wrong
+
+
+def _make_root(target: Zfs, copy: str, root: str) -> None:
+    if not target.has(copy):
+        options = ["canmount=off", "mountpoint=none", "readonly=on", "exec=off", "setuid=off", f"{MARK}=copy of {root}"]
+        target.read("zfs", "create", *(word for one in options for word in ("-o", one)), copy)
+    elif target.value(MARK, copy) != f"copy of {root}":
+        raise NasError(f"{copy} exists and is no copy of {root}: name another dataset")
+
+
+def newest_common(here: Sequence[Snapshot], there: Sequence[Snapshot]) -> Optional[Snapshot]:
+    """Return the newest snapshot that both have: the same name, made at the same second."""
+    known = {(one.name, one.created) for one in there}
+    both = [one for one in here if (one.name, one.created) in known]
+    return max(both, key=lambda one: (one.created, one.name), default=None)
+
+
+def _copy_dataset(source: Zfs, own: Sequence[Snapshot], target: Zfs, copy: str, say: Say) -> None:
+    if not own:
+        return
+    newest, tag = own[-1], f"paranoid-copy-{hashlib.sha256(copy.encode()).hexdigest()[:8]}"
+    if not target.has(copy):
+        _send(source, ["zfs", "send", own[0].full], target, copy)
+    common = newest_common(own, target.snapshots(copy))
+    if common is None:
+        raise NasError(f"{copy} has no snapshot in common with {newest.dataset}: give the copy another name")
+    if common != newest:
+        _send(source, ["zfs", "send", "-I", f"@{common.name}", newest.full], target, copy)
+        say(f"copied {newest.full} to {copy}")
+    source.hold(newest.full, tag)  # The next copy begins there, however long the disk is not plugged in.
+    for one in own[:-1]:
+        if one.holds > 1 or one == common:
+            source.release(one.full, tag)
+
+
+def _send(source: Zfs, send: list[str], target: Zfs, copy: str) -> None:
+    """One stream; a failure of either side is one, whichever ends first."""
+    receive = ["zfs", "recv", "-u", copy]
+    with subprocess.Popen([*source.prefix, *send], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sender:
+        with subprocess.Popen([*target.prefix, *receive], stdin=sender.stdout, stderr=subprocess.PIPE) as receiver:
+            if sender.stdout:
+                sender.stdout.close()  # The receiver has it: if that ends, the sender ends as well.
+            refused = receiver.communicate()[1]
+        complaint = sender.communicate()[1]
+    if receiver.returncode:
+        raise failure(receive, refused)
+    if sender.returncode:
+        raise failure(send, complaint)

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots and copies as the NAS's own program makes them, on real pools."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tool import ROOT
+from zfs_fuse import ZfsHost, missing, zfs_fuse
+
+PROGRAM = ROOT / "roles/backup_nas/files/lib"
+CLIENT = "here/backup/web1"
+
+pytestmark = pytest.mark.skipif(missing() != "", reason=f"NOT TESTED: {missing()}")
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZfsHost]:
+    """A pool with a client's dataset, and a second pool."""
+    with zfs_fuse(tmp_path_factory.mktemp("zfs")) as running:
+        running.make_pool("here")
+        running.make_pool("there", disks=("c",))
+        running.read("zfs", "create", "-o", f"mountpoint={running.folder}/srv", "here/backup")
+        running.read("zfs", "create", CLIENT)
+        yield running
+
+
+def program(host: ZfsHost, *words: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+    """Run the program."""
+    copies = [{"dataset": "there/copy", "source": "here/backup", "hold_days": 30}]
+    config = {"schema": 1, "dataset": "here/backup", "hold_days": 0, "copies": copies, **settings}
+    path = host.folder / "nas.json"
+    path.write_text(json.dumps(config))
+    return host.run(sys.executable, "-I", PROGRAM, "--config", path, *words)
+
+
+def well(done: subprocess.CompletedProcess[str]) -> str:
+    """What a run said that went well."""
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+def names(host: ZfsHost, dataset: str) -> list[str]:
+    """Names of a dataset's snapshots, oldest first."""
+    out = host.read("zfs", "list", "-H", "-t", "snapshot", "-o", "name", "-s", "creation", "-r", dataset).split()
+    return [name.partition("@")[2] for name in out if name.startswith(f"{dataset}@")]
+
+
+def take_older(host: ZfsHost, days: int) -> str:
+    """Take a snapshot under a name of days ago, as the program would have; ZFS itself says when it was made."""
+    name = f"paranoid-{datetime.now(UTC) - timedelta(days=days):%Y%m%dT%H%M%SZ}-daily"
+    host.read("zfs", "snapshot", "-r", f"here/backup@{name}")
+    return name
+
+
+def test_what_the_server_wipes_comes_back_from_a_snapshot(host: ZfsHost) -> None:
+    """Taken once a day, held, and shown beside the repository; another's files are never destroyed for it."""
+    (data := b"history" * 1000)
+    host.read(
+        "sh", "-c", f"mkdir {host.folder}/srv/web1/repo && printf '{data.decode()}' >{host.folder}/srv/web1/repo/0"
+    )
+    assert "took here/backup@paranoid-" in well(program(host, "snapshot"))
+    assert well(program(host, "snapshot")) == "", "one a day"
+    (name,) = names(host, CLIENT)
+    refused = host.run("zfs", "destroy", f"{CLIENT}@{name}")
+    assert refused.returncode == 1 and "busy" in refused.stderr
+    host.read("sh", "-c", f"rm -r {host.folder}/srv/web1/repo")
+    place = well(program(host, "expose", "web1", name)).strip()
+    assert place == f"{host.folder}/srv/web1/snapshot/repo"
+    assert host.read("cat", f"{place}/0").encode() == data
+    assert host.run("touch", f"{place}/0").returncode != 0, "read-only"
+    assert well(program(host, "expose", "web1", name)).strip() == place, "once more"
+    assert "took" in well(program(host, "snapshot", "--reason", "maintenance")), "while it is shown"
+    well(program(host, "conceal", "web1"))
+    well(program(host, "conceal", "web1"))
+    assert host.run("ls", place).returncode != 0 and host.run("zfs", "list", CLIENT).returncode == 0
+    missing = program(host, "expose", "web1", "paranoid-20200101T000000Z-daily")
+    assert missing.returncode == 1 and name in missing.stderr and missing.stderr.count("\n") == 1
+    host.read("zfs", "create", "here/backup-restore-web1")
+    assert "stays" in program(host, "conceal", "web1").stderr
+    host.read("zfs", "destroy", "here/backup-restore-web1")
+
+
+def test_only_what_has_had_its_time_goes(host: ZfsHost) -> None:
+    """With a hold of no days three stay; what others took or hold stays too."""
+    host.read("zfs", "snapshot", f"{CLIENT}@by-hand")
+    for _number in range(3):
+        well(program(host, "snapshot", "--reason", "manual", hold_days=30))
+    before = [name for name in names(host, CLIENT) if name != "by-hand"]
+    host.read("zfs", "hold", "someone", f"{CLIENT}@{before[0]}")
+    host.read("sleep", "1.1")  # A hold of no days has ended a second later.
+    well(program(host, "snapshot", hold_days=0))
+    left = [name for name in names(host, CLIENT) if name != "by-hand"]
+    assert left == [before[0], *before[-3:]] and "by-hand" in names(host, CLIENT)
+    host.read("zfs", "release", "someone", f"{CLIENT}@{before[0]}")
+    cut_off = take_older(host, 1)
+    well(program(host, "snapshot", hold_days=30))
+    assert host.properties(f"{CLIENT}@{cut_off}", "userrefs") == ["1"], "a run that was killed before it held"
+    host.read("zfs", "destroy", f"{CLIENT}@by-hand")
+
+
+def test_a_copy_keeps_what_the_source_lost(host: ZfsHost) -> None:
+    """Incremental, never by force, from any snapshot that both have; restored from there byte for byte."""
+    host.read("sh", "-c", f"mkdir -p {host.folder}/srv/web1/repo && echo one >{host.folder}/srv/web1/repo/0")
+    well(program(host, "snapshot", "--reason", "manual", hold_days=30))
+    assert "copied" in well(program(host, "copy", hold_days=30))
+    assert names(host, "there/copy/web1") == names(host, CLIENT), "all of them"
+    assert well(program(host, "copy", hold_days=30)) == "", "nothing new"
+    first = names(host, CLIENT)
+    host.read("sleep", "1.1")
+    host.read("sh", "-c", f"echo two >{host.folder}/srv/web1/repo/0")
+    well(program(host, "snapshot", "--reason", "manual", hold_days=30))
+    for name in first[:-1]:
+        held = int(host.properties(f"{CLIENT}@{name}", "userrefs")[0])
+        assert held == 1, "only the newest common one is held for the copy"
+        host.read("zfs", "release", "paranoid-backup", f"{CLIENT}@{name}")
+        host.read("zfs", "destroy", f"{CLIENT}@{name}")
+    well(program(host, "copy", hold_days=30))
+    assert set(first) < set(names(host, "there/copy/web1")), "deletions at the source do not reach the copy"
+    refused = host.run("zfs", "destroy", f"there/copy/web1@{first[0]}")
+    assert "busy" in refused.stderr, "the copy holds its own"
+    host.read("zfs", "clone", "-o", f"mountpoint={host.folder}/back", f"there/copy/web1@{first[-1]}", "there/back")
+    assert host.read("cat", f"{host.folder}/back/repo/0") == "one\n"
+
+
+def test_a_copy_that_cannot_go_on_says_so(host: ZfsHost) -> None:
+    host.read("zfs", "create", "there/other")
+    other = [{"dataset": "there/other", "source": "here/backup", "hold_days": 0}]
+    said = program(host, "copy", copies=other, hold_days=30)
+    assert said.returncode == 1 and "is no copy of here/backup" in said.stderr
+    gone = [{"dataset": "nosuch/copy", "source": "here/backup", "hold_days": 0, "removable": True}]
+    assert well(program(host, "copy", copies=gone)) == "nosuch is not plugged in\n"
+    gone[0]["removable"] = False
+    assert "no such pool" in program(host, "copy", copies=gone).stderr
+    host.read("zpool", "export", "there")
+    removable = [{"dataset": "there/copy", "source": "here/backup", "hold_days": 30, "removable": True}]
+    said = program(host, "copy", copies=removable, hold_days=30)
+    assert "not plugged in" in said.stdout or said.returncode == 0
+    host.run("zpool", "import", "-d", host.folder, "there")
+
+
+def test_the_state_is_measured(host: ZfsHost) -> None:
+    healthy = json.loads(program(host, "status").stdout)
+    assert healthy["newest"]["here/backup"][CLIENT] and healthy["problems"] == []
+    host.read("zpool", "offline", "here", host.folder / "here-b")
+    worse = program(host, "status")
+    assert worse.returncode == 1 and "pool here is DEGRADED" in worse.stderr
+    host.read("zpool", "online", "here", host.folder / "here-b")
+    host.read("zfs", "create", "here/backup/new1")
+    assert "snapshots of here/backup/new1: there is none" in program(host, "status").stderr

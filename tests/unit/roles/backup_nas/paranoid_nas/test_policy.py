@@ -1,0 +1,160 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which snapshots stay: by the clock and by the days that passed, whatever somebody does to the clock."""
+
+from __future__ import annotations
+
+import pytest
+from paranoid_nas.health import late, pool_problems
+from paranoid_nas.policy import DAY, Rules, Snapshot, expired, is_due, is_own, own_snapshots, snapshot_name, unheld
+from paranoid_nas.replication import newest_common
+
+RULES = Rules(hold_days=14)
+START = 1_800_000_000
+ROOT = "tank/backup"
+
+
+def snap(day: float, dataset: str = ROOT, reason: str = "daily", holds: int = 1) -> Snapshot:
+    """One that was taken so many days after the start."""
+    moment = START + day * DAY
+    return Snapshot(dataset, snapshot_name(moment, reason), int(moment), holds)
+
+
+def days_left(days: list[float], now: float, rules: Rules = RULES) -> list[float]:
+    """Days of snapshots that stay when the clock says ``now``."""
+    everything = [snap(day) for day in days]
+    gone = expired(everything, START + now * DAY, rules)
+    return [(one.created - START) / DAY for one in everything if one not in gone]
+
+
+def test_daily_snapshots_stay_for_the_hold() -> None:
+    assert days_left(list(range(30)), 29.5) == list(range(16, 30))
+    assert days_left(list(range(10)), 9.5) == list(range(10))
+
+
+def test_a_clock_that_was_set_ahead_takes_nothing() -> None:
+    """Nor does one that is set ahead again and again within the same days."""
+    assert days_left([*range(10), 400], 400) == [*range(10), 400]
+    assert days_left([*range(10), 400, 800, 1200], 1200) == [*range(10), 400, 800, 1200]
+
+
+def test_a_nas_that_was_off_keeps_what_it_had() -> None:
+    assert days_left([0, 1, 2, 60], 60) == [0, 1, 2, 60]
+
+
+def test_a_clock_that_was_set_back_takes_nothing() -> None:
+    assert days_left(list(range(30)), 3) == list(range(30))
+
+
+def test_many_snapshots_in_one_day_do_not_push_others_out() -> None:
+    """Whoever starts maintenance a hundred times makes a hundred snapshots, and no day passes."""
+    days = [0.0, *(1 + number / 200 for number in range(100))]
+    assert len(days_left(days, 40)) == len(days)
+
+
+def test_the_newest_stay_in_any_case() -> None:
+    assert days_left(list(range(30)), 1000) == list(range(16, 30)), "fourteen later days are needed for each"
+    assert days_left(list(range(3)), 1000, Rules(hold_days=0, minimum=3)) == [0, 1, 2]
+    assert days_left(list(range(3)), 1000, Rules(hold_days=0, minimum=0)) == [2], "the very newest always"
+
+
+def test_each_dataset_counts_its_own_days() -> None:
+    """A new client's snapshots are not pushed out by the days of others."""
+    old = [snap(day) for day in range(30)]
+    new = [snap(0, f"{ROOT}/web1"), snap(29, f"{ROOT}/web1")]
+    assert {one.dataset for one in expired(old + new, START + 30 * DAY, RULES)} == {ROOT}
+
+
+def test_what_others_took_or_hold_stays() -> None:
+    foreign = [Snapshot(ROOT, name, START, 0) for name in ("auto-2027-01-15_00-00", "paranoid-", "by-hand")]
+    later = [snap(day) for day in range(1, 30)]
+    held = snap(0, holds=2)
+    gone = expired([*foreign, held, *later], START + 29 * DAY, RULES)
+    assert held not in gone and not [one for one in gone if not is_own(one.name)]
+    assert unheld(foreign, START, RULES) == []
+
+
+def test_one_that_a_killed_run_left_without_hold_is_held_in_the_next() -> None:
+    left, past = snap(20, holds=0), snap(0, holds=0)
+    everything = [past, *(snap(day) for day in range(1, 20)), left]
+    assert unheld(everything, START + 20.5 * DAY, RULES) == [left]
+    assert past in expired(everything, START + 20.5 * DAY, RULES), "a release that was killed before its destroy"
+
+
+@pytest.mark.parametrize(
+    ("hours", "due"), [(None, True), (1, False), (19, False), (20, True), (500, True), (-1, False), (-9, True)]
+)
+def test_when_a_daily_one_is_due(hours: int | None, due: bool) -> None:
+    assert is_due(None if hours is None else START - hours * 3600, START) is due
+
+
+def test_names() -> None:
+    assert snapshot_name(START, "daily") == "paranoid-20270115T080000Z-daily" and is_own(snap(0).name)
+    for name in ("paranoid-20270115T080000Z-other", "xparanoid-20270115T080000Z-daily", "paranoid-2027-daily"):
+        assert not is_own(name)
+    assert own_snapshots([snap(2), snap(1), snap(1, "tank/backup2")], ROOT) == [snap(1), snap(2)]
+
+
+def test_what_two_sides_have_in_common_was_made_at_the_same_second() -> None:
+    here = [snap(1), snap(2), snap(3)]
+    assert newest_common(here, [snap(1, "b/c"), snap(2, "b/c")]) == snap(2)
+    forged = Snapshot("b/c", snap(3).name, START, 1)
+    assert newest_common(here, [snap(1, "b/c"), forged]) == snap(1)
+    assert newest_common(here, []) is None
+
+
+STATUS = """  pool: tank
+ state: {state}
+  scan: {scan}
+config:
+
+        NAME        STATE     READ WRITE CKSUM
+        tank        ONLINE       0     0     0
+          mirror-0  ONLINE       0     0     0
+            vdb     ONLINE       0     0     {errors}
+            vdc     ONLINE       0     0     0
+
+errors: {data}
+"""
+NONE = "No known data errors"
+SCRUBBED = "scrub repaired {} in 00:00:01 with {} errors on Thu Nov 26 06:00:00 2026"
+
+
+@pytest.mark.parametrize(
+    ("state", "scan", "errors", "data", "said"),
+    [
+        ("ONLINE", SCRUBBED.format("0B", 0), "0", NONE, []),
+        ("ONLINE", "none requested", "0", NONE, []),
+        ("DEGRADED", SCRUBBED.format("0B", 0), "0", NONE, ["pool tank is DEGRADED"]),
+        ("ONLINE", SCRUBBED.format("24.4M", 0), "0", NONE, ["the last scrub of tank repaired 24.4M"]),
+        ("ONLINE", SCRUBBED.format("0B", 3), "0", NONE, ["the last scrub of tank left 3 errors"]),
+        (
+            "ONLINE",
+            "none requested",
+            "17",
+            NONE,
+            ["vdb of pool tank had 0 0 17 errors of reading, writing and checksums"],
+        ),
+        (
+            "ONLINE",
+            "none requested",
+            "0",
+            "2 data errors, use '-v' for a list",
+            ["pool tank: 2 data errors, use '-v' for a list"],
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_pool(state: str, scan: str, errors: str, data: str, said: list[str]) -> None:
+    assert pool_problems("tank", STATUS.format(state=state, scan=scan, errors=errors, data=data), "50%") == said
+
+
+def test_what_is_not_known_is_not_well() -> None:
+    assert pool_problems("tank", "", "") == ["pool tank is unknown"]
+    assert pool_problems("tank", STATUS.format(state="ONLINE", scan="", errors=0, data=NONE), "80%") == [
+        "pool tank is 80 % full"
+    ]
+    assert late("x", None, START, 2) == ["x: there is none"]
+    assert late("x", START - 3 * DAY, START, 2) == ["x: the newest is 3.0 days old"]
+    assert late("x", START + 3 * DAY, START, 2) == ["x: the newest is 3.0 days ahead of the clock"]
+    assert late("x", START, START, 2) == []
