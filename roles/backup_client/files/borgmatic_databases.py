@@ -21,7 +21,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,14 @@ from borgmatic.hooks.data_source import dump, mariadb, mysql, postgresql, sqlite
 CHANNEL = "PARANOID_BACKUP_DATABASE"
 _RUN = r"\gexec"  # psql runs what the query returns
 MAINTENANCE = "postgres"  # the database of PostgreSQL from which others are made
+_ASKS = ("restore", "analyze")  # what borgmatic has a server do
 _CONNECTION = ("hostname", "port", "username", "password")
 _SERVERS = {"postgresql_databases": postgresql, "mariadb_databases": mariadb, "mysql_databases": mysql}
 _THERE = "{} is there already: restore it beside that by --as, or over it by --replace"
 _UNKNOWN = "whether {} is there already cannot be seen here: --replace restores over what is there"
-_ALL_IN_ONE = "this dump has all databases in one: get it by paranoid-backup-borg extract, and restore it by hand"
+_ALL_IN_ONE = (
+    "this dump has all databases in one: --replace restores them all, over what is there, into their own names"
+)
 _IN_USE = "{} is there: stop what uses the database, and remove what that left of another state"
 _LINK = "the way to {} leads through a link: name the file itself by --as"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -98,7 +101,8 @@ def restore_single_dump(order: Order, *arguments: Any) -> None:
         arguments
     )
     if data_source["name"] == "all":
-        order.refuse(_ALL_IN_ONE)
+        _restore_all(order, hook, arguments)
+        return
     place = Place(hook, data_source, config, connection, runtime)
     is_there = _look(order, place)
     if is_there and not order.replace:
@@ -113,6 +117,23 @@ def restore_single_dump(order: Order, *arguments: Any) -> None:
             writes(order, Place(hook, data_source, config, connection, runtime), extract_process, is_there)
 
         module.restore_data_source_dump = put
+    _restore_one(*arguments)
+
+
+def _restore_all(order: Order, hook: str, arguments: Sequence[Any]) -> None:
+    """Restore a dump that has all databases in one; PostgreSQL's client must be told where to begin."""
+    if not order.replace or order.is_renamed:
+        order.refuse(_ALL_IN_ONE)
+    if order.check:
+        return
+    if hook == "postgresql_databases":
+        given = list(arguments)
+        begin = f"--dbname {MAINTENANCE}"
+        words = {
+            f"{what}_options": " ".join(filter(None, [given[8].get(f"{what}_options", ""), begin])) for what in _ASKS
+        }
+        given[8] = {**given[8], **words}
+        arguments = given
     _restore_one(*arguments)
 
 

@@ -110,7 +110,7 @@ def make_postgresql(cluster: Cluster) -> list[dict[str, str]]:
         cluster.sql(
             setting["name"], "CREATE TABLE t AS SELECT generate_series(1, 500) n; ALTER TABLE t OWNER TO seller"
         )
-    return settings
+    return [*settings, cluster.setting("all", pg_dump_command=f"{cluster.words}/pg_dumpall")]
 
 
 @pytest.fixture(scope="module")
@@ -290,6 +290,20 @@ def test_nothing_half_is_left_of_one_that_fails(databases: Databases) -> None:
         server.sql("postgres", "ALTER ROLE nobody_else RENAME TO seller")
     assert server.sql("web", "SELECT count(*), min(n) FROM t") == "500|7", "it is as it was"
     assert "web_half" not in server.databases()
+
+
+@needs_postgresql
+def test_a_dump_of_all_databases_in_one_comes_only_over_what_is_there(databases: Databases) -> None:
+    server = databases.postgresql
+    assert server
+    refused = databases.restoring.run("--database", "all")
+    assert refused.returncode == 2 and "--replace restores them all" in refused.stderr, refused.stderr
+    server.sql("postgres", "DROP DATABASE web")
+    server.sql("flat", "DELETE FROM t")
+    done = databases.restoring.run("--replace", "--database", "all")
+    assert done.returncode == 0, done.stderr
+    for name in ("web", "flat"):
+        assert server.sql(name, "SELECT count(*) FROM t") == "500"
 
 
 @needs_postgresql

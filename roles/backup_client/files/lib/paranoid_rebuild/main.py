@@ -49,7 +49,7 @@ def load_config(path: Path) -> dict[str, Any]:
     """Return this host's configuration, which only root can read."""
     try:
         found = json.loads(path.read_bytes())
-        names = ("base_dir", "borg", "borgmatic", "config", "runtime_dir")
+        names = ("base_dir", "borg", "config", "runtime_dir")
         listed = {"rebuild_leave_out": [str(one) for one in found["rebuild_leave_out"]]}
         return {**{name: str(found[name]) for name in names}, **listed}
     except PermissionError:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +18,20 @@ from paranoid_system.description import NAME, describe
 from paranoid_rebuild.accounts import make_accounts
 from paranoid_rebuild.archive import Archives
 from paranoid_rebuild.comparing import Comparison, compare, format_comparison
-from paranoid_rebuild.databases import STILL_RAISED, list_names, restore_databases
-from paranoid_rebuild.errors import RebuildError
+from paranoid_rebuild.databases import (
+    STILL_RAISED,
+    find_missing,
+    has_local_postgresql,
+    list_dumps,
+    restore_databases,
+)
+from paranoid_rebuild.errors import RebuildError, printable
 from paranoid_rebuild.installing import find_unavailable, format_unavailable, install
 from paranoid_rebuild.leaving_out import list_left_out
 from paranoid_rebuild.running import Runner
 from paranoid_rebuild.starting import is_database, list_failed, start, stop
 from paranoid_rebuild.state import State
+from paranoid_rebuild.succeeding import find_successors, format_successors
 
 RESTORE = "/usr/local/sbin/paranoid-backup-restore"
 EXIT_DONE, EXIT_INCOMPLETE = 0, 1
@@ -38,8 +44,9 @@ class Work:
     """All that a rebuild needs to know, once both systems are known."""
 
     base_dir: Path
-    borgmatic: Sequence[str]  # the command, with its configuration
-    databases: Mapping[str, Any]  # borgmatic's configuration
+    dumps: Sequence[str]  # paths of the databases in the archive
+    undumped: Sequence[str]  # a line for each database that the archive lacks
+    is_local: bool  # whether PostgreSQL is this host's own
     archive: str
     old: Record
     found: Comparison
@@ -48,14 +55,20 @@ class Work:
 
     @property
     def restore(self) -> list[str]:
+        """The command that brings something back from the archive."""
+        return [RESTORE, "--archive", self.archive]
+
+    @property
+    def restore_files(self) -> list[str]:
         """The command that brings the files back, but for the machine's own."""
-        return [RESTORE, "--archive", self.archive, *(f"--except={path}" for path in self.left_out)]
+        return [*self.restore, *(f"--except={path}" for path in self.left_out)]
 
 
 def rebuild(config: Mapping[str, Any], name: str, is_check: bool) -> int:
     """Tell what would be done or, unless it is a check, do it."""
     base_dir = Path(config["base_dir"])
-    runner = Runner(_environment(config, base_dir))
+    require_tunnel(base_dir)
+    runner = Runner()
     state = State.load(base_dir)
     archives = Archives(runner, f"{base_dir}/{NAME}")
     new = describe({}, Asker())
@@ -77,14 +90,24 @@ def rebuild(config: Mapping[str, Any], name: str, is_check: bool) -> int:
     return end(failures)
 
 
+def require_tunnel(base_dir: Path) -> None:
+    """Raise RebuildError unless the server holds a tunnel open."""
+    if not (base_dir / "open").exists():
+        raise RebuildError(
+            "the server holds no tunnel open for this host: ask its operator to run playbooks/open.yml for it"
+        )
+
+
 def prepare(config: Mapping[str, Any], archive: str, old: Record, new: Record, runner: Runner) -> Work:
     """Compare both systems, and decide what stays as it is here."""
     found = compare(old, new)
     databases = json.loads(Path(config["config"]).read_bytes())
+    dumps = list_dumps([RESTORE, "--archive", archive], runner)
     return Work(
         Path(config["base_dir"]),
-        [config["borgmatic"], "--config", config["config"]],
-        databases,
+        dumps,
+        find_missing(databases, dumps),
+        has_local_postgresql(databases),
         archive,
         old,
         found,
@@ -102,34 +125,34 @@ def prepare(config: Mapping[str, Any], archive: str, old: Record, new: Record, r
 def is_needed(work: Work, state: State) -> bool:
     """Tell whether something is missing that this could bring."""
     found = work.found
-    named = {f"{kind} {name}" for kind, name in list_names(work.databases)}
     packages = set(found.packages) - set(work.unavailable)
     lacks = found.users or found.groups or found.members or packages or found.services
-    return bool(lacks or not state.has_files or state.is_raised or named - set(state.databases))
+    return bool(lacks or not state.has_files or state.is_raised or set(work.dumps) - set(state.databases))
 
 
 def tell_files(work: Work, runner: Runner) -> int:
     """Say what of the files would come, in one line."""
-    done = runner.run(*work.restore, "--check", "--all")
+    done = runner.run(*work.restore_files, "--check", "--all")
     if done.code:
         raise RebuildError(f"the files cannot be compared: {done.reason}")
     say(f"files: {(done.out.splitlines() or ['nothing'])[-1]}")
-    say(f"databases: {', '.join(name for _kind, name in list_names(work.databases)) or 'none'}")
+    say(f"databases: {', '.join(map(printable, work.dumps)) or 'none'}", *work.undumped)
     return EXIT_DONE
 
 
 def bring_back(work: Work, state: State, runner: Runner, shadow: str) -> list[str]:
     """Bring everything back, each part whatever became of the others; return a line for each thing that failed."""
-    found, failures = work.found, format_unavailable(work.unavailable)
+    found = work.found
     say("accounts")
-    failures += make_accounts(found, runner, shadow)
+    failures = make_accounts(found, runner, shadow)
     say("packages")
     names = [name for name in found.packages if name not in set(work.unavailable)]
     failures += install(work.old["package_manager"], names, runner)
+    failures += report_unavailable(work)
     if not state.has_files:
         say("files")
         stop(found.all_services, runner)
-        done = runner.run(*work.restore, "--all")
+        done = runner.run(*work.restore_files, "--all")
         say(*done.out.splitlines()[-1:])
         failures += [f"file {line}" for line in done.complaint.splitlines()] if done.code else []
         state = state.note(work.base_dir, has_files=not done.code)
@@ -138,6 +161,16 @@ def bring_back(work: Work, state: State, runner: Runner, shadow: str) -> list[st
     failures += bring_databases(work, state, runner)
     failures += start([unit for unit in found.all_services if not is_database(unit)], runner)
     return failures + [line for line in list_failed(runner) if line.split(":")[0] not in " ".join(failures)]
+
+
+def report_unavailable(work: Work) -> list[str]:
+    """Say which packages have a successor here now; return a line for each of the others that cannot be had."""
+    if not work.unavailable:
+        return []
+    installed = [str(one["name"]) for one in describe({}, Asker())["packages"]]
+    successors = find_successors(work.unavailable, installed)
+    say(*format_successors(successors))
+    return format_unavailable([name for name in work.unavailable if name not in successors])
 
 
 def bring_databases(work: Work, state: State, runner: Runner) -> list[str]:
@@ -149,12 +182,11 @@ def bring_databases(work: Work, state: State, runner: Runner) -> list[str]:
         noted.append(name)
         state.note(work.base_dir, databases=tuple(noted))
 
-    command = [*work.borgmatic, "restore", "--archive", work.archive]
     roles = [str(line) for line in work.old["postgresql_roles"]]
-    failures = restore_databases(work.databases, command, roles, runner, state.databases, note)
+    failures = restore_databases(work.dumps, work.restore, roles, runner, state.databases, note, work.is_local)
     is_raised = any(line.startswith(STILL_RAISED) for line in failures)
     state.note(work.base_dir, databases=tuple(noted), is_raised=is_raised)
-    return failures
+    return [*failures, *work.undumped]
 
 
 def end(failures: Sequence[str]) -> int:
@@ -170,24 +202,6 @@ def say(*lines: str) -> None:
     for line in lines:
         sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def _environment(config: Mapping[str, Any], base_dir: Path) -> dict[str, str]:
-    """Return what borgmatic needs to go through the tunnel, as the dispatcher gives it."""
-    try:
-        socket = (base_dir / "open").read_text(encoding="ascii").strip()
-    except OSError:
-        raise RebuildError(
-            "the server holds no tunnel open for this host: ask its operator to run playbooks/open.yml for it"
-        ) from None
-    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return {
-        "PATH": f"{os.path.dirname(config['borg'])}:{path}",
-        "PARANOID_BACKUP_SOCKET": socket,
-        "BORG_BASE_DIR": str(base_dir),
-        "XDG_STATE_HOME": f"{base_dir}/state",
-        "XDG_RUNTIME_DIR": str(config["runtime_dir"]),
-    }
 
 
 def _without_description(new: Record) -> Record:

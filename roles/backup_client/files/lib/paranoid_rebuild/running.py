@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from paranoid_rebuild.errors import printable
 
@@ -30,17 +30,14 @@ class Ended:
 
     @property
     def reason(self) -> str:
-        """The last line of what it complained of, without borgmatic's offer of help."""
-        said = (line.strip() for line in (self.complaint or self.out).splitlines())
-        lines = [line for line in said if line and not line.startswith("Need some help?")]
-        return printable(lines[-1])[:300] if lines else f"it ended with {self.code}"
+        """The last line of what it complained of."""
+        lines = [line for line in (self.complaint or self.out).splitlines() if line.strip()]
+        return printable(lines[-1].strip())[:300] if lines else f"it ended with {self.code}"
 
 
 @dataclass(frozen=True)
 class Runner:
     """Starts programs. Tests have one that only remembers."""
-
-    environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *argv: str, given: str = "") -> Ended:
         """Run a program with GIVEN as its input; one that is not there ends with 127."""
@@ -49,7 +46,7 @@ class Runner:
                 argv,
                 input=given.encode(),
                 capture_output=True,
-                env={**_CLEAN, **self.environment},
+                env=_CLEAN,
                 cwd="/",
                 timeout=SECONDS,
                 check=False,

@@ -15,7 +15,7 @@ import pytest
 from paranoid_rebuild.accounts import list_passwords, make_accounts
 from paranoid_rebuild.archive import Archives, parse_description
 from paranoid_rebuild.comparing import MissingGroup, MissingUser, compare, format_comparison
-from paranoid_rebuild.databases import restore_databases
+from paranoid_rebuild.databases import find_missing, has_local_postgresql, list_dumps, restore_databases
 from paranoid_rebuild.errors import RebuildError
 from paranoid_rebuild.installing import find_unavailable, install
 from paranoid_rebuild.leaving_out import list_left_out
@@ -24,6 +24,7 @@ from paranoid_rebuild.rebuilding import Work, bring_databases, is_needed
 from paranoid_rebuild.running import Ended, Runner
 from paranoid_rebuild.starting import start, stop
 from paranoid_rebuild.state import State
+from paranoid_rebuild.succeeding import find_successors
 
 
 @dataclass(frozen=True)
@@ -193,33 +194,84 @@ def test_what_stays_depends_on_release_and_databases() -> None:
     assert {"etc/apt", "etc/a[[]1]", "var/lib/postgresql"} <= set(other)
 
 
+RESTORE = ["restore", "--archive", "a"]
+SHOP, FAR = "borgmatic/postgresql_databases/localhost/shop", "borgmatic/postgresql_databases/h:5433/far"
+
+
 def test_databases_come_once_and_root_is_no_superuser_afterwards() -> None:
-    config = {"postgresql_databases": [{"name": "shop"}, {"name": "far", "hostname": "h"}], "sqlite_databases": []}
     roles = ["CREATE ROLE root;", "ALTER ROLE root WITH NOSUPERUSER LOGIN;"]
     done: list[str] = []
-    runner = Remembering(answers={"bm restore --database far": Ended(1, "", "far is away")})
-    failures = restore_databases(config, ["bm", "restore"], roles, runner, [], done.append)
-    assert failures == ["database far: far is away"] and done == ["postgresql_databases shop"]
-    assert any("createdb" in argv and argv[-1] == "shop" for argv in runner.ran)
-    assert not any("createdb" in argv and argv[-1] == "far" for argv in runner.ran)
+    runner = Remembering(answers={f"restore --archive a --replace --database {FAR}": Ended(1, "", "far is away")})
+    failures = restore_databases([SHOP, FAR], RESTORE, roles, runner, [], done.append)
+    assert failures == [f"database {FAR}: far is away"] and done == [SHOP]
     assert "ALTER ROLE root SUPERUSER;" in runner.given[0] and runner.given[-1] == roles[1]
     again = Remembering()
-    restore_databases(config, ["bm", "restore"], roles, again, done, done.append)
-    assert [argv for argv in again.ran if argv[0] == "bm"] == [
-        ("bm", "restore", "--database", "far", "--hook", "postgresql_databases")
+    restore_databases([SHOP, FAR], RESTORE, roles, again, done, done.append)
+    assert [argv for argv in again.ran if argv[0] == "restore"] == [(*RESTORE, "--replace", "--database", FAR)]
+
+
+def test_a_server_elsewhere_gets_no_roles_of_this_host() -> None:
+    runner = Remembering()
+    assert restore_databases([FAR], RESTORE, ["CREATE ROLE root;"], runner, [], print, is_local=False) == []
+    assert [argv[0] for argv in runner.ran] == ["restore"]
+    assert has_local_postgresql({"postgresql_databases": [{"name": "a", "hostname": "h"}, {"name": "b"}]})
+    assert not has_local_postgresql(
+        {"postgresql_databases": [{"name": "a", "hostname": "h"}], "mariadb_databases": [{}]}
+    )
+
+
+def test_databases_are_those_of_the_archive_and_what_it_lacks_is_named() -> None:
+    """By the archive's own list: a name in the configuration may be a pattern, or newer than the archive."""
+    said = f"  12.0 MiB  {SHOP}\n     600 B  borgmatic/sqlite_databases/localhost/a  b\nweb1-1: 2 databases\n"
+    dumps = list_dumps(RESTORE, Remembering(answers={"restore": Ended(0, said, "")}))
+    assert dumps == [SHOP, "borgmatic/sqlite_databases/localhost/a  b"]
+    assert list_dumps(RESTORE, Remembering(answers={"restore": Ended(0, "web1-1: 0 databases\n", "")})) == []
+    config = {
+        "postgresql_databases": [{"name": "sh*"}, {"name": "late"}, {"name": "all", "format": "custom"}],
+        "mariadb_databases": [{"name": "shop"}],
+        "sqlite_databases": [{"name": "a  b", "path": "/a"}],
+    }
+    assert find_missing(config, dumps) == [
+        "database late: the archive has no dump of it (postgresql_databases)",
+        "database shop: the archive has no dump of it (mariadb_databases)",
     ]
+    with pytest.raises(RebuildError, match="cannot be listed: the tunnel is gone"):
+        list_dumps(RESTORE, Remembering(answers={"restore": Ended(2, "", "the tunnel is gone")}))
 
 
 def test_a_rebuild_that_was_killed_leaves_root_no_superuser_for_ever() -> None:
     """All databases are there already: what is left is what the killed one could not take back."""
-    config, done = {"postgresql_databases": [{"name": "shop"}]}, ["postgresql_databases shop"]
-    roles = ["ALTER ROLE root WITH NOSUPERUSER LOGIN;"]
+    done, roles = [SHOP], ["ALTER ROLE root WITH NOSUPERUSER LOGIN;"]
     runner = Remembering()
-    assert restore_databases(config, ["bm", "restore"], roles, runner, done, done.append) == []
+    assert restore_databases([SHOP], RESTORE, roles, runner, done, done.append) == []
     assert runner.given == [roles[0]], "it is taken back, and not given again"
     away = Remembering(answers={"runuser -u postgres -- psql": Ended(2, "", "no server")})
-    failures = restore_databases(config, ["bm", "restore"], roles, away, done, done.append)
+    failures = restore_databases([SHOP], RESTORE, roles, away, done, done.append)
     assert failures == ["PostgreSQL's role root may still be a superuser: no server"]
+
+
+@pytest.mark.parametrize(
+    ("name", "installed", "successor"),
+    [
+        ("postgresql-15", ["postgresql", "postgresql-common", "postgresql-17"], "postgresql-17"),
+        ("postgresql-15", ["postgresql-16", "postgresql-17", "postgresql-9.6"], "postgresql-17"),
+        ("postgresql-9.6", ["postgresql-13"], "postgresql-13"),
+        ("postgresql-15", ["postgresql-13", "postgresql"], None),
+        ("postgresql-client-15", ["postgresql-17"], None),
+        ("php8.2-fpm", ["php8.4-fpm", "php8.10-cli"], "php8.4-fpm"),
+        ("php8.9-fpm", ["php8.10-fpm"], "php8.10-fpm"),
+        ("python3.11-venv", ["python3.13-venv"], "python3.13-venv"),
+        ("linux-image-6.1.0-18-amd64", ["linux-image-6.12.0-1-amd64"], None),
+        ("linux-image-6.1.0-18-amd64", ["linux-image-6.12.0-18-amd64"], "linux-image-6.12.0-18-amd64"),
+        ("lib32gcc-s1", ["lib64gcc-s1"], None),
+        ("nginx", ["nginx-light"], None),
+        ("tomcat9", ["tomcat10"], "tomcat10"),
+    ],
+)
+def test_a_package_with_a_version_in_its_name_has_a_successor(
+    name: str, installed: list[str], successor: str | None
+) -> None:
+    assert find_successors([name], installed) == ({name: successor} if successor else {})
 
 
 def test_the_newest_archive_of_another_machine_is_taken() -> None:
@@ -257,9 +309,8 @@ def test_a_second_run_knows_what_the_first_did(tmp_path: Path) -> None:
 
 
 def test_a_second_run_is_needed_until_root_is_no_superuser(tmp_path: Path) -> None:
-    databases, done = {"postgresql_databases": [{"name": "shop"}]}, ("postgresql_databases shop",)
-    work = Work(tmp_path, ["bm"], databases, "a", OLD, compare(OLD, OLD), (), ())
-    state = State("a", True, done)
+    work = Work(tmp_path, [SHOP], [], True, "a", OLD, compare(OLD, OLD), (), ())
+    state = State("a", True, (SHOP,))
     assert not is_needed(work, state) and is_needed(work, replace(state, is_raised=True))
     away = Remembering(answers={"runuser -u postgres -- psql": Ended(2, "", "no server")})
     assert len(bring_databases(work, state, away)) == 1 and State.load(tmp_path) == replace(state, is_raised=True)
