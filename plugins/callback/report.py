@@ -78,6 +78,29 @@ options:
     default: []
     env: [{name: PARANOID_REPORT_MAIL_TO}]
     ini: [{section: callback_paranoid_backup_report, key: mail_to}]
+  owners_file:
+    description:
+      - A YAML file that maps groups and hosts of the inventory to the addresses of those who own them, one or a list.
+        Each of them gets a mail of the own hosts in a run and of nothing else, while O(mail_to) get everything.
+      - Whoever is among O(mail_to) as well gets the mail of everything. It may not be writable for everybody.
+    type: path
+    env: [{name: PARANOID_REPORT_OWNERS_FILE}]
+    ini: [{section: callback_paranoid_backup_report, key: owners_file}]
+  mail_when:
+    description:
+      - With V(failure) a run sends a mail when it failed, when there is an alarm or a frozen client, when what had
+        failed is well again, when clients came or went, and when no mail went out for O(mail_days).
+    type: str
+    choices: [always, failure]
+    default: always
+    env: [{name: PARANOID_REPORT_MAIL_WHEN}]
+    ini: [{section: callback_paranoid_backup_report, key: mail_when}]
+  mail_days:
+    description: After how many days without a mail O(mail_when=failure) sends one all the same, at the next run.
+    type: int
+    default: 7
+    env: [{name: PARANOID_REPORT_MAIL_DAYS}]
+    ini: [{section: callback_paranoid_backup_report, key: mail_days}]
   mail_in_check:
     description: Whether a run in check mode sends a mail as well.
     type: bool

@@ -16,6 +16,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.plugin_utils._targets import Owners, TargetError, load_owners
+
 SECTION = "callback_paranoid_backup_report"
 SUBJECT_WORDS = frozenset({"STATUS", "WHAT", "SUCCEEDED", "FAILED", "SKIPPED", "TOTAL", "RUNTIME", "RUN_ID", "TITLE"})
 _NAMED = re.compile(r"[Cc]onfig '(\w+)' for ")
@@ -62,7 +64,8 @@ class Sendmail:
 class Settings:
     """The options of the callback. ``transport`` is None when no mail is wanted.
 
-    Addresses may have a display name, as in ``Acme backup <backup@example.org>``.
+    Addresses may have a display name, as in ``Acme backup <backup@example.org>``. With ``failures_only`` a run that
+    nobody needs to hear of sends no mail, unless none went out for ``mail_days``. ``owners`` hear of their own hosts.
     """
 
     report_dir: Path
@@ -74,6 +77,9 @@ class Settings:
     transport: Smtp | Sendmail | None
     keep_runs: int = 0
     keep_days: int = 0
+    failures_only: bool = False
+    mail_days: int = 7
+    owners: Owners = field(default_factory=dict)
 
 
 def load_settings(option: Callable[[str], Any]) -> Settings:
@@ -96,6 +102,9 @@ def load_settings(option: Callable[[str], Any]) -> Settings:
         transport=_read_transport(option),
         keep_runs=_read_limit(option, "keep_runs"),
         keep_days=_read_limit(option, "keep_days"),
+        failures_only=option("mail_when") == "failure",
+        mail_days=_read_mail_days(option),
+        owners=_read_owners(option) if method != "none" else {},
     )
 
 
@@ -200,6 +209,20 @@ def _read_limit(option: Callable[[str], Any], name: str) -> int:
     if option(name) < 0:
         raise SettingsError(f"{name}: must be 0, which is no limit, or more", name)
     return int(option(name))
+
+
+def _read_mail_days(option: Callable[[str], Any]) -> int:
+    if not 1 <= option("mail_days") <= 31:
+        raise SettingsError("mail_days: must be from 1 to 31, for silence must never mean success", "mail_days")
+    return int(option("mail_days"))
+
+
+def _read_owners(option: Callable[[str], Any]) -> Owners:
+    path = option("owners_file")
+    try:
+        return load_owners(path, lambda entry: _read_address("owners_file", entry)) if path else {}
+    except TargetError as error:
+        raise SettingsError(f"owners_file: {error}", "owners_file") from None
 
 
 def _require(option: Callable[[str], Any], why: str, *names: str) -> None:

@@ -26,7 +26,7 @@ PLUGINS = {
         "plugins/modules/*.py", "plugins/filter/*", "plugins/callback/*.py", "plugins/doc_fragments/*.py"
     )
 }
-OTHERS = {"galaxy.yml", "main.yml", "argument_specs.yml", "hosts.yml"}
+OTHERS = {"notify.yml", "owners.yml", "galaxy.yml", "main.yml", "argument_specs.yml", "hosts.yml"}
 
 
 def strings(name: str) -> str:

@@ -52,8 +52,8 @@ ENGINE = (
     "_escrow",
     "_page",
 )
-REPORT = ("_settings", "_record", "_report", "_mail", "_run")
-OF_OTHERS = {"_report": {"jinja2"}, "_run": {"ansible"}}
+REPORT = ("_targets", "_settings", "_record", "_report", "_mail", "_run")
+OF_OTHERS = {"_targets": {"yaml"}, "_report": {"jinja2"}, "_run": {"ansible"}}
 
 
 def rows() -> dict[str, tuple[set[str], set[str]]]:

@@ -16,14 +16,14 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline i
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
 
 
-def make_message(run: Run, settings: Settings, text: str, html: str) -> EmailMessage:
-    """Return the mail of a finished run as multipart/alternative."""
+def make_message(run: Run, settings: Settings, text: str, html: str, mark: str = "") -> EmailMessage:
+    """Return the mail of a finished run as multipart/alternative; ``mark`` tells one of several apart."""
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = format_subject(run, settings)
     mail["From"] = settings.mail_from
     mail["To"] = settings.mail_to
     mail["Date"] = datetime.fromisoformat(run.finished)
-    mail["Message-ID"] = f"<{run.run_id}@paranoid-backup.invalid>"
+    mail["Message-ID"] = f"<{run.run_id}{mark}@paranoid-backup.invalid>"
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Paranoid-Backup-Run"] = run.run_id
     mail.set_content(text, cte="quoted-printable")

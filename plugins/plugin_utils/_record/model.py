@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -106,7 +107,8 @@ class Run:
     """One playbook run. Times are ISO 8601 UTC of the controller's clock; ``finished`` is empty until the end.
 
     ``unheard`` are sentences about earlier runs that nobody has heard of; ``roll`` is who is not there, None when no
-    server was asked.
+    server was asked. ``version`` is that of this collection, ``history`` what
+    the next run gets to know (`history.py`), None until the end.
     """
 
     run_id: str
@@ -122,6 +124,8 @@ class Run:
     problems: tuple[str, ...] = ()
     unheard: tuple[str, ...] = ()
     roll: Roll | None = None
+    version: str = ""
+    history: Mapping[str, Any] | None = None
 
     @property
     def tally(self) -> Tally:

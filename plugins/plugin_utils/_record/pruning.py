@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.unheard im
 DAY = 86400.0
 _LARGEST_RECORD = 512 * 1024 * 1024
 _OURS = (RECORD, "report.txt", "report.html", "mail.eml", MARK)
+_OF_OWNERS = re.compile(r"\.?owner-\d{1,6}\.eml(\..*)?", re.ASCII)
 _UNTOUCHED = 2 * DAY  # Another run may still write to what is younger: a session can take a day.
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -97,7 +99,7 @@ def _remove(parent: int, run_id: str) -> None:
 
 def _is_ours(name: str) -> bool:
     """Whether the callback makes files of this name; a run that was killed may leave one that is half written."""
-    return name in _OURS or any(name.startswith(f".{own}.") for own in _OURS)
+    return name in _OURS or bool(_OF_OWNERS.fullmatch(name)) or any(name.startswith(f".{own}.") for own in _OURS)
 
 
 def _is_record(directory: int, run_id: str) -> bool:

@@ -9,7 +9,7 @@ run a failure: a limit may be meant. It is told in every report, so that a forgo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -51,14 +51,21 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Roll:
-    """What the servers said: who is absent, and a line for each server that could not say it."""
+    """What the servers said: who is absent, and a line for each server that could not say it.
+
+    ``gone`` are those of earlier runs that neither the inventory nor a server has any more.
+    """
 
     absent: tuple[Absent, ...] = ()
     problems: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
-def read_roll(results: Iterable[Mapping[str, Any]], present: Iterable[str]) -> Roll:
-    """Compare results of `paranoid.backup.roll_call`, one for each server, with the hosts that are in a run."""
+def read_roll(results: Sequence[Mapping[str, Any]], present: Iterable[str], before: Iterable[str] = ()) -> Roll:
+    """Compare results of `paranoid.backup.roll_call`, one for each server, with the hosts that are in a run.
+
+    ``before`` are the names of clients that earlier runs had.
+    """
     there = set(present)
     absent: list[Absent] = []
     problems: list[str] = []
@@ -68,7 +75,19 @@ def read_roll(results: Iterable[Mapping[str, Any]], present: Iterable[str]) -> R
         if problem or not isinstance(result.get("clients"), list):
             problems.append(f"{server}: {problem or 'it gave no answer'}")
         absent += _compare(server, result, there)
-    return Roll(tuple(sorted(absent, key=_staleness)), tuple(problems))
+    gone = sorted(set(before) - there - _list_known(results)) if not problems else ()
+    return Roll(tuple(sorted(absent, key=_staleness)), tuple(problems), tuple(gone))
+
+
+def _list_known(results: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the names, of hosts and of clients, that the inventory or a server has."""
+    found = set()
+    for result in results:
+        hosts = take_mapping(result.get("hosts"))
+        found |= {take_text(name, 200) for name in hosts}
+        clients = [*map(take_mapping, hosts.values()), *take_mappings(result.get("clients"))]
+        found |= {take_text(one.get("client"), 200) for one in clients}
+    return found
 
 
 def _compare(server: str, result: Mapping[str, Any], there: set[str]) -> list[Absent]:

@@ -20,28 +20,28 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
     join_names,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run
-
-ALERTS_SHOWN = 50
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.failures import Limits
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alarm, or a client that an earlier one has frozen; ``kind`` is ALARM or FROZEN."""
+    """An alarm, or a client that an earlier one has frozen; ``kind`` is ALARM or FROZEN, ``client`` is whose."""
 
     kind: str
     sentence: str
     findings: tuple[str, ...]
+    client: str
 
 
-def list_alerts(run: Run) -> tuple[Alert, ...]:
-    """Return alarms first; each client once, however many works told the same."""
+def list_alerts(run: Run, limits: Limits) -> tuple[Alert, ...]:
+    """Return alarms first, then frozen clients; each client once, however many works told the same."""
     alarms = {client.name: _alarm(client) for client in run.clients if client.has_alarm}
     frozen = {
-        client.name: Alert("FROZEN", _why_frozen(client), ())
+        client.name: Alert("FROZEN", _why_frozen(client), (), client.name)
         for client in run.clients
         if client.session and (client.is_frozen or client.session.frozen) and client.name not in alarms
     }
-    return (*_bounded("ALARM", alarms), *_bounded("FROZEN", frozen))
+    return (*_bounded("ALARM", alarms, limits), *_bounded("FROZEN", frozen, limits))
 
 
 def is_told_by_alerts(client: Client) -> bool:
@@ -52,10 +52,13 @@ def is_told_by_alerts(client: Client) -> bool:
     )
 
 
-def _bounded(kind: str, alerts: Mapping[str, Alert]) -> tuple[Alert, ...]:
-    rest = list(alerts)[ALERTS_SHOWN:]
-    more = (Alert(kind, f"{format_number(len(rest))} more clients: {join_names(rest)}", ()),) if rest else ()
-    return (*list(alerts.values())[:ALERTS_SHOWN], *more)
+def _bounded(kind: str, alerts: Mapping[str, Alert], limits: Limits) -> tuple[Alert, ...]:
+    rest = list(alerts)[limits.alerts :]
+    count = f"{format_number(len(rest))} more clients"
+    chosen = list(alerts.values())[: limits.alerts]
+    shown = (replace(one, findings=one.findings[: limits.lines]) for one in chosen)
+    more = (Alert(kind, f"{count}: {join_names(rest)}", (), count),) if rest else ()
+    return (*shown, *more)
 
 
 def _why_frozen(client: Client) -> str:
@@ -71,8 +74,8 @@ def _why_frozen(client: Client) -> str:
 def _alarm(client: Client) -> Alert:
     session = client.session
     if session and session.audit and session.audit.findings:
-        return Alert("ALARM", f"{client.name}'s repository is not as it was left", session.audit.findings)
+        return Alert("ALARM", f"{client.name}'s repository is not as it was left", session.audit.findings, client.name)
     if session is None:
-        return Alert("ALARM", client.name, ())
+        return Alert("ALARM", client.name, (), client.name)
     alarm = session.alarm or alarm_from_words(client.name, session.reason)
-    return Alert("ALARM", alarm_sentence(replace(alarm, client=client.name)), ())
+    return Alert("ALARM", alarm_sentence(replace(alarm, client=client.name)), (), client.name)

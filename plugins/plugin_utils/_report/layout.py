@@ -43,6 +43,7 @@ def align(table: Table) -> list[str]:
         _format_line("client", named, headings, widths),
         rule,
         *body,
+        *([f"and {table.more}"] if table.more else []),
         rule,
         *_format_row(table.total, named, widths),
     ]

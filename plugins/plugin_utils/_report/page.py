@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import (
     count_seconds,
@@ -20,6 +21,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks im
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import printable
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import NONE, OUTDATED, UNREADABLE
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rehearsals import ESCROW, RESTORE
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import History
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import (
     ArchiveName,
@@ -34,10 +36,25 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.alerts imp
     is_told_by_alerts,
     list_alerts,
 )
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.changes import (
+    Change,
+    compare_received,
+    describe_unusual,
+    find_changes,
+)
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.failures import (
+    WHOLE,
+    Cause,
+    Failure,
+    Limits,
+    choose_failures,
+    describe_failure,
+    format_name,
+    list_causes,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline import format_headline, format_status
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.log_excerpt import pick_new_lines
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.owners import describe_additions, describe_request
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.tables import Table, make_tables, name_state
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.tables import Table, make_tables
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.unusual import (
     CLOCK_ADVICE,
     EXPECTED_ADVICE,
@@ -46,11 +63,8 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.unusual im
     list_expected,
     list_unusual,
 )
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.weaknesses import describe_weaknesses
 
-# A mail must stay one that can be sent and read, also when all of some thousand clients fail: the table names each.
-FAILURES_SHOWN = 100
-LOGS_SHOWN = 25
-ENTRIES_SHOWN = 50
 NAMES_SHOWN = 20
 SERVERS_SHOWN = 10
 _UNTIL_LIFTED = (
@@ -66,25 +80,16 @@ _ESCROW = {
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """One client that failed: the reason, and the end of its log."""
-
-    client: str
-    label: str
-    code: str
-    reason: str
-    refused: tuple[str, ...]
-    log: str
-    log_tail: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Note:
-    """A remark about some clients that is no failure of the run; each entry is a name and its lines."""
+    """A remark about some clients that is no failure of the run; each entry is a name and its lines.
+
+    With ``urgent`` it is worth a mail where only failures are.
+    """
 
     heading: str
     sentence: str
     entries: tuple[tuple[str, tuple[str, ...]], ...]
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +102,26 @@ class Page:
     headline: str
     alerts: tuple[Alert, ...]
     advice: str
+    changes: tuple[Change, ...]
     problems: tuple[str, ...]
+    causes: tuple[Cause, ...]
     failures: tuple[Failure, ...]
     notes: tuple[Note, ...]
     tables: tuple[Table, ...]
     facts: tuple[tuple[str, str], ...]
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether somebody who wants to hear of failures alone wants to hear of this: also that one is over."""
+        told = any(one.tone in ("good", "bad") for one in self.changes) or any(note.urgent for note in self.notes)
+        return self.status != "SUCCESS" or bool(self.alerts) or told
 
-def make_page(run: Run, record: str) -> Page:
-    """Lay out a finished run; ``record`` is where its record lies."""
-    several = len(run.works) > 1
+
+def make_page(run: Run, record: str, history: History | None = None, limits: Limits = WHOLE) -> Page:
+    """Lay out a finished run; ``record`` is where its record lies, ``history`` what was before it."""
+    several, past = len(run.works) > 1, history or History()
     failed = [client for client in run.clients if client.has_failed and not is_told_by_alerts(client)]
-    alerts = list_alerts(run)
+    alerts = list_alerts(run, limits)
     return Page(
         title=run.title,
         status=run.status,
@@ -116,57 +129,42 @@ def make_page(run: Run, record: str) -> Page:
         headline=format_headline(run),
         alerts=alerts,
         advice=_UNTIL_LIFTED if alerts else "",
-        problems=run.problems,
+        changes=find_changes(run, past),
+        problems=run.problems[: limits.entries],
+        causes=list_causes(failed, several),
         failures=tuple(
-            _describe_failure(client, several, place < LOGS_SHOWN)
-            for place, client in enumerate(failed[:FAILURES_SHOWN])
+            describe_failure(client, several, place < limits.logs, limits.lines)
+            for place, client in enumerate(choose_failures(failed, limits))
         ),
-        notes=_make_notes(run, failed[FAILURES_SHOWN:]),
-        tables=make_tables(run),
-        facts=_list_facts(run, record),
+        notes=tuple(_cut_note(note, limits) for note in _make_notes(run, past)),
+        tables=make_tables(run, limits.rows),
+        facts=_list_facts(run, record, past),
     )
 
 
-def _describe_failure(client: Client, several: bool, with_log: bool) -> Failure:
-    session = client.session
-    reason = session.reason if session else "the work started, but no result came"
-    return Failure(
-        client=_format_name(client, several),
-        label=name_state(client),
-        code=session.code if session and session.code not in (client.state, name_state(client)) else "",
-        reason="see the alarm above" if client.has_alarm else reason,
-        refused=session.gate.refused if session else (),
-        log=session.log if session else "",
-        log_tail=pick_new_lines(session.log_tail, reason) if session and with_log else (),
-    )
-
-
-def _format_name(client: Client, several: bool) -> str:
-    return f"{client.name}, {client.work}" if several else client.name
-
-
-def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
-    """``failed`` are those failures that are not shown one by one."""
+def _make_notes(run: Run, history: History) -> tuple[Note, ...]:
     notes = (
         Note(
             "Nobody has heard of",
             "Runs of this controller that never ended, or whose mail did not reach everybody.",
-            _cut([_split_unheard(sentence) for sentence in run.unheard]),
+            tuple(_split_unheard(sentence) for sentence in run.unheard),
+            urgent=True,
         ),
-        Note("The server's clock cannot be believed", CLOCK_ADVICE, _cut(list_clock_doubts(run))),
-        Note("Unusual", UNUSUAL_ADVICE, _cut(list_unusual(run))),
+        Note("The server's clock cannot be believed", CLOCK_ADVICE, tuple(list_clock_doubts(run)), urgent=True),
+        Note("Unusual", UNUSUAL_ADVICE, tuple(list_unusual(run)), urgent=True),
         *_make_absence_notes(run.roll or Roll()),
         Note(
             "The server was made again",
             "It had been lost. This is how, and what nobody knows any more; docs/restore.md says what to do about it.",
-            _cut([(names, lines) for lines, names in _group_rebuilt(run).items()]),
+            tuple((names, lines) for lines, names in _group_rebuilt(run).items()),
+            urgent=True,
         ),
         Note(
             "Not saved beside the repositories",
             "If the server is lost now, it cannot be made again as it is.",
-            _cut([(ledger.host, (ledger.spare,)) for ledger in _find_ledgers(run) if ledger.spare]),
+            tuple((ledger.host, (ledger.spare,)) for ledger in _find_ledgers(run) if ledger.spare),
+            urgent=True,
         ),
-        Note("Failed, too", "", _group(run, failed, _name_kind)),
         Note(
             "Missing archives",
             "The server saw them arrive, nobody let them go, and the repository does not hold them any more.",
@@ -182,12 +180,18 @@ def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
             "What Borg and borgmatic warned of. What changed or vanished meanwhile makes no backup red.",
             _list_remarks(run),
         ),
-        Note("A change is expected", EXPECTED_ADVICE, _cut(list_expected(run))),
+        Note("A change is expected", EXPECTED_ADVICE, tuple(list_expected(run))),
         Note(
             "Smaller on purpose",
             "What is to be saved was changed since the last backup. Later archives are compared with these alone.",
-            _cut([(client.name, (shrunk,)) for client in run.clients if (shrunk := _explain_shrinkage(client))]),
+            tuple((client.name, (shrunk,)) for client in run.clients if (shrunk := _explain_shrinkage(client))),
         ),
+        Note(
+            "More than usual",
+            "Far beyond the median of the same client's last sessions. No failure, but somebody should know why.",
+            tuple((client.name, lines) for client in run.clients if (lines := describe_unusual(client, history))),
+        ),
+        Note("Borg with known weaknesses", "", _group(run, run.clients, _explain_weakness)),
         Note(
             "Escrow",
             "If such a host is lost with its passphrase, its backups cannot be opened by those who should.",
@@ -216,11 +220,11 @@ def _make_notes(run: Run, failed: Sequence[Client]) -> tuple[Note, ...]:
 
 def _make_absence_notes(roll: Roll) -> tuple[Note, ...]:
     absent = {why: [one for one in roll.absent if one.why is why] for why in SUMMARIES}
-    named = {why: _cut([(one.client, (describe_absent(one),)) for one in found]) for why, found in absent.items()}
-    unknown = [(server, (why,)) for server, _colon, why in (problem.partition(": ") for problem in roll.problems)]
+    named = {why: tuple((one.client, (describe_absent(one),)) for one in found) for why, found in absent.items()}
+    unknown = tuple((server, (why,)) for server, _colon, why in (problem.partition(": ") for problem in roll.problems))
     return (
         *(Note(SUMMARIES[why].capitalize(), "", entries) for why, entries in named.items()),
-        Note("Could not say who is missing", "", _cut(unknown)),
+        Note("Could not say who is missing", "", unknown),
     )
 
 
@@ -242,23 +246,22 @@ def _list_archives(
     run: Run, archives: Callable[[SessionResult], Sequence[ArchiveName]]
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     found = ((client.name, archives(client.session)) for client in run.clients if client.session)
-    return _cut([(name, _format_archives(listed)) for name, listed in found if listed])
+    return tuple((name, _format_archives(listed)) for name, listed in found if listed)
 
 
 def _list_remarks(run: Run) -> tuple[tuple[str, tuple[str, ...]], ...]:
     found = ((client.name, client.session.remarks) for client in run.clients if client.session)
-    return _cut([(name, describe_remarks(remarks)) for name, remarks in found if remarks])
+    return tuple((name, describe_remarks(remarks)) for name, remarks in found if remarks)
 
 
 def _list_requests(run: Run) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return _cut(
-        [(name, (describe_request(owner),)) for name, owner in _find_owners(run).items() if owner.asked or owner.why]
-    )
+    asked = ((name, owner) for name, owner in _find_owners(run).items() if owner.asked or owner.why)
+    return tuple((name, (describe_request(owner),)) for name, owner in asked)
 
 
 def _list_additions(run: Run) -> tuple[tuple[str, tuple[str, ...]], ...]:
     found = ((name, describe_additions(owner)) for name, owner in _find_owners(run).items())
-    return _cut([(name, lines) for name, lines in found if lines])
+    return tuple((name, lines) for name, lines in found if lines)
 
 
 def _find_owners(run: Run) -> dict[str, OwnerResult]:
@@ -267,9 +270,20 @@ def _find_owners(run: Run) -> dict[str, OwnerResult]:
     return {name: owner for name, owner in told if owner}
 
 
-def _cut(entries: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    rest = len(entries) - ENTRIES_SHOWN
-    return (*entries[:ENTRIES_SHOWN], *([(f"and {format_number(rest)} more", ("see the record",))] if rest > 0 else ()))
+def _cut_note(note: Note, limits: Limits) -> Note:
+    """Return a note with so many entries, and so many lines of each."""
+    rest = len(note.entries) - limits.entries
+    shown = tuple((name, tuple(_cut_lines(lines, limits.lines))) for name, lines in note.entries[: limits.entries])
+    more = ((f"and {format_number(rest)} more", ("see the record",)),) if rest > 0 else ()
+    return replace(note, entries=(*shown, *more))
+
+
+def _cut_lines(lines: Sequence[str], most: int) -> Iterator[str]:
+    yield from islice(lines, most)
+    if len(lines) > most + 1:  # The last one says itself how many more there are.
+        yield f"and {len(lines) - most} more lines, see the record"
+    else:
+        yield from lines[most:]
 
 
 def _format_archives(archives: Sequence[ArchiveName]) -> tuple[str, ...]:
@@ -287,12 +301,8 @@ def _group(
     for client in clients:
         why = reason(client)
         if why:
-            groups.setdefault(why, []).append(_format_name(client, len(run.works) > 1))
-    return _cut([(join_names(names), (why,)) for why, names in groups.items()])
-
-
-def _name_kind(client: Client) -> str:
-    return (client.session.code if client.session else "") or name_state(client)
+            groups.setdefault(why, []).append(format_name(client, len(run.works) > 1))
+    return tuple((join_names(names), (why,)) for why, names in groups.items())
 
 
 def _explain_wait(client: Client) -> str:
@@ -303,6 +313,10 @@ def _explain_wait(client: Client) -> str:
 def _explain_shrinkage(client: Client) -> str:
     content = (client.session.content if client.session else None) or {}
     return str(content["shrunk"]) if content.get("meant") else ""
+
+
+def _explain_weakness(client: Client) -> str:
+    return describe_weaknesses(client.session.versions.get("borg", "")) if client.session else ""
 
 
 def _explain_escrow(client: Client) -> str:
@@ -330,15 +344,17 @@ def _explain_skip(client: Client) -> str:
     return (client.session.reason if client.session else "") or "no reason given"
 
 
-def _list_facts(run: Run, record: str) -> tuple[tuple[str, str], ...]:
+def _list_facts(run: Run, record: str, history: History) -> tuple[tuple[str, str], ...]:
     tally = run.tally
     passed = format_duration(count_seconds(run.started, run.finished))
+    received = compare_received(run, history)
     return (
         ("Clients", f"{tally.succeeded} ok, {tally.failed} failed, {tally.skipped} skipped of {tally.total}"),
         ("Started", f"{format_time(run.started)}, took {passed}"),
         ("Playbook", f"{run.playbook}{' (check run)' if run.check else ''}, by {run.user} on {run.controller}"),
+        *((("Received", received),) if received else ()),
         ("Run", run.run_id),
-        ("Record", printable(record)),
+        *((("Record", printable(record)),) if record else ()),
         *_name_own_keepers(run),
         *(("Ledger", f"{ledger.head} on {ledger.host}") for ledger in _find_ledgers(run)[:SERVERS_SHOWN]),
     )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -62,7 +63,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The clients of one work; ``heading`` names the work, ``columns`` the cells.
+    """The clients of one work; ``heading`` names the work, ``columns`` the cells, ``more`` the rows that are left out.
 
     ``spare`` are the columns that a narrow page leaves out, the last one first.
     """
@@ -72,12 +73,13 @@ class Table:
     rows: tuple[Row, ...]
     total: Row
     spare: tuple[str, ...] = ()
+    more: str = ""
 
 
-def make_tables(run: Run) -> tuple[Table, ...]:
-    """Return one table for each work; a single one needs no name. Failures come first, successes last."""
+def make_tables(run: Run, most: int) -> tuple[Table, ...]:
+    """Return a table of so many rows for each work; a single one needs no name. Failures come first, successes last."""
     several = len(run.works) > 1
-    return tuple(_make_table(run, work, HEADINGS[work] if several else "Clients") for work in run.works)
+    return tuple(_make_table(run, work, HEADINGS[work] if several else "Clients", most) for work in run.works)
 
 
 def name_state(client: Client) -> str:
@@ -93,17 +95,26 @@ def name_state(client: Client) -> str:
     return _LABELS.get(client.state, str(client.state))
 
 
-def _make_table(run: Run, work: Work, heading: str) -> Table:
+def _make_table(run: Run, work: Work, heading: str, most: int) -> Table:
     clients = [client for client in run.clients if client.work is work]
     columns = _choose_columns(work, run.check)
+    ranked = sorted(clients, key=_rank)
     good = sum(client.state is State.OK for client in clients)
     return Table(
         heading,
         tuple(column.heading for column in columns),
-        tuple(_make_row(client, columns) for client in sorted(clients, key=_rank)),
+        tuple(_make_row(client, columns) for client in ranked[:most]),
         Row(f"total {len(clients)}", f"{good} ok", "quiet", tuple(column.total(run, clients) for column in columns)),
         tuple(column.heading for column in columns if column.spare),
+        _count_states(ranked[most:]),
     )
+
+
+def _count_states(clients: Sequence[Client]) -> str:
+    """Return ``440 more: 430 ok, 10 failed``, empty for none."""
+    counted = Counter(map(name_state, clients))
+    parts = ", ".join(f"{format_number(count)} {label}" for label, count in counted.items())
+    return f"{format_number(len(clients))} more: {parts}" if clients else ""
 
 
 def _rank(client: Client) -> int:

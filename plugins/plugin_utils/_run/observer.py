@@ -10,15 +10,19 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import stamp, utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import is_run_id
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.letters import Owner, find_owners
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.message import list_recipients
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RecordExistsError, RunDir
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import (
+    load_history,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import (
     Client,
     Mail,
@@ -38,6 +42,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_event
     read_roll_call,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.following import end_following, follow
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.own_version import find_version
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.publishing import Published, publish
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.recorder import Recorder
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings, explain_setting
@@ -64,6 +69,7 @@ class Observer:
         self._elsewhere: dict[str, str] = {}
         self._scheduled = _load_scheduled()
         self._servers: list[Mapping[str, Any]] = []
+        self._groups: Mapping[str, Sequence[str]] = {}
         try:
             self._unheard = find_unheard(settings.report_dir)
             self._directory = RunDir.create(settings.report_dir, run_id)
@@ -110,6 +116,10 @@ class Observer:
         """Note which clients the servers have; who is absent is found out at the end."""
         self._servers += read_roll_call(result)
 
+    def note_groups(self, groups: Mapping[str, Sequence[str]]) -> None:
+        """Note which hosts each group of the inventory has: an owner gets a mail of them."""
+        self._groups = groups
+
     def note_problem(self, line: str) -> None:
         """Note a problem of the run itself."""
         self._recorder.note_problem(line)
@@ -123,12 +133,22 @@ class Observer:
         for name in map(format_host, lost):
             if name in self._elsewhere:
                 self._recorder.note_problem(self._elsewhere[name])
+        owners = self._find_owners()
+        history = load_history(self._settings.report_dir)
         run = self._recorder.run
         present = {client.name for client in run.clients} | self._scheduled
-        roll = read_roll(self._servers, present) if self._servers else None
-        published = publish(replace(run, finished=stamp(), roll=roll), self._directory, self._settings)
+        roll = read_roll(self._servers, present, history.names) if self._servers else None
+        run = replace(run, finished=stamp(), roll=roll)
+        published = publish(run, self._directory, self._settings, history, owners)
         self._note_told(published.run)
         return published
+
+    def _find_owners(self) -> list[Owner]:
+        groups = {name: list(map(format_host, hosts)) for name, hosts in self._groups.items()}
+        owners, unknown = find_owners(self._settings.owners, groups)
+        for line in unknown:
+            self._recorder.note_problem(line)
+        return owners
 
     def _note_told(self, run: Run) -> None:
         """Note which runs somebody has heard of now; one that sends no mail, being in check mode, tells nothing."""
@@ -194,6 +214,7 @@ def _make_run(settings: Settings, run_id: str, playbook: str, check: bool) -> Ru
         started=stamp(),
         finished="",
         mail=Mail(MailState.PENDING, list_recipients(settings)) if wanted else Mail(MailState.NONE),
+        version=find_version(),
     )
 
 

@@ -1,19 +1,25 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The end of a run: record, pages, mail. If one part fails, the others are still tried."""
+"""The end of a run: record, pages, mails. If one part fails, the others are still tried."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from email.message import EmailMessage
+from functools import partial
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.delivery import DeliveryError, send
-from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.message import list_recipients, make_message
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.letters import Letter, Owner, write_letters
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RunDir
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import MailState, Run
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import (
+    History,
+    add_run,
+    dump_history,
+    note_told,
+)
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Mail, MailState, Run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.layout import render_html, render_text
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import make_page
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
@@ -21,37 +27,68 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import S
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The run as it was recorded; ``complete`` when every file was written and the mail, if wanted, accepted."""
+    """The run as it was recorded; ``complete`` when every file was written and the mails, if wanted, accepted."""
 
     run: Run
     complete: bool
 
 
-def publish(run: Run, directory: RunDir, settings: Settings) -> Published:
-    """Write the finished run's files and send its mail. Never raises for a full disk or an absent mail server."""
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What came of a letter; ``is_away`` if it has left this machine, or will never."""
+
+    letter: Letter
+    error: str
+    is_away: bool
+    accepted: tuple[str, ...]
+
+
+def publish(run: Run, directory: RunDir, settings: Settings, history: History, owners: Sequence[Owner]) -> Published:
+    """Write the finished run's files and send its mails. Never raises for a full disk or an absent mail server."""
     before = run.problems  # What cannot be written from here on makes the report incomplete.
     run = _try(run, lambda: directory.save(run))
-    page = make_page(run, str(directory.record))
-    text, html = render_text(page), render_html(page)
-    run = _try(run, lambda: directory.write("report.txt", text.encode()))
-    run = _try(run, lambda: directory.write("report.html", html.encode()))
+    page = make_page(run, str(directory.record), history)
+    run = _try(run, lambda: directory.write("report.txt", render_text(page).encode()))
+    run = _try(run, lambda: directory.write("report.html", render_html(page).encode()))
+    told: tuple[str, ...] = ()
     if run.mail.state is MailState.PENDING:
-        mail = make_message(run, settings, text, html)
-        run = _try(run, lambda: directory.write("mail.eml", mail.as_bytes()))
-        run = _send(run, mail, settings)
+        letters = write_letters(run, str(directory.record), settings, history, owners)
+        run, told = _send_letters(run, directory, settings, letters)
+    run = replace(run, history=dump_history(note_told(add_run(history, run), told, run.finished)))
     run = _try(run, lambda: directory.save(run))
-    return Published(run, run.problems == before and run.mail.state not in (MailState.PENDING, MailState.FAILED))
+    is_complete = run.problems == before and run.mail.state not in (MailState.PENDING, MailState.FAILED)
+    return Published(run, is_complete)
 
 
-def _send(run: Run, mail: EmailMessage, settings: Settings) -> Run:
-    """Send the mail; return the run with its new mail state."""
+def _send_letters(
+    run: Run, directory: RunDir, settings: Settings, letters: Iterable[Letter]
+) -> tuple[Run, tuple[str, ...]]:
+    """Send each letter; return the run with its new mail state, and whom they reached."""
+    sent = []
+    for letter in letters:
+        run = _try(run, partial(directory.write, letter.file, letter.mail.as_bytes()))
+        sent.append(_send(letter, settings))
+    if not sent:
+        return replace(run, mail=Mail(MailState.NONE)), ()
+    errors = [one.error for one in sent if one.error]
+    state = MailState.SENT if all(one.is_away for one in sent) else MailState.QUEUED
+    mail = Mail(
+        state=MailState.FAILED if errors else state,
+        to=tuple(address for one in sent for address in one.letter.recipients),
+        error=one_line("; ".join(errors), 500),
+        accepted=tuple(address for one in sent for address in one.accepted) if errors else (),
+    )
+    return replace(run, mail=mail), tuple(one.letter.whom for one in sent if not one.error)
+
+
+def _send(letter: Letter, settings: Settings) -> _Sent:
     if settings.transport is None:
-        return run
+        return _Sent(letter, "method = none sends no mail", False, ())
     try:
-        is_away = send(mail, settings.transport, settings.mail_from.addr_spec, list_recipients(settings))
+        is_away = send(letter.mail, settings.transport, settings.mail_from.addr_spec, letter.recipients)
     except DeliveryError as error:
-        return replace(run, mail=replace(run.mail, state=MailState.FAILED, error=str(error), accepted=error.accepted))
-    return replace(run, mail=replace(run.mail, state=MailState.SENT if is_away else MailState.QUEUED))
+        return _Sent(letter, str(error), True, error.accepted)
+    return _Sent(letter, "", is_away, letter.recipients)
 
 
 def _try(run: Run, write: Callable[[], None]) -> Run:

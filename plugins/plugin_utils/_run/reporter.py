@@ -120,6 +120,7 @@ class Reporter:
     def _plan(self, work: Work) -> None:
         """Plan a work for all hosts of the play."""
         observer = self._observer or self._observe()
+        observer.note_groups(self._find_variable("groups"))
         observer.plan(self._list_hosts(), work, self._failed)
 
     def _note_roll_call(self, result: Any) -> None:
@@ -132,8 +133,12 @@ class Reporter:
 
     def _list_hosts(self) -> list[str]:
         """Return the hosts of the play, also those of later batches and those that have already failed."""
-        names: list[str] = self._play.get_variable_manager().get_vars(play=self._play)["ansible_play_hosts_all"]
+        names: list[str] = self._find_variable("ansible_play_hosts_all")
         return names
+
+    def _find_variable(self, name: str) -> Any:
+        """Return a variable that Ansible itself gives each play."""
+        return self._play.get_variable_manager().get_vars(play=self._play)[name]
 
     def _end_early(self, why: str) -> None:
         """Report a run that Ansible does not finish; the exit code is Ansible's own, and is not 0."""

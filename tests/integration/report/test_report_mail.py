@@ -192,6 +192,32 @@ def test_a_refused_recipient(bench: Bench, mailbox: Mailbox) -> None:
     assert (done.record["mail"]["state"], done.record["mail"]["accepted"]) == ("failed", ["ops@example.org"])
 
 
+def test_owners_and_those_who_want_failures_alone(bench: Bench, mailbox: Mailbox) -> None:
+    """A night with a failure, a good one, and one of which nobody needs to hear."""
+    owners = {"db01": "Bo <bo@example.org>", "backup_clients": ["boss@example.org"], "web01": ["ana@example.org"]}
+    (bench.root / "owners.yml").write_text(json.dumps(owners))
+    bench.settings = smtp(mailbox, mail_when="failure", owners_file="owners.yml")
+    bench.hosts["db01"]["told"] = {"raise": "no such luck"}
+    mailbox.refuse = {"ana@example.org"}
+    done = bench.run()
+    assert done.code == 7, done.output
+    assert "refused ana@example.org" in done.record["mail"]["error"]
+    assert mailbox.recipients == [["ops@example.org", "boss@example.org"], ["bo@example.org"]]
+    own = mailbox.mails[1]
+    assert own["Subject"].startswith("[backup] FAILURE: 0 ok, 1 failed, 0 skipped of 1 in ")
+    assert "db01" in mailbox.text(1) and "web01" not in mailbox.text(1) and "web01" in mailbox.text()
+    del bench.hosts["db01"]["told"]
+    mailbox.refuse = set()
+    assert bench.run().code == 0
+    assert mailbox.recipients[2:] == [["ops@example.org", "boss@example.org"], ["bo@example.org"], ["ana@example.org"]]
+    assert "Well again: db01 (1 run since" in mailbox.text(2) and "Nobody has heard of 1 earlier run" in mailbox.text(2)
+    quiet = bench.run()
+    assert (quiet.code, quiet.record["mail"]["state"], len(mailbox.mails)) == (0, "none", 5)
+    (bench.root / "owners.yml").write_text(json.dumps({"wbe": "bo@example.org"}))
+    typo = bench.run()
+    assert typo.code == 2 and "'wbe' is neither a group nor a host of the inventory" in mailbox.text(-1)
+
+
 def test_sendmail(bench: Bench) -> None:
     sendmail(bench, f"cat > {bench.root}/mail")
     assert bench.run().code == 0

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.failures import BRIEF, WHOLE
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline import format_headline, format_status
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.layout import (
     WIDTH,
@@ -23,8 +24,6 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.layout imp
     render_text,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import (
-    FAILURES_SHOWN,
-    LOGS_SHOWN,
     NAMES_SHOWN,
     SERVERS_SHOWN,
     Page,
@@ -171,7 +170,7 @@ def test_a_thousand_failures_make_a_mail_that_can_be_sent(run: Run) -> None:
     lost = session(reason="x" * 500, log_tail=["y" * 300] * 20, archive=None)
     many = replace(run, clients=tuple(Client(f"c{place:04}", State.FAILED, lost) for place in range(1000)))
     shown = make_page(many, RECORD)
-    assert sum(bool(item.log_tail) for item in shown.failures) == LOGS_SHOWN
+    assert sum(bool(item.log_tail) for item in shown.failures) == WHOLE.logs
     assert len(render_html(shown)) < 5_000_000
     assert len(render_text(shown)) < 2_000_000
 
@@ -446,18 +445,8 @@ def test_three_thousand_clients_make_a_mail_that_servers_take_and_people_read(ru
     if kind in ("alarm", "frozen"):
         assert "2\u00a0950 more clients: client0050" in text.split("Backups of a")[0]
     if kind in ("failed", "missing"):
-        assert "client0103.example.org and 2896 more: " in " ".join(text.split())
-
-
-def test_failures_beyond_the_first_are_told_by_their_kind(run: Run) -> None:
-    kinds = (session(code="quota"), session(code="unreachable"))
-    clients = tuple(Client(f"c{place:03}", State.FAILED, kinds[place % 2]) for place in range(FAILURES_SHOWN + 3))
-    shown = make_page(replace(run, clients=clients), RECORD)
-    assert len(shown.failures) == FAILURES_SHOWN
-    (note,) = shown.notes
-    assert (note.heading, note.entries) == (
-        "Failed, too", (("c100 and c102", ("quota",)), ("c101", ("unreachable",))),
-    )  # fmt: skip
+        code = "client_failed" if kind == "failed" else "archives_missing"
+        assert f"3\u00a0000 {code}: client0000.example.org, " in text
 
 
 def test_what_nobody_rehearsed_is_told_for_all_clients_at_once(run: Run) -> None:
@@ -476,3 +465,18 @@ def test_what_nobody_rehearsed_is_told_for_all_clients_at_once(run: Run) -> None
     ]
     assert note.entries[1][0] == "web40" and "web41" not in str(note.entries)
     assert not [one for one in make_page(run, RECORD).notes if one.heading == "Not rehearsed"]
+
+
+def test_many_failures_are_told_by_their_causes_and_some_of_each(run: Run) -> None:
+    kinds = ["unreachable"] * 30 + ["quota"] * 9 + ["locked"]
+    clients = tuple(
+        Client(f"c{place:03}", State.FAILED, session(code=kind, reason="why")) for place, kind in enumerate(kinds)
+    )
+    shown = make_page(replace(run, clients=clients), RECORD, limits=BRIEF[0])
+    assert [(one.count, one.code) for one in shown.causes] == [("30", "unreachable"), ("9", "quota"), ("1", "locked")]
+    assert [item.client for item in shown.failures] == ["c000", "c001", "c002", "c030", "c031", "c032", "c039"]
+    text = render_text(shown)
+    assert "FAILED\n  30 unreachable: c000, c001, c002, c003 and 26 more\n  9 quota: c030, c031, c032, c033" in text
+    assert make_page(replace(run, clients=clients[:7]), RECORD).causes == ()
+    many = tuple(Client(f"c{place:03}", State.FAILED, session(code="quota")) for place in range(WHOLE.failures + 3))
+    assert len(make_page(replace(run, clients=many), RECORD).failures) == WHOLE.failures

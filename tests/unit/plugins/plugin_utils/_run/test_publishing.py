@@ -11,13 +11,23 @@ from dataclasses import replace
 from email.headerregistry import Address
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.letters import Owner
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RunDir
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import (
+    TEAM,
+    History,
+    Trail,
+    load_history,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Mail, MailState, Run
-from ansible_collections.paranoid.backup.plugins.plugin_utils._run.publishing import publish
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.publishing import Published
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.publishing import publish as publish_all
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Sendmail, Settings
 
+OWNERS = [Owner(Address(addr_spec="ana@example.org"), frozenset({"web01", "spare"}))]
 FULL = "the report could not be written: [Errno 28] No space left on device"
 
 
@@ -42,6 +52,10 @@ def settings(tmp_path: Path) -> Settings:
         False,
         transport,
     )
+
+
+def publish(run: Run, directory: RunDir, settings: Settings) -> Published:
+    return publish_all(run, directory, settings, History(), ())
 
 
 def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,3 +102,51 @@ def test_a_mail_that_is_not_sent_is_recorded(run: Run, directory: RunDir, settin
     assert (done.complete, kept["status"], kept["mail"]["state"]) == (False, "SUCCESS", "failed")
     assert kept["mail"]["error"] == "/no/such/program: No such file or directory"
     assert (directory.path / "mail.eml").stat().st_size > 1000
+
+
+def test_an_owner_gets_a_mail_of_the_own_hosts_alone_and_the_team_of_all(
+    tmp_path: Path, run: Run, directory: RunDir, settings: Settings
+) -> None:
+    """One of three is refused: the others have theirs, and it is told."""
+    (tmp_path / "sendmail").write_text(
+        f"#!/bin/sh\nfor to; do :; done\n[ $to != cy@example.org ] || exit 77\ncat > {tmp_path}/$to\n"
+    )
+    cy = Owner(Address(addr_spec="cy@example.org"), frozenset({"db01"}))
+    done = publish_all(run, directory, settings, History(), [*OWNERS, cy])
+    assert done.run.mail.to == ("b@example.org", "ana@example.org", "cy@example.org")
+    assert (done.complete, done.run.mail.state) == (False, MailState.FAILED)
+    assert load_history(tmp_path / "reports").told == dict.fromkeys((TEAM, "ana@example.org"), run.finished)
+    assert done.run.mail.accepted == ("b@example.org", "ana@example.org")
+    assert "exited with 77" in done.run.mail.error
+    own, team = (tmp_path / "ana@example.org").read_text(), (tmp_path / "b@example.org").read_text()
+    assert "web01" in own and "db01" not in own and "record.json" not in own
+    assert "web01" in team and "db01" in team
+    assert (directory.path / "owner-2.eml").exists(), "it is kept, to be sent again by hand"
+
+
+@pytest.mark.parametrize(
+    ("past", "told", "changes", "mailed"),
+    [
+        (True, "2026-11-20T00:00:00Z", {}, False),
+        (True, "2026-11-14T23:59:00Z", {}, True),  # a week ago by the calendar
+        (True, "", {}, True),  # never yet
+        (False, "2026-11-20T00:00:00Z", {}, True),  # what had failed is well again
+        (True, "2026-11-20T00:00:00Z", {"problems": ("x",)}, True),
+        (True, "2026-11-20T00:00:00Z", {"unheard": ("r1: it died",)}, True),
+    ],
+)
+def test_who_wants_failures_alone_hears_of_them_and_once_a_week(
+    run: Run,
+    directory: RunDir,
+    settings: Settings,
+    past: bool,
+    told: str,
+    changes: dict[str, Any],
+    mailed: bool,
+) -> None:
+    trail = Trail(past, "2026-11-20T00:00:00Z", 1, "", "2026-11-20T00:00:00Z")
+    history = History({("backup", name): trail for name in ("web01", "db01")}, told={TEAM: told} if told else {})
+    done = publish_all(replace(run, **changes), directory, replace(settings, failures_only=True), history, ())
+    assert done.complete
+    assert done.run.mail.state is (MailState.QUEUED if mailed else MailState.NONE)
+    assert load_history(directory.path.parent).told.get(TEAM, "") == (run.finished if mailed else told)

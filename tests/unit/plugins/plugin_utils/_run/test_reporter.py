@@ -81,7 +81,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def play(*tasks: Any) -> SimpleNamespace:
-    manager = SimpleNamespace(get_vars=lambda play: {"ansible_play_hosts_all": ["web01"]})
+    manager = SimpleNamespace(get_vars=lambda play: {"ansible_play_hosts_all": ["web01"], "groups": {}})
     blocks = [SimpleNamespace(get_tasks=lambda: list(tasks))]
     return SimpleNamespace(compile=lambda: blocks, only_tags=(), skip_tags=(), get_variable_manager=lambda: manager)
 
