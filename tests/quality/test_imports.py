@@ -43,6 +43,7 @@ ENGINE = (
     "_common",
     "_ledger",
     "_config",
+    "_watch",
     "_borg",
     "_audit",
     "_retention",
@@ -84,10 +85,11 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
         CLIENT_BORG: ({CLIENT_BORG}, {"borg"}),
         GATE: ({GATE}, {"borg", "msgpack"}),
         f"{RUNNER}/schedule": ({f"{RUNNER}/schedule"}, set()),
+        f"{RUNNER}/watch": ({f"{RUNNER}/watch", f"{RUNNER}/schedule", RUNNER}, set()),  # and see below
         RUNNER: ({RUNNER, f"{RUNNER}/schedule"}, {"ansible", "ansible_runner", "rich", "segno", "shamir_mnemonic"}),
         "roles/backup_runner/files/lib": ({RUNNER}, set()),
         "roles/backup_client/files": ({DISPATCHER}, {"borgmatic", "borgmatic_databases", "borgmatic_hooks"}),
-        "roles/backup_server/files/lib": ({GATE}, set()),
+        "roles/backup_server/files/lib": ({GATE, f"{MODULES}/_watch"}, set()),
         NAS: ({NAS}, set()),
         "roles/backup_nas/files/lib": ({NAS}, set()),
         "roles/backup_borg/files": (set(), set()),
@@ -145,6 +147,18 @@ def test_nothing_imports_from_above() -> None:
         wrong += [f"{file} imports {one}" for one in sorted(own) if folder(one) not in ours]
         wrong += [f"{file} imports {one}" for one in sorted(packages - others)]
     assert wrong == []
+
+
+def test_the_watch_shares_nothing_with_a_run() -> None:
+    """Whatever breaks runs must not break what notices that; the rules of schedules are pure."""
+    reached: set[str] = set()
+    following = [file for file in files().values() if folder(file) == f"{RUNNER}/watch"]
+    while following:
+        file = following.pop()
+        reached.add(file)
+        following += imports(file)[0] - reached
+    beside = {file for file in reached if not file.startswith((f"{RUNNER}/watch/", f"{RUNNER}/schedule/"))}
+    assert len(reached) > 10 and beside == {f"{RUNNER}/errors.py", f"{RUNNER}/files.py"}
 
 
 def test_no_import_leads_back() -> None:

@@ -30,6 +30,7 @@ class ServerConfig:
 
     ``sshd_config`` is for the transport ssh, empty where no client has it. After ``rehearsal_days`` without one, a
     rehearsal is overdue; 0 for never. ``page_dir`` and ``metrics_dir`` get what `_page` writes, and empty means none.
+    ``watches`` may ask this server what it saw, each with ``name`` and public ``key``.
     """
 
     slots: int
@@ -53,6 +54,7 @@ class ServerConfig:
     rehearsal_days: int = 90
     page_dir: str = ""
     metrics_dir: str = ""
+    watches: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class ClientConfig:
     such as 2026-12-01, none is looked for.
     ``proxy_jump`` is a host between, with ``host``, ``port`` and ``user``.
     ``escrow_recipients`` are those for whom its escrow should be, each with ``holder`` and ``recipient``.
+    ``schedule`` are the rules of its turns (docs/runner.md), for whoever watches whether it is backed up in time.
     """
 
     client: str
@@ -100,6 +103,7 @@ class ClientConfig:
     keyholder: str | None = None
     proxy_jump: dict[str, Any] | None = None
     escrow_recipients: list[dict[str, str]] = field(default_factory=list)
+    schedule: dict[str, Any] | None = None
 
 
 def load_server(config_dir: str) -> ServerConfig:

@@ -38,6 +38,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.spare imp
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.anomaly import is_expected, judge_session
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.band import Band
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import judge_content
+from ansible_collections.paranoid.backup.plugins.module_utils._watch.witness import describe_witnesses
 
 
 def record_session(site: Site, outcome: Outcome) -> Outcome:
@@ -150,7 +151,7 @@ def _append_all(site: Site, outcome: Outcome) -> Outcome:
     rehearsals = describe_rehearsals(site, outcome.escrow, utc_now())
     outcome = replace(outcome, frozen=ledger.frozen_by(site.name), rehearsals=rehearsals)
     problem = chain_problem(ledger, utc_now())
-    head = {"host": platform.node(), "head": str(ledger.head())}
+    head = {"host": platform.node(), "head": str(ledger.head()), "witnesses": describe_witnesses(site.server)}
     if not problem:
         return replace(outcome, ledger=head)
     return _overruled(outcome, tampered=problem)

@@ -90,7 +90,7 @@ class Outcome:
     clock: dict[str, Any] | None = None
     moment: Moment | None = None
     ahead: float | None = None
-    ledger: dict[str, str] | None = None
+    ledger: dict[str, Any] | None = None
     repository: str = ""
     versions: dict[str, str] | None = None
 

@@ -40,6 +40,8 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize i
     take_word,
 )
 
+WITNESSES_LIMIT = 20
+
 
 @dataclass(frozen=True, slots=True)
 class ArchiveResult:
@@ -178,16 +180,32 @@ class CompactResult:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessResult:
+    """Up to which entry a watch has signed the ledger, and when that was kept (ISO 8601); 0 and empty: not yet."""
+
+    name: str
+    seq: int
+    time: str
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> WitnessResult:
+        """Take what can be used of ``raw``; never raises."""
+        return cls(take_text(raw.get("name"), 32), take_count(raw.get("seq")) or 0, take_time(raw.get("time")))
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerHead:
     """A server's ledger after a session: ``head`` is its newest entry's number ``seq`` and hash.
 
-    ``spare`` says why the copy of it beside the repositories is not as new, empty if it is.
+    ``spare`` says why the copy of it beside the repositories is not as new, empty if it is; ``witnesses`` are those of
+    the watches that the server knows.
     """
 
     host: str
     seq: int
     head: str
     spare: str = ""
+    witnesses: tuple[WitnessResult, ...] = ()
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> LedgerHead | None:
@@ -196,7 +214,8 @@ class LedgerHead:
             head = parse_head(take_text(raw.get("head"), 90))
         except ValueError:
             return None
-        return cls(take_text(raw.get("host"), 64), head.seq, str(head), take_text(raw.get("spare"), 500))
+        witnesses = tuple(map(WitnessResult.from_dict, take_mappings(raw.get("witnesses"))[:WITNESSES_LIMIT]))
+        return cls(take_text(raw.get("host"), 64), head.seq, str(head), take_text(raw.get("spare"), 500), witnesses)
 
 
 def _take_remarks(raw: Any) -> dict[str, dict[str, Any]] | None:

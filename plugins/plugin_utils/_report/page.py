@@ -64,6 +64,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.unusual im
     list_unusual,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.weaknesses import describe_weaknesses
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.witnesses import describe_witnesses, list_late
 
 NAMES_SHOWN = 20
 SERVERS_SHOWN = 10
@@ -163,6 +164,12 @@ def _make_notes(run: Run, history: History) -> tuple[Note, ...]:
             "Not saved beside the repositories",
             "If the server is lost now, it cannot be made again as it is.",
             tuple((ledger.host, (ledger.spare,)) for ledger in _find_ledgers(run) if ledger.spare),
+            urgent=True,
+        ),
+        Note(
+            "Not witnessed",
+            "If the ledger is written anew now, only an old mail shows it. Look at the machine that watches.",
+            tuple((ledger.host, lines) for ledger in _find_ledgers(run) if (lines := list_late(ledger, run.finished))),
             urgent=True,
         ),
         Note(
@@ -357,6 +364,7 @@ def _list_facts(run: Run, record: str, history: History) -> tuple[tuple[str, str
         *((("Record", printable(record)),) if record else ()),
         *_name_own_keepers(run),
         *(("Ledger", f"{ledger.head} on {ledger.host}") for ledger in _find_ledgers(run)[:SERVERS_SHOWN]),
+        *(("Witness", sentence) for sentence in describe_witnesses(_find_ledgers(run)[:SERVERS_SHOWN], run.finished)),
     )
 
 

@@ -30,6 +30,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_runs(commands)
     _add_looks(commands)
     _add_doctor(commands)
+    _add_watch(commands)
     _add_escrow(commands.add_parser("escrow", help="who can open the backups' keys"))
     manual = commands.add_parser("manual")  # without help: for the role, not for people
     manual.add_argument("kind", choices=("man", "bash"))
@@ -97,6 +98,20 @@ def _add_doctor(commands: Any) -> None:
     doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.set_defaults(work=_later("doctor", "examine", _ROLE))
     _add_config(doctor)
+
+
+def _add_watch(commands: Any) -> None:
+    watch = commands.add_parser(
+        "watch", help="from another machine: is every client fresh, the ledger whole, a mail out?"
+    )
+    watch.add_argument("--json", action="store_true", help="for programs")
+    only = watch.add_mutually_exclusive_group()
+    only.add_argument(
+        "--anew", metavar="SERVER", help="take the ledger of this server as it is now, from its beginning"
+    )
+    only.add_argument("--forget", nargs=2, metavar=("SERVER", "CLIENT"), help="miss a client no more that was let go")
+    _add_config(watch)
+    watch.set_defaults(work=_later("watch.command", "run", _ROLE))
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

@@ -15,9 +15,11 @@ _EXIT = (
     ("0", "It went well; of a run, its mail says SUCCESS, or nothing was due."),
     ("1", "A run failed, somebody could not be told, or doctor found something that must be mended."),
     ("2", "What was typed cannot be meant."),
+    ("0 to 3", "Of watch: as monitoring plugins have it; OK, WARNING, CRITICAL, UNKNOWN."),
 )
 _FILES = (
     ("/etc/paranoid-backup/runner.json", "Whose turn is when. The role backup_runner writes it."),
+    ("/etc/paranoid-backup/watch.json", "Whom a watch asks, and what it finds too old."),
     ("/var/lib/paranoid-backup-runner/logs/", "What the last runs printed."),
     ("/var/lib/paranoid-backup-runner/reports/", "The records and reports of runs."),
 )

@@ -65,7 +65,8 @@ def test_a_session_is_one_entry_and_its_outcome_tells_where_the_ledger_stands(se
         head = str(ledger.head())
     assert head.startswith("1:")
     assert outcome.clock and not outcome.clock["doubt"]
-    nothing, told = {"escrow": "", "restore": "", "overdue": []}, {"host": platform.node(), "head": head, "spare": ""}
+    nothing = {"escrow": "", "restore": "", "overdue": []}
+    told = {"host": platform.node(), "head": head, "witnesses": [], "spare": ""}
     assert outcome == replace(BACKUP, clock=outcome.clock, ledger=told, rehearsals=nothing)
 
 

@@ -367,7 +367,26 @@ def test_who_deletes_for_itself_is_named_with_what_bounds_it(run: Run, render: C
 def test_the_record_keeps_the_ledger(run: Run) -> None:
     told = {"host": "v", "head": "3:" + "a" * 64}
     kept = replace(run, clients=(Client("web01", State.OK, session(ledger=told)),)).to_dict()
-    assert kept["clients"][0]["session"]["ledger"] == {**told, "seq": 3, "spare": ""}
+    assert kept["clients"][0]["session"]["ledger"] == {**told, "seq": 3, "spare": "", "witnesses": ()}
+
+
+def test_the_mail_says_up_to_where_the_ledger_is_witnessed(run: Run) -> None:
+    def shown(*witnesses: object) -> str:
+        told = {"host": "vault", "head": f"12:{12:064x}", "witnesses": list(witnesses)}
+        finished = replace(
+            run, clients=(Client("web01", State.OK, session(ledger=told)),), finished="2026-11-26T06:00:00Z"
+        )
+        return " ".join(render_text(make_page(finished, RECORD)).split())
+
+    young = {"name": "tower", "seq": 4711, "time": "2026-11-26T02:58:00Z"}
+    assert "Witness by tower up to entry 4 711, 3 h 02 min ago, on vault" in shown(young)
+    assert "NOT WITNESSED" not in shown(young) and "WITNESS" not in shown().upper()
+    old = {**young, "time": "2026-11-23T05:59:00Z"}
+    assert "NOT WITNESSED" in shown(old) and "tower has signed it up to entry" in shown(old)
+    for never in ({"name": "tower", "seq": 0, "time": ""}, {**young, "time": "yesterday"}, {**young, "seq": "9"}):
+        assert "NOT WITNESSED" in shown(young, never)
+    hostile = shown({**young, "name": HOSTILE}, 7, None, *[young] * 99)
+    assert hostile.isprintable() and hostile.count("by tower") < 20
 
 
 def test_what_is_not_saved_beside_the_repositories_is_told_until_it_is(run: Run) -> None:

@@ -56,6 +56,12 @@ def find_turn(schedule: Schedule, client: str, past: Past, now: datetime) -> Tur
     return Turn(None, "no window opens within a year: look at days and blackout")
 
 
+def find_deadline(schedule: Schedule, client: str, last: datetime | None, now: datetime) -> datetime | None:
+    """Return when the turn that follows a success is over, or the first from ``now`` on; None where it never comes."""
+    ends = (chance.ends for chance in _list_chances(schedule, client, last, now))
+    return next((moment for moment in ends if moment > (last or now)), None)
+
+
 def _list_chances(schedule: Schedule, client: str, last: datetime | None, now: datetime) -> Iterator[Chance]:
     """Yield the chances of a client that come after its last success, or from the window of now on."""
     first = find_day(schedule, last or now)

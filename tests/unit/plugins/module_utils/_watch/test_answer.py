@@ -1,0 +1,223 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the server answers a watch, and which witnesses it keeps."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    FreezeEntry,
+    ReportedArchive,
+    SessionEntry,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._watch import answer as answers
+from ansible_collections.paranoid.backup.plugins.module_utils._watch import command, witness
+from ansible_collections.paranoid.backup.plugins.module_utils._watch.answer import make_answer
+from ansible_collections.paranoid.backup.plugins.module_utils._watch.witness import (
+    WitnessError,
+    describe_witnesses,
+    keep_witness,
+    load_witness,
+    make_message,
+)
+from made_site import make_site
+
+NOW = datetime(2026, 11, 26, 3, tzinfo=UTC)
+
+
+def session(number: int, **changes: Any) -> SessionEntry:
+    archive = ReportedArchive(f"{number:064x}", f"web1-{number}")
+    usual: dict[str, Any] = {"status": "ok", "commits": 1, "manifests": 1, "archive": archive, "came": archive.id}
+    return SessionEntry("web1", "backup", f"{number:032x}", "run", **{**usual, **changes})
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys")
+    for name in ("tower", "other"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", folder / name], check=True)
+    return folder
+
+
+@pytest.fixture
+def server(tmp_path: Path, keys: Path) -> ServerConfig:
+    watches = [{"name": "tower", "key": (keys / "tower.pub").read_text().strip()}]
+    return replace(make_site(tmp_path).server, watches=watches)
+
+
+@pytest.fixture
+def ledger(server: ServerConfig) -> Any:
+    with Ledger.open(f"{server.state_dir}/{NAME}", lambda: NOW) as opened:
+        for number in range(1, 5):
+            opened.append(session(number))
+        yield opened
+
+
+def signed(keys: Path, message: str, key: str = "tower", namespace: str = witness.NAMESPACE) -> bytes:
+    argv = ["ssh-keygen", "-Y", "sign", "-q", "-f", str(keys / key), "-n", namespace]
+    done = subprocess.run(argv, input=message, capture_output=True, text=True, check=True)
+    return json.dumps({"message": message, "signature": done.stdout}).encode()
+
+
+def test_a_head_that_was_signed_is_kept_and_told(keys: Path, server: ServerConfig, ledger: Ledger) -> None:
+    assert describe_witnesses(server) == [{"name": "tower", "seq": 0, "time": ""}]
+    message = make_message(server.host_id, ledger.head(), NOW.isoformat())
+    kept = keep_witness(server, ledger, "tower", signed(keys, message), NOW + timedelta(seconds=9))
+    assert load_witness(server, "tower") == kept and kept.head == ledger.head()
+    assert describe_witnesses(server) == [{"name": "tower", "seq": 4, "time": "2026-11-26T03:00:09Z"}]
+    assert load_witness(replace(server, host_id="another"), "tower") is None, "it was signed for this server"
+
+
+def handed(keys: Path, server: ServerConfig, ledger: Ledger, **changes: Any) -> bytes:
+    """Hand in something that is wrong in one way."""
+    head = changes.get("head", str(ledger.head()))
+    message = f"{witness.TITLE}\nserver {changes.get('host_id', server.host_id)}\nhead {head}\nseen {NOW.isoformat()}\n"
+    message = changes.get("message", message)
+    made = signed(keys, message, changes.get("key", "tower"), changes.get("namespace", witness.NAMESPACE))
+    return json.dumps({**json.loads(made), **changes.get("given", {})}).encode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"key": "other"}, "not that of the watch's key"),
+        ({"namespace": "file"}, "not that of the watch's key"),
+        ({"given": {"signature": "rubbish"}}, "not that of the watch's key"),
+        ({"given": {"signature": ["x"]}}, "JSON with a message"),
+        ({"given": {"message": None}}, "JSON with a message"),
+        ({"head": "9:" + "a" * 64}, "no such entry 9"),
+        ({"head": "4:" + "a" * 64}, "no such entry 4"),
+        ({"head": "0:" + "0" * 64}, "no such entry 0"),
+        ({"head": "04:" + "a" * 64}, "not about this server's ledger"),
+        ({"head": "nothing"}, "names no head"),
+        ({"host_id": "another"}, "not about this server's ledger"),
+        ({"message": f"{witness.TITLE}\n"}, "names no head"),
+        ({"message": "x" * 20_000}, "at most 16384 bytes"),
+    ],
+)
+def test_what_is_no_witness(
+    keys: Path, server: ServerConfig, ledger: Ledger, changes: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(WitnessError, match=why):
+        keep_witness(server, ledger, "tower", handed(keys, server, ledger, **changes), NOW)
+    assert describe_witnesses(server) == [{"name": "tower", "seq": 0, "time": ""}]
+
+
+@pytest.mark.parametrize("given", [b"", b"[]", b"null", b"\xff", b"[" * 10_000])
+def test_rubbish_is_no_witness(server: ServerConfig, ledger: Ledger, given: bytes) -> None:
+    with pytest.raises(WitnessError):
+        keep_witness(server, ledger, "tower", given, NOW)
+
+
+def test_an_older_witness_does_not_take_the_place_of_a_newer(keys: Path, server: ServerConfig, ledger: Ledger) -> None:
+    old = signed(keys, make_message(server.host_id, ledger.head(), NOW.isoformat()))
+    ledger.append(session(5))
+    new = signed(keys, make_message(server.host_id, ledger.head(), NOW.isoformat()))
+    assert keep_witness(server, ledger, "tower", new, NOW).head.seq == 5
+    with pytest.raises(WitnessError, match="entry 5 was witnessed already"):
+        keep_witness(server, ledger, "tower", old, NOW)
+
+
+@pytest.mark.parametrize("name", ["other", "../tower", "", "Tower"])
+def test_a_watch_that_the_server_does_not_know(keys: Path, server: ServerConfig, ledger: Ledger, name: str) -> None:
+    with pytest.raises(WitnessError, match="no watch of that name"):
+        keep_witness(server, ledger, name, handed(keys, server, ledger), NOW)
+    strange = replace(
+        server, watches=[{"name": "../x", "key": server.watches[0]["key"]}, {"name": "tower", "key": "x"}]
+    )
+    assert describe_witnesses(strange) == []
+
+
+@pytest.fixture
+def config_dir(tmp_path: Path) -> Path:
+    return tmp_path / "etc"
+
+
+def write_client(config_dir: Path, **changes: Any) -> None:
+    words = ("host", "user", "remote_dir", "repository", "repository_user", "known_hosts_file")
+    client = {"schema": 1, "client": "web1", "port": 22, "transport": "socket", "listen_port": 1} | dict.fromkeys(
+        words, "x"
+    )
+    (config_dir / "clients/web1.json").write_text(json.dumps(client | changes))
+
+
+def test_an_answer_tells_what_the_server_saw(config_dir: Path, server: ServerConfig, ledger: Ledger) -> None:
+    write_client(config_dir, schedule={"every": "6h"}, quota=7, escrow_recipients=[{"holder": "a", "recipient": "b"}])
+    (config_dir / "clients/db1.json").write_text("rubbish")
+    ledger.append(session(5, status="failed", code="unreachable", archive=None, came=""))
+    ledger.append(session(6, audit="alarm"))
+    ledger.append(FreezeEntry("web1", "why"))
+    told = make_answer(str(config_dir), server, ledger, 4, NOW)
+    json.dumps(told)
+    db1, web1 = told["clients"]
+    assert web1 == {
+        "client": "web1",
+        "schedule": {"every": "6h"},
+        "quota": 7,
+        "escrow": True,
+        "last_arrival": {"seq": 4, "time": NOW.isoformat()},
+        "frozen": NOW.isoformat(),
+    }
+    assert (db1["schedule"], db1["last_arrival"], db1["frozen"]) == (None, None, None)
+    assert len(told["problems"]) == 1 and "db1.json" in told["problems"][0]
+    assert (told["ledger"]["head"], told["ledger"]["more"]) == (str(ledger.head()), False)
+    assert [row[0] for row in told["ledger"]["entries"]] == [5, 6, 7] and told["runs"] is None
+    assert 0 < told["disk"]["free"] <= told["disk"]["total"] and told["server"]["host_id"] == server.host_id
+
+
+def test_a_long_ledger_comes_in_parts(
+    config_dir: Path, server: ServerConfig, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "ENTRIES_BYTES", 100)
+    first = make_answer(str(config_dir), server, ledger, 0, NOW)["ledger"]
+    assert [row[0] for row in first["entries"]] == [1] and first["more"] is True
+    last = make_answer(str(config_dir), server, ledger, 3, NOW)["ledger"]
+    assert [row[0] for row in last["entries"]] == [4] and last["more"] is False
+    assert make_answer(str(config_dir), server, ledger, 9, NOW)["ledger"]["entries"] == []
+
+
+def test_what_the_runner_of_this_machine_says_of_mails(
+    tmp_path: Path, config_dir: Path, server: ServerConfig, ledger: Ledger
+) -> None:
+    reports = tmp_path / "reports"
+    (config_dir / "runner.json").write_text(json.dumps({"reports": str(reports)}))
+    assert make_answer(str(config_dir), server, ledger, 0, NOW)["runs"] is None
+    runs = {"1": ("sent", "2026-11-24T03:00:00Z"), "2": ("failed", "2026-11-25T03:00:00Z"), "3": ("pending", "")}
+    for name, (state, finished) in runs.items():
+        (reports / name).mkdir(parents=True)
+        (reports / name / "record.json").write_text(json.dumps({"mail": {"state": state}, "finished": finished}))
+    (reports / "2/untold").touch()
+    (reports / "4").mkdir()
+    (reports / "4/record.json").write_text("[" * 9999)
+    told = make_answer(str(config_dir), server, ledger, 0, NOW)["runs"]
+    assert told == {"last_mail": "2026-11-24T03:00:00+00:00", "untold": 1}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["tower"], ["/etc", "tower", "since"], ["/etc", "tower", "since 1", "x"], ["/etc", "tower", ""]]
+    + [["/etc", "tower", word] for word in ("since 1\n", "since ١", "since +1", "since 1.0", "since 1e3", "witness ")]
+    + [["/etc", "tower", word] for word in ("Since 1", "since  1", "since " + "9" * 19, "since 00", "witness\n")],
+)
+def test_other_words_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(words) == command.EXIT_USAGE
+    out = capsys.readouterr()
+    assert (out.out, out.err) == ("", "a watch asks: since <number>, or witness\n")
+
+
+def test_a_server_without_a_ledger_says_so_in_one_line(
+    config_dir: Path, tmp_path: Path, server: ServerConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main([str(config_dir), "tower", "since 0"]) == command.EXIT_FAILED
+    out = capsys.readouterr()
+    assert out.out == "" and out.err.count("\n") == 1 and "not a provisioned server" in out.err
