@@ -53,6 +53,7 @@ times: bootstrap-unit ## Show how long each group of tests took when it last ran
 bench: bootstrap ## Measure gate, audit, restore, ownership, ledger and runner against what they are compared with
 	$(BIN)/python tests/bench/gate.py 1024 2
 	$(BIN)/python tests/bench/audit.py 2000000
+	$(BIN)/python tests/bench/anomaly.py
 	$(BIN)/python tests/bench/restore.py
 	$(BIN)/python tests/bench/ownership.py 2000000 1000
 	PYTHONPATH=.cache/collections $(BIN)/python tests/bench/ledger.py --clients 5000 --days 40

@@ -64,6 +64,7 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.waiting import refuse_doubted_clock
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, require_words, spec
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.retiring import Wish, destroy, plan_destruction
 
@@ -79,6 +80,7 @@ def main() -> None:
     wanted = module.params
     require_words(module, "say why it is destroyed, and who says so", "reason", "by")
     with at_work(module, "a destruction") as site:
+        refuse_doubted_clock(site.ledger)
         entry = plan_destruction(site, wanted["repository_id"], Wish(wanted["reason"], wanted["by"]), utc_now())
         if entry and not module.check_mode:
             destroy(site, entry)

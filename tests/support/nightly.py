@@ -92,6 +92,7 @@ class Host:
             status="ok",
             commits=1,
             manifests=1,
+            came=f"{len(self.rows):064x}",
             duration=round(seconds, 1),
             bytes_received=int(stored * 1.01 + 60_000),
             stored_bytes=int(stored),

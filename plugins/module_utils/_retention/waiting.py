@@ -8,14 +8,28 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import this_moment
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import Moment, this_moment
+from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.clock_watch import look_at_clock
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.history import History
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.anomaly import pending_anomaly
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import pending
 
 CLOCK_CURE = "set it right, or run accept.yml with backup_accept=clock"
+
+
+def refuse_doubted_clock(ledger: Ledger) -> None:
+    """Raise SessionError ``refused`` while the server's clock cannot be believed: nothing is old enough by it."""
+    doubt = _doubt_clock(ledger, this_moment())
+    if doubt:
+        raise SessionError("refused", doubt)
+
+
+def _doubt_clock(ledger: Ledger, now: Moment, ahead: float | None = None) -> str:
+    doubt = look_at_clock(ledger, now, ahead).doubt
+    return f"the server's clock cannot be believed ({doubt}): {CLOCK_CURE}" if doubt else ""
 
 
 def waits_for_person(site: Site, history: History, now: datetime, ahead: float | None = None) -> str:
@@ -24,9 +38,9 @@ def waits_for_person(site: Site, history: History, now: datetime, ahead: float |
     ``ahead`` is by how many seconds the server's clock is ahead of the controller's, None if that told nothing.
     LedgerError if the ledger cannot be read.
     """
-    doubt = look_at_clock(site.ledger, replace(this_moment(), time=now), ahead).doubt
+    doubt = _doubt_clock(site.ledger, replace(this_moment(), time=now), ahead)
     if doubt:
-        return f"the server's clock cannot be believed ({doubt}): {CLOCK_CURE}"
+        return doubt
     shrunk = pending(history)
     if shrunk:
         return f"the last archive is not as it was ({shrunk}): bring it back, or run accept.yml"

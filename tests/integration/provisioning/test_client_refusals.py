@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,12 @@ def test_a_server_that_is_its_own_client(tmp_path: Path) -> None:
     assert "failed=1" in said and said.count("failed=0") == 1
 
 
-GOOD = {"backup_client_server_public_key": "ssh-ed25519 AAAA", "backup_client_sources_web": ["/srv"]}
+SOON = (date.today() + timedelta(days=30)).isoformat()
+GOOD = {
+    "backup_client_server_public_key": "ssh-ed25519 AAAA",
+    "backup_client_sources_web": ["/srv"],
+    "backup_client_expect_change_until": SOON,
+}
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"backup_client_name": "web 1"}, "'web 1' cannot name a client"),
     ({"backup_client_source": ["/srv"]}, "there is no variable backup_client_source: defaults/main.yml"),
@@ -80,6 +86,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"backup_client_borgmatic_extra": {"progress": True}}, "backup_client_borgmatic_extra: progress mixes text into"),
     ({"backup_client_excludes_mine": "/home"}, "backup_client_excludes_mine must be a list"),
     ({"backup_client_borgmatic_extra": {"compression": "obfuscate,2,zstd"}}, "must not obfuscate"),
+    ({"backup_client_expect_change_until": "soon"}, "at most three months ahead, not soon"),
+    ({"backup_client_expect_change_until": "2199-01-01"}, "at most three months ahead, not 2199-01-01"),
+    ({"backup_client_anomaly_sessions": -1}, "backup_client_anomaly_sessions is 0 or more"),
     ({"backup_client_login": "root"}, "backup_client_from must name the addresses of the server"),
     ({"backup_client_transport": "ssh"}, "the server has no sshd of its own yet: run site.yml for the server"),
     ({"backup_client_server_public_key": ""}, "backup_client_server_public_key is not set"),

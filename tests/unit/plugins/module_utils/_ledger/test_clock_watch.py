@@ -186,6 +186,14 @@ def test_one_client_that_lies_blocks_nothing(server: Server) -> None:
     assert server.doubt() == "", "outvoted"
 
 
+def test_as_many_that_lie_as_are_honest_unblock_nothing(server: Server) -> None:
+    server.reboot(HOUR, clock=YEAR)
+    for number in range(3):
+        server.session(f"honest{number}")
+    for number in range(4):
+        assert server.session(f"liar{number}", told=YEAR)
+
+
 def test_what_is_no_time_is_nobodys_word(server: Server) -> None:
     server.reboot(10 * DAY)
     for number in range(5):

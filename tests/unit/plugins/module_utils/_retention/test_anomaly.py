@@ -173,6 +173,10 @@ def test_an_archive_that_is_far_too_small_is_told_by_that_alone() -> None:
     host.size, host.files = host.size / 4, host.files / 4
     verdict = host.night(status="failed", code="shrunk")
     assert verdict.signals == () and host.waits == ""
+    for _night in range(9):
+        host.night(status="failed", code="shrunk")
+    host.size, host.files = host.size * 2, host.files * 2
+    assert names(host.night()) == {"lost_files", "lost_bytes"}, "those were not usual"
 
 
 def test_it_ends_after_five_backups_without_a_signal_and_not_after_others() -> None:

@@ -19,6 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.errors imp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.clock_watch import ClockState
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     CompactionEntry,
     Entry,
@@ -71,6 +72,17 @@ def happened(server: Any) -> Callable[..., None]:
                 ledger.append(entry)
 
     return enter
+
+
+def test_a_clock_in_doubt_names_nothing_and_the_controllers_word_ends_that(
+    server: Any, happened: Callable[..., None]
+) -> None:
+    doubted = ClockState(None, "it is 365.0 days ahead of the controller's", told=True).to_dict()
+    happened(SessionEntry("web1", "info", "7" * 32, "", "ok", clock=doubted))
+    trim = plan_trim(site(server), NOW)
+    assert trim.named == () and "the server's clock cannot be believed" in trim.waiting
+    assert plan_trim(site(server), NOW, ahead=-3600.0).named
+    assert plan_trim(site(server), NOW, ahead=-100_000.0).named == ()
 
 
 def test_all_but_the_last_archive_is_named(server: Any, happened: Callable[..., None]) -> None:

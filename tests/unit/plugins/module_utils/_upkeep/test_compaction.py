@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,8 +14,11 @@ from typing import Any
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.baseline import Baseline, Directory
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import AuditVerdict
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import this_moment
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.clock_watch import ClockState, Reading, believe
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    ClockEntry,
     CompactionEntry,
     FreezeEntry,
     SessionEntry,
@@ -77,6 +81,23 @@ def test_a_trim_waits_for_a_maintenance_that_went_well(held: Any, session: str, 
 def test_the_longer_hold_counts(trimmed: Any, days: int, until: str) -> None:
     ahead = look_ahead(trimmed, Limits(hold_days=days), TRIMMED + timedelta(days=10))
     assert ahead.waiting == f"what was deleted is held until {until}T03:00+00:00"
+
+
+def test_a_clock_in_doubt_or_an_anomaly_lets_no_hold_pass(trimmed: Any) -> None:
+    """A year later by the clock, of a machine that was started anew meanwhile."""
+    then = Reading(TRIMMED.timestamp(), "an earlier boot", 0.0)
+    trimmed.ledger.append(SessionEntry("web1", "info", "2" * 32, "", "ok", clock=ClockState(then).to_dict()))
+    late = this_moment().time + timedelta(days=365)
+    waiting = look_ahead(trimmed, Limits(), late).waiting
+    assert "the server's clock cannot be believed" in waiting and "accept.yml with backup_accept=clock" in waiting
+    sure = believe(replace(this_moment(), time=late)).to_dict()
+    trimmed.ledger.append(ClockEntry("web1", "it was off", "alice", sure))
+    assert look_ahead(trimmed, Limits(), late).waiting == ""
+
+    odd = {"anomaly": True, "signals": [{"name": "read", "value": 9e9, "low": 0, "high": 1e9, "alone": True}]}
+    trimmed.ledger.append(SessionEntry("web1", "info", "3" * 32, "", "ok", unusual=odd, clock=sure))
+    waiting = look_ahead(trimmed, Limits(), late).waiting
+    assert "read back 8.4 GiB (usual: at most 954 MiB)" in waiting and "until then nothing is freed" in waiting
 
 
 def test_after_the_hold_it_is_due(trimmed: Any) -> None:
