@@ -467,12 +467,62 @@ def test_a_baseline_of_another_schema_is_none() -> None:
         Baseline.from_dict({"schema": 2, "directories": []})
 
 
+@pytest.mark.parametrize(
+    "content", [{"schema": 1}, {"schema": 1, "directories": 7}, {"schema": 1, "directories": [{}]}]
+)
+def test_what_is_no_baseline_is_refused(content: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="not a baseline: "):
+        Baseline.from_dict(content)
+
+
+def test_the_highest_nonce_is_never_forgotten(made: tuple[FakeRepository, Baseline]) -> None:
+    """Not when the repository went back, nor when a file was made that has none yet."""
+    repository, baseline = made
+    assert baseline.nonce == baseline.highest_nonce == 2**28
+    for old in (replace(baseline, highest_nonce=2**40), replace(baseline, highest_nonce=None, nonce=2**40)):
+        assert [
+            found and found.highest_nonce for found in (_after(repository, old), rebase(*_at(repository, old))[1])
+        ] == [2**40] * 2
+    unknown = replace(baseline, highest_nonce=None, nonce=None)
+    (repository.path / "nonce").unlink()
+    assert rebase(*_at(repository, unknown))[1].highest_nonce is None
+
+
+def _at(repository: FakeRepository, baseline: Baseline) -> tuple[str, Baseline]:
+    return str(repository.path), baseline
+
+
+def _after(repository: FakeRepository, baseline: Baseline) -> Baseline | None:
+    return audit(*_at(repository, baseline), "append")[1]
+
+
+def test_the_first_baseline_of_a_repository_without_an_archive(tmp_path: Path) -> None:
+    """As `create` leaves it: a list of archives and nothing else, in one segment."""
+    repository = FakeRepository(tmp_path / "repo")
+    repository.session(manifest=300)
+    verdict, baseline = audit(str(repository.path), None, "create")
+    assert baseline is not None
+    assert (verdict.verdict, baseline.objects, baseline.manifest) == ("clean", 1, 300)
+    (repository.path / f"index.{repository.last}").unlink()
+    verdict, baseline = audit(str(repository.path), None, "create")
+    assert baseline is not None
+    assert (baseline.objects, baseline.manifest, baseline.manifest_floor) == (None, 0, 0)
+
+
+def test_a_full_audit_misses_the_index(made: tuple[FakeRepository, Baseline]) -> None:
+    repository, _baseline = made
+    (repository.path / f"index.{repository.last}").unlink()
+    alarm(full_audit(str(repository.path)), "tampering: there is no index")
+
+
 def test_more_deletions_than_an_audit_follows_are_an_alarm(
     made: tuple[FakeRepository, Baseline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository, baseline = made
     monkeypatch.setattr(changes, "_DELETED_LIMIT", 2)
-    repository.session(deletes=[key(number) for number in range(3)], manifest=700)
+    repository.session(deletes=[key(1), key(2)], manifest=700)
+    assert "more than 2 objects" not in str(judge(repository, baseline).findings)
+    repository.session(deletes=[key(3)], manifest=700)
     alarm(judge(repository, baseline), "more than 2 objects were deleted")
 
 

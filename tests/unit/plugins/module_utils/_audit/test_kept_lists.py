@@ -107,6 +107,19 @@ def test_while_the_clock_may_be_wrong_none_grows_old(site: Any, tmp_path: Path) 
     assert len(kept_lists(site)) == 12
 
 
+def test_lists_outlive_the_hold_by_thirty_days(site: Any, tmp_path: Path) -> None:
+    """Of old ones beside the newest ten, what was superseded 44 days ago goes, and what was 43 days ago stays."""
+    repository = FakeRepository(tmp_path / "repo")
+    for number in range(13):
+        repository.session()
+        keep_list(site, repository.last)
+        old = time.time() - (45 - min(number, 2)) * DAY
+        os.utime(site.state_file(f"lists/{repository.last}"), (old, old))
+    repository.session()
+    keep_list(site, repository.last)
+    assert len(kept_lists(site)) == 13
+
+
 def test_what_cannot_be_read_or_is_too_large_is_not_kept(
     site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
