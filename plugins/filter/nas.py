@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+_LEAST = 1 << 30  # bytes
+
 
 def _quotas_of_clients(hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return name and quota (bytes or None) of each of HOSTS."""
@@ -35,9 +37,29 @@ def _client_datasets(
     return datasets
 
 
+def _truenas_datasets(datasets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return DATASETS as M(paranoid.backup.truenas) takes them: it has no quota below 1 GiB, and none is null."""
+    made = []
+    for one in datasets:
+        sizes = {name: int(one["properties"][name].replace("none", "0")) for name in ("refquota", "quota")}
+        limits = {name: max(size, _LEAST) if size else None for name, size in sizes.items()}
+        made.append({"name": one["name"], "mark": one["mark"], "fields": {**one["properties"], **limits}})
+    return made
+
+
+def _client_mounts(clients: Sequence[Mapping[str, Any]], root: str, inside: str) -> list[dict[str, str]]:
+    """Return which directory of the NAS below ROOT the server sees below INSIDE, one for each client."""
+    return [{"source": f"{root}/{one['name']}", "target": f"{inside}/{one['name']}"} for one in clients]
+
+
 class FilterModule:
     """Ansible's entry point."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Map filter names to functions."""
-        return {"quotas_of_clients": _quotas_of_clients, "client_datasets": _client_datasets}
+        return {
+            "quotas_of_clients": _quotas_of_clients,
+            "client_datasets": _client_datasets,
+            "truenas_datasets": _truenas_datasets,
+            "client_mounts": _client_mounts,
+        }

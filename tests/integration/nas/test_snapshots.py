@@ -113,6 +113,7 @@ def test_a_copy_keeps_what_the_source_lost(host: ZfsHost) -> None:
     well(program(host, "snapshot", "--reason", "manual", hold_days=30))
     assert "copied" in well(program(host, "copy", hold_days=30))
     assert names(host, "there/copy/web1") == names(host, CLIENT), "all of them"
+    assert names(host, "there/copy/_server") == names(host, "here/backup"), "what a lost server is made again from"
     assert well(program(host, "copy", hold_days=30)) == "", "nothing new"
     first = names(host, CLIENT)
     host.read("sleep", "1.1")

@@ -19,6 +19,8 @@ from paranoid_nas.snapshots import hold_all
 from paranoid_nas.zfs import MARK, NasError, Zfs, failure
 
 Say = Callable[[str], None]
+# The copy of the root itself, with what a lost server is made again from. No client has a name that begins so.
+SERVER = "/_server"
 
 
 def replicate(source: Zfs, root: str, target: Zfs, copy: str, now: float, rules: Rules, say: Say) -> list[str]:
@@ -26,10 +28,9 @@ def replicate(source: Zfs, root: str, target: Zfs, copy: str, now: float, rules:
     _make_root(target, copy, root)
     there, wrong = source.snapshots(root), []
     for dataset in source.datasets(root):
-        if dataset == root:
-            continue  # it holds what the server can make anew; each client has a dataset of its own
+        below = dataset[len(root) :] or SERVER
         try:
-            _copy_dataset(source, own_snapshots(there, dataset), target, f"{copy}{dataset[len(root) :]}", say)
+            _copy_dataset(source, own_snapshots(there, dataset), target, f"{copy}{below}", say)
         except NasError as error:
             wrong.append(str(error))
     hold_all(target, copy, now, rules)

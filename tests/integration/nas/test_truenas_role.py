@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role backup_nas on a TrueNAS of each kind, with a strict fake midclt: made, repaired, left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tool import ROOT
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: the role lays down files of root")
+
+# Back-end, version, and what the server is made of.
+HOSTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "core": ("core_iocage", "13", {"release": "13.5-RELEASE", "props": ["boot=on", "vnet=on"]}),
+    "goldeye": ("scale_incus", "25.10", {"image": "debian/bookworm", "source_type": "IMAGE", "autostart": True}),
+    "app": ("scale_app", "25.10", {"image": "localhost/vault:1"}),
+    "newest": (
+        "scale_container",
+        "26",
+        {"pool": "tank", "image": {"name": "debian", "version": "20261101_05:24"}, "autostart": True},
+    ),
+}
+MIDCLT = """#!{python}
+import json, sys
+from pathlib import Path
+sys.path.insert(0, "{support}")
+from fake_midclt import FakeTrueNas
+path = Path("{state}")
+nas = FakeTrueNas(**json.loads(path.read_text()))
+code, out, err = nas.run(["midclt", *sys.argv[1:]])
+path.write_text(json.dumps({{"version": nas.version, "things": nas.things, "jobs": nas.jobs, "calls": nas.calls}}))
+sys.stdout.write(out), sys.stderr.write(err)
+sys.exit(code)
+"""
+
+
+def make_nas(folder: Path, version: str) -> None:
+    """Lay down a midclt with a state of its own."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "own").mkdir()
+    (folder / "state.json").write_text(json.dumps({"version": version}))
+    names = {"python": sys.executable, "support": ROOT / "tests/support", "state": folder / "state.json"}
+    (folder / "bin/midclt").write_text(MIDCLT.format(**names))
+    (folder / "bin/midclt").chmod(0o755)
+
+
+def play(folder: Path) -> dict[str, int]:
+    """Run the role on all of them; how many tasks changed something on each."""
+    hosts = {}
+    for name, (backend, _version, fields) in HOSTS.items():
+        own = {"backup_nas_backend": backend, "backup_nas_server_fields": fields}
+        hosts[name] = {**own, "__test": str(folder / name)}
+    common = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "backup_nas_dataset": "tank/backup",
+        "backup_nas_clients": [{"name": "web1", "quota": 5 << 30}, {"name": "web"}],
+    }
+    (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": common}}))
+    path = {"PATH": "{{ __test }}/bin:" + os.environ["PATH"]}
+    plays = [{"hosts": "all", "gather_facts": False, "environment": path, "roles": ["paranoid.backup.backup_nas"]}]
+    (folder / "play.yml").write_text(json.dumps(plays))
+    private = {"__backup_nas_own": "{{ __test }}/own", "ansible_facts": {"service_mgr": "x", "system": "x"}}
+    environment = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
+    argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", "hosts.json", "--diff"]
+    argv += ["-e", json.dumps(private), "play.yml"]
+    everything = {**os.environ, "LC_ALL": "C.UTF-8", "ANSIBLE_LOCAL_TEMP": f"{folder}/tmp", **environment}
+    done = subprocess.run(argv, cwd=folder, env=everything, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +: .*changed=(\d+)", done.stdout, re.MULTILINE)}
+
+
+def things(folder: Path, name: str) -> dict[str, Any]:
+    """What a NAS has."""
+    found: dict[str, Any] = json.loads((folder / name / "state.json").read_text())["things"]
+    return found
+
+
+def test_every_back_end_is_made_once_and_repaired(tmp_path: Path) -> None:
+    for name, (_backend, version, _fields) in HOSTS.items():
+        make_nas(tmp_path / name, version)
+    assert play(tmp_path) == dict.fromkeys(HOSTS, 4), "datasets, program, cron job, server"
+    for name in HOSTS:
+        state = things(tmp_path, name)
+        assert [one["id"] for one in state["pool.dataset"]] == [
+            "tank/backup",
+            "tank/backup-nas",
+            "tank/backup/web1",
+            "tank/backup/web",
+        ]
+        assert state["pool.dataset"][2]["refquota"]["rawvalue"] == str((5 << 30) * 110 // 100)
+        assert state["cronjob"][0]["command"] == f"{tmp_path}/{name}/own/paranoid-backup-nas daily"
+        state["pool.dataset"][2]["quota"]["rawvalue"] = "0"  # drift
+        path = tmp_path / name / "state.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "things": state}))
+    inside = ["/mnt/tank/backup/web1:/srv/backup/web1", "/mnt/tank/backup/web:/srv/backup/web"]
+    assert things(tmp_path, "app")["app"][0]["config"]["services"]["server"]["volumes"] == inside
+    assert {line[0] for line in things(tmp_path, "core")["jail"][0]["fstab"]} == {one.split(":")[0] for one in inside}
+    assert [one["attributes"]["target"] for one in things(tmp_path, "newest")["container.device"]] == [
+        one.split(":")[1] for one in inside
+    ]
+    assert play(tmp_path) == dict.fromkeys(HOSTS, 1), "what drifted, and nothing else"
+    assert play(tmp_path) == dict.fromkeys(HOSTS, 0)
