@@ -50,13 +50,14 @@ mutants: bootstrap ## Make slips in the safety-critical files and name those tha
 times: bootstrap-unit ## Show how long each group of tests took when it last ran
 	@$(BIN)/python tests/support/times.py
 
-bench: bootstrap ## Measure gate, audit, restore, ownership, ledger and runner against what they are compared with
+bench: bootstrap ## Measure gate, audit, restore, ownership, ledger, page and runner against what they are compared with
 	$(BIN)/python tests/bench/gate.py 1024 2
 	$(BIN)/python tests/bench/audit.py 2000000
 	$(BIN)/python tests/bench/anomaly.py
 	$(BIN)/python tests/bench/restore.py
 	$(BIN)/python tests/bench/ownership.py 2000000 1000
 	PYTHONPATH=.cache/collections $(BIN)/python tests/bench/ledger.py --clients 5000 --days 40
+	PYTHONPATH=.cache/collections $(BIN)/python tests/bench/page.py --clients 5000 --days 40
 	$(BIN)/python tests/bench/runner.py
 
 down: bootstrap ## Remove the lab's hosts; the caches stay

@@ -48,6 +48,10 @@ options:
     description: How many bytes came back.
     type: int
     default: 0
+  seconds:
+    description: How long that took, with the page's chart in mind. V(0) is not known.
+    type: float
+    default: 0.0
 attributes:
   check_mode:
     support: full
@@ -94,6 +98,7 @@ def main() -> None:
     counts = {name: {"type": "int", "default": 0} for name in ("files", "bytes")}
     what = {"type": "str", "choices": ["escrow", "restore"], "required": True}
     own = {"what": what, "by": {"type": "str", "required": True}, **texts, **counts}
+    own["seconds"] = {"type": "float", "default": 0.0}
     module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
     wanted = module.params
     require_words(module, "say who rehearsed it", "by")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, Total
+from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, Restore, Total
 from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Disk, Fleet, Health
 from page_world import NOW
 
@@ -38,7 +38,10 @@ def make_hostile_fleet() -> Fleet:
     """Return a fleet with each of these texts in every place that takes one."""
     today = NOW.date().toordinal()
     days = tuple(Day(today - 5 + place, state, 1, 1.5, 2**62, 2**61) for place, state in enumerate((3, 1, 2, 2, 1, 3)))
-    one = ClientFacts("", Health.LATE, "", NOW, NOW, "", "", 2**63, 2**63, 1e9, 2**63, Disk(2**63, 2**63, 1), days)
+    tried = (Restore(1, 0.0), Restore(today, 1e9))
+    one = ClientFacts(
+        "", Health.LATE, "", NOW, NOW, "", "", 2**63, 2**63, 1e9, 2**63, Disk(2**63, 2**63, 1), days, tried
+    )
     clients = tuple(
         replace(one, name=text, reason=text, last_status=text, last_code=text, health=list(Health)[place % len(Health)])
         for place, text in enumerate(HOSTILE)

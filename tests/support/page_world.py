@@ -17,6 +17,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain impo
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     Entry,
     FreezeEntry,
+    RehearsalEntry,
     ReportedArchive,
     SessionEntry,
     encode,
@@ -110,6 +111,9 @@ def make_entries(hosts: tuple[Host, ...], days: int, now: datetime) -> Iterator[
             if host.until <= back <= host.since:
                 when = night + timedelta(minutes=10 * (place % 30), seconds=place)
                 yield when, make_session(host, back, when, chance)
+                if back % 91 == 30 and host.size > 100:
+                    took = round(host.seconds * chance.lognormvariate(0, 0.2), 1)
+                    yield when, RehearsalEntry(host.name, "restore", "ana", archive_name="a", files=9, seconds=took)
                 if host.frozen and back == 0:
                     alarm = Alarm(HISTORY, host.name, ("2 archives that arrived are not in the repository any more",))
                     yield when, FreezeEntry(host.name, session="", alarm=alarm)

@@ -256,7 +256,7 @@ class RehearsalEntry:
     """A person, ``by``, tried whether what is meant for a bad day works, and it did: ``what`` is escrow or restore.
 
     With the first, ``holder`` opened the ``escrow`` with this digest; with the second, the client brought ``files``
-    and ``bytes`` back from the archive of this name. All of it is the word of who ran it.
+    and ``bytes`` back from the archive of this name, in ``seconds`` (0: not said). All of it is the word of who ran it.
     """
 
     client: str
@@ -267,6 +267,7 @@ class RehearsalEntry:
     archive_name: str = ""
     files: int = 0
     bytes: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

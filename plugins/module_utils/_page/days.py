@@ -23,6 +23,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.database i
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     AuditEntry,
     FreezeEntry,
+    RehearsalEntry,
     SessionEntry,
     decode,
 )
@@ -38,12 +39,14 @@ _TABLES = (
         PRIMARY KEY (day, client)
     ) WITHOUT ROWID""",
     "CREATE TABLE totals (day INTEGER PRIMARY KEY, good INTEGER, bad INTEGER, stored INTEGER)",
+    "CREATE TABLE restores (day INTEGER, client TEXT, seconds REAL, PRIMARY KEY (client, day)) WITHOUT ROWID",
     "CREATE TABLE folded (seq INTEGER, hash TEXT)",
 )
 # The worst that an alarm says stays; beside that, a good backup counts more than those that failed before or after it.
 _ADD = """INSERT INTO days VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
 state = max(state, excluded.state), failed = failed + excluded.failed, stored = stored + excluded.stored,
 duration = coalesce(excluded.duration, duration), size = coalesce(excluded.size, size)"""
+_RESTORED = "INSERT OR REPLACE INTO restores VALUES (?, ?, ?)"
 _SUM = """INSERT OR REPLACE INTO totals
 SELECT day, count(*) FILTER (WHERE state = 2), count(*) FILTER (WHERE state <> 2), sum(stored)
 FROM days WHERE day = ? GROUP BY day"""
@@ -81,6 +84,13 @@ class Total(NamedTuple):
     stored: int
 
 
+class Restore(NamedTuple):
+    """A restore that was tried on a day: how many seconds the last one took, 0 if nobody said so."""
+
+    number: int
+    seconds: float
+
+
 class Days:
     """The open file. Close it with ``contextlib.closing``."""
 
@@ -104,6 +114,7 @@ class Days:
             self._connection.executemany(_ADD, rows)
             self._connection.execute("UPDATE folded SET seq = ?, hash = ?", (batch[-1].seq, batch[-1].hash))
             touched.update(row[0] for row in rows)
+            self._connection.executemany(_RESTORED, filter(None, map(_read_restore, batch)))
         self._connection.executemany(_SUM, ((day,) for day in sorted(touched)))
 
     def of_all(self, since: int) -> dict[str, list[Day]]:
@@ -119,6 +130,13 @@ class Days:
         query = "SELECT day, state, failed, duration, size, stored FROM days WHERE day = ? AND client = ?"
         rows = (self._connection.execute(query, (number, client)).fetchone() for number in numbers)
         return [Day._make(row) for row in rows if row]
+
+    def restores(self) -> dict[str, list[Restore]]:
+        """Return the restores that were tried of each client, oldest first."""
+        found: dict[str, list[Restore]] = defaultdict(list)
+        for client, *row in self._connection.execute("SELECT client, day, seconds FROM restores ORDER BY client, day"):
+            found[client].append(Restore._make(row))
+        return found
 
     def totals(self, since: int) -> list[Total]:
         """Return what all clients' days came to, from a day on, oldest first."""
@@ -159,7 +177,7 @@ def _is_current(connection: sqlite3.Connection) -> bool:
 
 
 def _begin_again(connection: sqlite3.Connection) -> None:
-    for name in ("days", "totals", "folded"):
+    for name in ("days", "totals", "restores", "folded"):
         connection.execute(f"DROP TABLE IF EXISTS {name}")
     for statement in _TABLES:
         connection.execute(statement)
@@ -175,8 +193,21 @@ def _batches(links: Iterator[Link]) -> Iterator[list[Link]]:
         yield batch
 
 
+def _day(link: Link) -> int:
+    return date.fromisoformat(link.time[:10]).toordinal()  # the ledger's times are UTC
+
+
+def _read_restore(link: Link) -> tuple[int, str, float] | None:
+    if link.kind != "rehearsal":
+        return None
+    match decode(link.kind, link.client, link.body):
+        case RehearsalEntry(what="restore") as entry:
+            return _day(link), link.client, entry.seconds
+    return None
+
+
 def _read(link: Link) -> _Row | None:
-    day = date.fromisoformat(link.time[:10]).toordinal()  # the ledger's times are UTC
+    day = _day(link)
     match decode(link.kind, link.client, link.body):
         case SessionEntry(verb="backup") as entry:
             return (day, link.client, *_read_session(entry))

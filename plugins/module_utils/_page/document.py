@@ -21,7 +21,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._page.charts import draw_share, draw_strip, draw_trend
 from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day
-from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Fleet, Health
+from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import SHORT, ClientFacts, Fleet, Health
 from ansible_collections.paranoid.backup.plugins.module_utils._page.markup import Html, element, join, text
 from ansible_collections.paranoid.backup.plugins.module_utils._page.script import SCRIPT
 from ansible_collections.paranoid.backup.plugins.module_utils._page.style import STYLE
@@ -33,7 +33,6 @@ from ansible_collections.paranoid.backup.plugins.module_utils._page.years import
 
 LARGEST = 1_950_000  # bytes of the page, if the lines alone do not need more
 URGENT_SHOWN = 50
-SHORT = 30
 WORDS = {
     Health.FROZEN: "Frozen",
     Health.NEVER: "No backup",
@@ -60,11 +59,15 @@ Year = Callable[[str], Sequence[Day]]
 
 def make_page(fleet: Fleet, year: Year, wanted: Iterable[str] = ()) -> bytes:
     """Return the whole file. ``year`` returns a client's days; ``wanted`` clients come before others."""
-    frame = _frame(fleet, Html("{}"), Html("{}"))
-    room = LARGEST - len(frame.encode()) - sum(len(_row(fleet, client, False)) + 16 for client in fleet.clients)
-    sections = dict(_sections(fleet, year, frozenset(wanted), room))
-    rows = join(*(_row(fleet, client, client.name in sections) for client in fleet.clients))
-    return _frame(fleet, rows, join(*(sections[one.name] for one in fleet.clients if one.name in sections))).encode()
+    plain_rows = [_row(fleet, client, False) for client in fleet.clients]
+    without = _frame(fleet, join(*plain_rows), Html("-")).encode()
+    sections = dict(_sections(fleet, year, frozenset(wanted), LARGEST - len(without)))
+    rows = (
+        _row(fleet, client, True) if client.name in sections else row
+        for client, row in zip(fleet.clients, plain_rows, strict=True)
+    )
+    shown = (sections[client.name] for client in fleet.clients if client.name in sections)
+    return _frame(fleet, join(*rows), join(*shown)).encode()
 
 
 def _sections(fleet: Fleet, year: Year, wanted: frozenset[str], room: int) -> Iterator[tuple[str, Html]]:
@@ -73,7 +76,7 @@ def _sections(fleet: Fleet, year: Year, wanted: frozenset[str], room: int) -> It
     order = sorted(fleet.clients, key=lambda one: (one.is_good, one.name not in wanted, one.health.rank, one.name))
     for client in order:
         section = show_client_year(client, year(client.name), today, _state(client.health))
-        room -= len(section.encode())
+        room -= len(section.encode()) + len(_link(text(client.name)))
         if room < 0:
             return
         yield client.name, section
@@ -213,7 +216,7 @@ def _row(fleet: Fleet, client: ClientFacts, has_section: bool) -> Html:
     """Return a client's line, without what HTML lets one leave out: there may be thousands."""
     first = fleet.made.date().toordinal() - SHORT + 1
     name = text(client.name)
-    linked = Html(f'<a href="#c-{name}">{name}</a>') if has_section else name
+    linked = _link(name) if has_section else name
     sizes = [day.size for day in client.days if day.size is not None]
     share = NOTHING if client.share is None else f"{client.share:.0%}"
     return Html(
@@ -223,6 +226,10 @@ def _row(fleet: Fleet, client: ClientFacts, has_section: bool) -> Html:
         f"<td class=w>{format_size(client.size)}<td class=x>{draw_trend(sizes)}<td class=w>{format_size(client.added)}"
         f"<td class=x>{format_size(client.disk.used)}<td class=x>{share}\n"
     )
+
+
+def _link(name: Html) -> Html:
+    return Html(f'<a href="#c-{name}">{name}</a>')
 
 
 def _years(fleet: Fleet, sections: Html) -> Html:

@@ -16,9 +16,11 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerRow, SessionEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import ClientState
-from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, Total
+from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, Restore, Total
 
 TEXT_LIMIT = 500  # characters of any one text
+YEAR = 365  # days
+SHORT = 30  # days in the list of all clients
 LATE_AFTER = timedelta(hours=36)
 
 
@@ -54,7 +56,8 @@ class ClientFacts:
     """One client. ``reason`` says in one line why its health is not good.
 
     Of the last good backup are ``size`` (bytes before Borg), ``files``, ``duration`` (seconds) and ``added`` (bytes
-    that the server saw come); size and files are the client's word. ``days`` are its last weeks.
+    that the server saw come); size and files are the client's word. ``days`` are its last weeks, ``restores`` all
+    that were tried.
     """
 
     name: str
@@ -70,6 +73,7 @@ class ClientFacts:
     added: int | None
     disk: Disk
     days: tuple[Day, ...]
+    restores: tuple[Restore, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -131,11 +135,21 @@ def judge(state: ClientState, backup: SessionEntry | None, now: datetime) -> tup
     return Health.GOOD, ""
 
 
-def describe(
-    state: ClientState, backup: SessionEntry | None, disk: Disk, days: tuple[Day, ...], now: datetime
-) -> ClientFacts:
-    """Return what is said of one client; ``backup`` is its newest after the last good one, None without."""
-    health, reason = judge(state, backup, now)
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of one client: ``backup`` is its newest after the last good one, None without."""
+
+    state: ClientState
+    backup: SessionEntry | None
+    disk: Disk
+    days: tuple[Day, ...]
+    restores: tuple[Restore, ...]
+
+
+def describe(seen: Seen, now: datetime) -> ClientFacts:
+    """Return what is said of one client."""
+    state = seen.state
+    health, reason = judge(state, seen.backup, now)
     last, good = _session(state.last_session), _session(state.last_success)
     archive = good.archive if good else None
     return ClientFacts(
@@ -150,8 +164,9 @@ def describe(
         files=archive.nfiles if archive else None,
         duration=good.duration if good else None,
         added=good.stored_bytes if good else None,
-        disk=disk,
-        days=days,
+        disk=seen.disk,
+        days=seen.days,
+        restores=seen.restores,
     )
 
 

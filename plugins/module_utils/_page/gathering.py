@@ -21,11 +21,16 @@ from ansible_collections.paranoid.backup.plugins.module_utils._config.server imp
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import SessionEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, ClientState, Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, Days, open_days
-from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Disk, Fleet, describe
-
-YEAR = 365  # days
-SHORT = 30  # days in the table of all clients
+from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, Days, Restore, open_days
+from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import (
+    SHORT,
+    YEAR,
+    ClientFacts,
+    Disk,
+    Fleet,
+    Seen,
+    describe,
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,10 @@ class Source:
         """Return the facts of every client that is provisioned: one that is gone has none; raise ConfigError."""
         today = self.now.date().toordinal()
         recent = self.days.of_all(today - SHORT + 1)
-        clients = [self._client(name, recent.get(name, [])) for name in list_clients(self.config_dir)]
+        tried = self.days.restores()
+        clients = [
+            self._client(name, recent.get(name, []), tried.get(name, [])) for name in list_clients(self.config_dir)
+        ]
         return Fleet(
             server=platform.node(),
             made=self.now,
@@ -56,9 +64,10 @@ class Source:
         today = self.now.date().toordinal()
         return self.days.of_one(client, range(today - YEAR + 1, today + 1))
 
-    def _client(self, name: str, days: list[Day]) -> ClientFacts:
+    def _client(self, name: str, days: list[Day], restores: list[Restore]) -> ClientFacts:
         state = self.ledger.state(name)
-        return describe(state, self._newest_backup(state), self._disk(name), tuple(days), self.now)
+        seen = Seen(state, self._newest_backup(state), self._disk(name), tuple(days), tuple(restores))
+        return describe(seen, self.now)
 
     def _newest_backup(self, state: ClientState) -> SessionEntry | None:
         """Return the newest backup after the last good one; mostly there is none, and then nothing is read."""

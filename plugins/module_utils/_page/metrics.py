@@ -14,7 +14,7 @@ Format: https://prometheus.io/docs/instrumenting/exposition_formats/, "Text-base
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 
 from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Fleet, Health, plain
 
@@ -36,6 +36,8 @@ CLIENT_METRICS: tuple[tuple[str, str, Callable[[ClientFacts], _Value]], ...] = (
     ("added_bytes", "What the last good backup added to the repository.", lambda one: one.added),
     ("disk_bytes", "The repository on the disk.", lambda one: one.disk.used),
     ("held_bytes", "What was deleted and is not yet freed.", lambda one: one.disk.held),
+    ("restore_tried_timestamp_seconds", "The day on which a restore was last tried.", lambda one: _restored(one)),
+    ("restore_seconds", "How long that took.", lambda one: one.restores[-1].seconds or None if one.restores else None),
     ("quota_bytes", "What the repository may hold.", lambda one: one.disk.quota),
 )
 
@@ -67,6 +69,12 @@ def escape_label(value: str) -> str:
 
 def _head(name: str, meaning: str) -> str:
     return f"# HELP {PREFIX}{name} {meaning}\n# TYPE {PREFIX}{name} gauge\n"
+
+
+def _restored(client: ClientFacts) -> float | None:
+    if not client.restores:
+        return None
+    return datetime.combine(date.fromordinal(client.restores[-1].number), time(), UTC).timestamp()
 
 
 def _seconds(moment: datetime | None) -> float | None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Fleet, plain
@@ -43,6 +43,8 @@ def _describe(client: ClientFacts) -> dict[str, Any]:
         "disk": client.disk.used,
         "held": client.disk.held,
         "quota": client.disk.quota,
+        "restore_tried": date.fromordinal(client.restores[-1].number).isoformat() if client.restores else None,
+        "restore_seconds": client.restores[-1].seconds or None if client.restores else None,
     }
 
 

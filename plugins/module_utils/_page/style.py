@@ -99,7 +99,8 @@ article>*+*{margin-top:.8rem}
 .c .n{stroke:var(--cell);stroke-width:10;stroke-dasharray:10 2}
 .c .b{stroke:var(--failed);stroke-width:1.8}
 .c .a{fill:var(--frozen)}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,17rem),1fr));gap:1.4rem 2.2rem}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,14.5rem),1fr));gap:1.4rem 2.2rem}
+figure{display:flex;flex-direction:column;justify-content:flex-end}
 figcaption{margin-bottom:.45rem}
 figcaption span{display:block}
 .p{display:block;width:100%;height:64px;border-bottom:1px solid var(--line)}

@@ -17,7 +17,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._page.charts import draw_bars, draw_calendar, draw_line
 from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, DayState
-from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Fleet
+from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import YEAR, ClientFacts, Fleet
 from ansible_collections.paranoid.backup.plugins.module_utils._page.markup import Html, element, join
 
 DAYS_NAMED = 6
@@ -45,6 +45,7 @@ def show_client_year(client: ClientFacts, days: Sequence[Day], today: int, state
         _line("Took", [(day.number, day.duration) for day in days if day.duration is not None], format_duration),
         _line("Size", [(day.number, float(day.size)) for day in days if day.size is not None], _size),
         _bars("Added each day", [(day.number, float(day.stored)) for day in days], _size),
+        _restores(client, today),
     ]
     calendar = element(
         "div",
@@ -69,8 +70,15 @@ def _facts(client: ClientFacts) -> Html:
         ("On disk", format_size(disk.used)),
         ("Held", format_size(disk.held)),
         ("Quota", quota),
+        ("Restore tried", _name_last_restore(client)),
     )
     return list_facts(facts)
+
+
+def _name_last_restore(client: ClientFacts) -> str:
+    if not client.restores:
+        return "never"
+    return f"{date.fromordinal(client.restores[-1].number):%-d %b %Y}"
 
 
 def list_facts(facts: Iterable[tuple[str, str]], kind: str | None = None) -> Html:
@@ -104,6 +112,17 @@ def _line(name: str, points: Points, say: Callable[[float], str]) -> Html:
     usual, last, top = median(values), values[-1], max(values)
     told = f"last {say(last)}, usually {say(usual)}, at most {say(top)}"
     return _figure(name, told, points, draw_line(points, usual, f"{name}: {told}"))
+
+
+def _restores(client: ClientFacts, today: int) -> Html:
+    """Return how long restores took that were tried in the last year, which is a drawing also of a single one."""
+    first = today - YEAR + 1
+    points = [(one.number, one.seconds) for one in client.restores if one.seconds and one.number >= first]
+    if not points:
+        return Html("")
+    told = f"last {format_duration(points[-1][1])}, at most {format_duration(max(value for _day, value in points))}"
+    framed = [(first, 0.0), *points, (today, 0.0)]
+    return _figure("Restore tried", told, framed, draw_bars(framed, f"Restore tried: {told}"))
 
 
 def _bars(name: str, points: Points, say: Callable[[float], str], kind: str = "") -> Html:

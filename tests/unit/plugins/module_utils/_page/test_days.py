@@ -16,11 +16,12 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     AuditEntry,
     Entry,
     FreezeEntry,
+    RehearsalEntry,
     SessionEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._page import days as module
-from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, DayState, Total, open_days
+from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, DayState, Restore, Total, open_days
 from page_world import HOSTS, link, make_entries, make_session
 
 NIGHT = datetime(2026, 11, 25, 23, 30, tzinfo=UTC)
@@ -81,6 +82,14 @@ def test_midnight_is_that_of_utc_and_totals_go_along(tmp_path: Path) -> None:
             assert days.totals(DAY) == [Total(DAY, 1, 1, STORED), Total(DAY + 1, 0, 1, 0)]
             assert days.totals(DAY + 1) == [Total(DAY + 1, 0, 1, 0)]
             assert [one.number for one in days.of_one("db1", range(DAY, DAY + 9))] == [DAY, DAY + 1]
+
+
+def test_restores_that_were_tried_stay_by_client(tmp_path: Path) -> None:
+    tried = [RehearsalEntry("db1", "restore", "ana", seconds=seconds) for seconds in (7.5, 8.5, 0.0)]
+    write(tmp_path, tried[0], tried[1], RehearsalEntry("db1", "escrow", "ana", seconds=1.0), tried[2])
+    with Ledger.read(str(tmp_path / NAME)) as ledger, closing(open_days(str(tmp_path), ledger)) as days:
+        assert days.restores() == {"db1": [Restore(DAY, 7.5), Restore(DAY + 1, 0.0)]}
+    assert read(tmp_path) == {}
 
 
 def test_folded_in_pieces_is_folded_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,6 +162,8 @@ def test_every_client_has_its_line_and_its_year(fleet: Made) -> None:
     assert "4 of 12 clients need somebody" in text
     assert "pg_dump: connection refused" in text
     assert "2026-11-26 01:40" in text
+    assert re.search(r"Restore tried \d+ Oct 2026", text)
+    assert text.count("Restore tried never") == len(names) - 4, "db1, db2, files and mail tried one"
 
 
 def test_who_does_not_see_reads_the_same(fleet: Made) -> None:

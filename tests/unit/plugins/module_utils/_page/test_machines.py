@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 
@@ -18,6 +17,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._page.metrics impo
 from ansible_collections.paranoid.backup.plugins.module_utils._page.status import make_status
 from hostile_page import HOSTILE, make_hostile_fleet
 from page_world import NOW
+from promtool import NO_PROMTOOL, PROMTOOL
 from tool import ROOT
 
 SCHEMA = json.loads((ROOT / "docs/schemas/status.json").read_text())
@@ -73,7 +73,7 @@ def test_metrics_say_the_same_of_every_client_and_of_nobody_else() -> None:
     assert found["paranoid_backup_clients"] == dict(fleet.counts)
     names = [plain(client.name) for client in fleet.clients]
     per_client = {name: series for name, series in found.items() if "made" not in name and "clients" not in name}
-    assert len(per_client) == 13
+    assert len(per_client) == 15
     for series in per_client.values():
         assert list(series) == names, "no label became another series"
     assert found["paranoid_backup_frozen"] == {plain(c.name): float(c.health == "frozen") for c in fleet.clients}
@@ -85,8 +85,10 @@ def test_metrics_say_the_same_of_every_client_and_of_nobody_else() -> None:
     assert found["paranoid_backup_good"] == {"web1": 0.0}
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian's package prometheus)")
+@pytest.mark.skipif(PROMTOOL is None, reason=NO_PROMTOOL)
 def test_promtool_reads_them() -> None:
     fleet = make_hostile_fleet()
-    done = subprocess.run(["promtool", "check", "metrics"], input=make_metrics(fleet), capture_output=True, check=False)
+    done = subprocess.run(
+        [str(PROMTOOL), "check", "metrics"], input=make_metrics(fleet), capture_output=True, check=False
+    )
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
