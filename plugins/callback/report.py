@@ -86,6 +86,16 @@ options:
     type: path
     env: [{name: PARANOID_REPORT_OWNERS_FILE}]
     ini: [{section: callback_paranoid_backup_report, key: owners_file}]
+  notify_file:
+    description:
+      - A YAML file that nobody else can read (0600) with a list of places that get a notice beside the mail. Each has a
+        C(name), either C(webhook), a URL that gets a JSON object, or C(apprise), a URL of the library Apprise, and
+        perhaps C(when), C(always) or C(failure) as of O(mail_when). A webhook may have a C(secret) to sign with and a
+        C(ca_file).
+      - The page C(docs/report.md) of the collection has the JSON object and how it is signed.
+    type: path
+    env: [{name: PARANOID_REPORT_NOTIFY_FILE}]
+    ini: [{section: callback_paranoid_backup_report, key: notify_file}]
   mail_when:
     description:
       - With V(failure) a run sends a mail when it failed, when there is an alarm or a frozen client, when what had

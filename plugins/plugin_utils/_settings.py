@@ -16,7 +16,13 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ansible_collections.paranoid.backup.plugins.plugin_utils._targets import Owners, TargetError, load_owners
+from ansible_collections.paranoid.backup.plugins.plugin_utils._targets import (
+    Owners,
+    Target,
+    TargetError,
+    load_owners,
+    load_targets,
+)
 
 SECTION = "callback_paranoid_backup_report"
 SUBJECT_WORDS = frozenset({"STATUS", "WHAT", "SUCCEEDED", "FAILED", "SKIPPED", "TOTAL", "RUNTIME", "RUN_ID", "TITLE"})
@@ -80,6 +86,8 @@ class Settings:
     failures_only: bool = False
     mail_days: int = 7
     owners: Owners = field(default_factory=dict)
+    targets: tuple[Target, ...] = ()
+    notice_seconds: float = 30
 
 
 def load_settings(option: Callable[[str], Any]) -> Settings:
@@ -105,6 +113,8 @@ def load_settings(option: Callable[[str], Any]) -> Settings:
         failures_only=option("mail_when") == "failure",
         mail_days=_read_mail_days(option),
         owners=_read_owners(option) if method != "none" else {},
+        targets=_read_targets(option),
+        notice_seconds=_read_timeout(option),
     )
 
 
@@ -223,6 +233,14 @@ def _read_owners(option: Callable[[str], Any]) -> Owners:
         return load_owners(path, lambda entry: _read_address("owners_file", entry)) if path else {}
     except TargetError as error:
         raise SettingsError(f"owners_file: {error}", "owners_file") from None
+
+
+def _read_targets(option: Callable[[str], Any]) -> tuple[Target, ...]:
+    path = option("notify_file")
+    try:
+        return load_targets(path) if path else ()
+    except TargetError as error:
+        raise SettingsError(f"notify_file: {error}", "notify_file") from None
 
 
 def _require(option: Callable[[str], Any], why: str, *names: str) -> None:

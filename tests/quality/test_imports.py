@@ -54,7 +54,7 @@ ENGINE = (
     "_page",
 )
 REPORT = ("_targets", "_settings", "_record", "_report", "_mail", "_run")
-OF_OTHERS = {"_targets": {"yaml"}, "_report": {"jinja2"}, "_run": {"ansible"}}
+OF_OTHERS = {"_targets": {"yaml"}, "_report": {"jinja2"}, "_mail": {"apprise"}, "_run": {"ansible"}}
 
 
 def rows() -> dict[str, tuple[set[str], set[str]]]:

@@ -88,6 +88,23 @@ class Mail:
     accepted: tuple[str, ...] = ()
 
 
+class NoticeState(StrEnum):
+    """``waiting``: it could not be sent, and lies in the runner's spool; ``failed``: it will not be tried again."""
+
+    SENT = "sent"
+    WAITING = "waiting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class SentNotice:
+    """What came of a notice beside the mail; ``error`` is one line without anything secret."""
+
+    name: str
+    state: NoticeState
+    error: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """How many clients; ``succeeded + failed + skipped == total``. Those never run count as skipped.
@@ -126,6 +143,7 @@ class Run:
     roll: Roll | None = None
     version: str = ""
     history: Mapping[str, Any] | None = None
+    notices: tuple[SentNotice, ...] = ()
 
     @property
     def tally(self) -> Tally:

@@ -21,7 +21,7 @@ from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import is_run_id
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RECORD, RunDir
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import MailState
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import MailState, NoticeState
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import (
     take_mapping,
     take_mappings,
@@ -116,6 +116,10 @@ def _make_sentence(run_id: str, record: Mapping[str, Any]) -> str:
         whom = "everybody" if mail.get("accepted") else "anybody"
         what = f"its mail ({take_text(record.get('status'), 20)}) did not reach {whom}"
         return take_text(f"{run}: {what}: {take_text(mail.get('error'), 300)}", 500)
+    silent = [one for one in take_mappings(record.get("notices")) if one.get("state") == NoticeState.FAILED]
+    if silent and mail.get("state") != MailState.PENDING:
+        what = f"its notice did not reach {take_text(silent[0].get('name'), 60)}"
+        return take_text(f"{run}: {what}: {take_text(silent[0].get('error'), 300)}", 500)
     return take_text(f"{run}: it was killed while its mail was sent; whether that left is not known", 500)
 
 

@@ -27,6 +27,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model impo
     Client,
     Mail,
     MailState,
+    NoticeState,
     Run,
     State,
     Work,
@@ -152,7 +153,8 @@ class Observer:
 
     def _note_told(self, run: Run) -> None:
         """Note which runs somebody has heard of now; one that sends no mail, being in check mode, tells nothing."""
-        told = [run.run_id] if run.mail.state not in (MailState.PENDING, MailState.FAILED) else []
+        is_told = run.mail.state not in (MailState.PENDING, MailState.FAILED)
+        told = [run.run_id] if is_told and not any(one.state is NoticeState.FAILED for one in run.notices) else []
         if told and (run.mail.state is not MailState.NONE or self._settings.transport is None):
             told += [one.run_id for one in self._unheard]
         mark_told(self._settings.report_dir, told)
@@ -173,7 +175,8 @@ class Observer:
             MailState.QUEUED: f"mail for {', '.join(run.mail.to)} is in this machine's own queue",
             MailState.FAILED: f"{not_sent}; it is kept as {self._directory.path}/mail.eml",
         }.get(run.mail.state, "no mail in check mode" if run.check and self._settings.transport else "no mail wanted")
-        parts = (f"Report: {self._directory.path}/report.html", mail, *run.problems[-1:])
+        silent = [f"{one.name} WAS NOT TOLD: {one.error}" for one in run.notices if one.state is not NoticeState.SENT]
+        parts = (f"Report: {self._directory.path}/report.html", mail, *silent, *run.problems[-1:])
         return f"Backup run {run.run_id}: {run.status}. {'; '.join(parts)}"
 
 

@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.delivery import DeliveryError, send
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.letters import Letter, Owner, write_letters
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.message import format_subject
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.notices import Notice, make_notice, send_notice
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RunDir
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import (
     History,
@@ -19,10 +24,19 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history im
     dump_history,
     note_told,
 )
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Mail, MailState, Run
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import (
+    Mail,
+    MailState,
+    NoticeState,
+    Run,
+    SentNotice,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.layout import render_html, render_text
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import make_page
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import Page, make_page
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
+from ansible_collections.paranoid.backup.plugins.plugin_utils._targets import Target
+
+SPOOL = "PARANOID_BACKUP_SPOOL"  # The runner's own directory, in which it finds what it should try again.
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +68,11 @@ def publish(run: Run, directory: RunDir, settings: Settings, history: History, o
     if run.mail.state is MailState.PENDING:
         letters = write_letters(run, str(directory.record), settings, history, owners)
         run, told = _send_letters(run, directory, settings, letters)
+    run = replace(run, notices=tuple(_notify(run, page, settings)))
     run = replace(run, history=dump_history(note_told(add_run(history, run), told, run.finished)))
     run = _try(run, lambda: directory.save(run))
-    is_complete = run.problems == before and run.mail.state not in (MailState.PENDING, MailState.FAILED)
+    is_told = run.mail.state not in (MailState.PENDING, MailState.FAILED)
+    is_complete = run.problems == before and is_told and all(one.state is NoticeState.SENT for one in run.notices)
     return Published(run, is_complete)
 
 
@@ -89,6 +105,37 @@ def _send(letter: Letter, settings: Settings) -> _Sent:
     except DeliveryError as error:
         return _Sent(letter, str(error), True, error.accepted)
     return _Sent(letter, "", is_away, letter.recipients)
+
+
+def _notify(run: Run, page: Page, settings: Settings) -> Iterator[SentNotice]:
+    """Tell the places beside mail. It comes last, so that a notice can say that no mail went out."""
+    if run.check and not settings.mail_in_check:
+        return
+    notice = make_notice(run, page, format_subject(run, settings))
+    for place, target in enumerate(settings.targets, 1):
+        if target.failures_only and not page.is_urgent and run.mail.state is not MailState.FAILED:
+            continue
+        error = send_notice(notice, target, settings.notice_seconds)
+        if not error:
+            yield SentNotice(target.name, NoticeState.SENT)
+        elif _spool(run, notice, target, place):
+            yield SentNotice(target.name, NoticeState.WAITING, error)
+        else:
+            yield SentNotice(target.name, NoticeState.FAILED, error)
+
+
+def _spool(run: Run, notice: Notice, target: Target, place: int) -> bool:
+    """Keep a notice for the runner, which tries again; return whether there is one that does."""
+    spool = os.environ.get(SPOOL, "")
+    if not spool:
+        return False
+    try:
+        os.makedirs(spool, mode=0o700, exist_ok=True)
+        content = json.dumps({"target": target.name, **notice.to_dict()})
+        atomic_write(os.path.join(spool, f"{run.run_id}.{place}.notice"), content.encode())
+    except OSError:
+        return False
+    return True
 
 
 def _try(run: Run, write: Callable[[], None]) -> Run:

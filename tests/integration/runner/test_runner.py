@@ -15,6 +15,7 @@ import pytest
 from report_samples import PLAYBOOK
 from runner_world import RunnerWorld
 from waiting import wait_until
+from web_server import served_web
 
 SLEEPER = "/bin/sleep 300.125"  # a word that only processes of these tests have
 
@@ -225,6 +226,31 @@ def test_a_mail_that_cannot_be_sent_waits_and_goes_out_later(world: RunnerWorld)
     assert later.returncode == 0, later.stderr
     (mail,) = box.mails
     assert "its mail (SUCCESS) was not delivered" in box.text() and mail["To"] == "ops@example.org, boss@example.org"
+
+
+def test_a_place_that_is_away_is_told_later_and_its_url_is_told_to_nobody(world: RunnerWorld) -> None:
+    with served_web() as web:
+        notify = world.bench.root / "notify.yml"
+        notify.touch(0o600)
+        notify.write_text(json.dumps([{"name": "ops", "webhook": f"http://localhost:{web.port}/token-abc"}]))
+        world.configure(notify=str(notify))
+        web.answer = 503
+        done = world.run("run", "--due")
+        (spooled,) = (world.state / "spool").iterdir()
+        assert (done.returncode, len(world.mailbox.mails)) == (1, 1), done.stderr
+        assert world.records()[0]["notices"] == [{"name": "ops", "state": "waiting", "error": "it answered 503"}]
+        again = world.run("run", "--due")
+        assert (
+            again.returncode == 1
+            and "a notice waits in the spool and is tried again: ops: it answered 503" in again.stderr
+        )
+        web.answer = 204
+        later = world.run("run", "--due")
+        assert (later.returncode, later.stderr) == (0, "") and not spooled.exists()
+        assert json.loads(web.requests[-1][2])["run_id"] == world.records()[0]["run_id"]
+    kept = [path for path in world.bench.root.rglob("*") if path.is_file() and path != notify]
+    assert not [path for path in kept if b"token-abc" in path.read_bytes()]
+    assert "token-abc" not in done.stdout + done.stderr + again.stderr
 
 
 def test_one_run_at_a_time(world: RunnerWorld) -> None:

@@ -44,6 +44,8 @@ def record(*results: Result, **changes: Any) -> Record:
         (Ended(None, "time is over"), None, "ansible-playbook was ended: time is over"),
         (Ended(0), record(mail="pending"), "its mail (SUCCESS) was not delivered: pending"),
         (Ended(7), record(mail="failed", mail_error="refused"), "was not delivered: refused"),
+        (Ended(7), record(unnoticed="ops: it answered 503"), ""),
+        (Ended(7), record(mail="none", unnoticed="ops: it answered 503"), "was not delivered: ops: it answered 503"),
     ],
 )
 def test_silence_is_found_by_the_record_and_never_by_the_code_alone(

@@ -28,6 +28,7 @@ class Config:
     ``playbooks`` the playbook of each verb; ``hours`` is how long a run may take. ``clients`` and ``upkeep`` have the
     rules of each client and verb. In ``progress`` a server that is this machine notes how far its sessions are.
     ``page`` is the playbook of the servers' pages, empty for none.
+    ``notify`` is the file with the places that are told beside mail, empty for what ansible.cfg says.
     """
 
     project: Path
@@ -41,6 +42,7 @@ class Config:
     upkeep: Mapping[str, Schedule]
     progress: Path
     page: str
+    notify: str = ""
 
 
 def load_config(path: Path = CONFIG) -> Config:
@@ -58,6 +60,11 @@ def load_config(path: Path = CONFIG) -> Config:
         raise UsageError(f"{path} is not what the role backup_runner writes ({error}): run the role again") from None
 
 
+def name_places(config: Config) -> Mapping[str, str]:
+    """Return what tells the callback which places it tells beside mail."""
+    return {"PARANOID_REPORT_NOTIFY_FILE": config.notify} if config.notify else {}
+
+
 def _read(found: Mapping[str, Any]) -> Config:
     return Config(
         project=Path(found["project"]),
@@ -71,6 +78,7 @@ def _read(found: Mapping[str, Any]) -> Config:
         upkeep={verb: _parse(verb, rules) for verb, rules in found["upkeep"].items() if verb in UPKEEP and rules},
         progress=Path(found.get("progress", PROGRESS)),
         page=str(found.get("page", "")),
+        notify=str(found.get("notify", "")),
     )
 
 

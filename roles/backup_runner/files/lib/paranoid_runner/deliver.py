@@ -1,17 +1,17 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hand in the mail on standard input, to whom and how the callback says. A process of its own: see telling.py.
+"""Hand in what is on standard input, to whom and how the callback says. A process of its own: see telling.py.
 
 Ansible reads its configuration when it is imported, so this must not happen in the runner, which lives longer.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import UTC, datetime
-from email import message_from_binary_file, policy
-from email.message import EmailMessage
+from email import message_from_bytes, policy
 from importlib import import_module
 from typing import Any
 
@@ -32,10 +32,16 @@ def load_plugin() -> Any:
     return plugin
 
 
-def deliver(mail: EmailMessage) -> None:
+def load_settings() -> Any:
+    """Return the callback's settings."""
+    plugin = load_plugin()  # Only then are the packages of the collection there.
+    return import_module(f"{PACKAGE}._settings").load_settings(plugin.get_option)
+
+
+def deliver(content: bytes) -> None:
     """Complete the mail and send it; raises what went wrong, with one line."""
-    plugin = load_plugin()
-    settings = import_module(f"{PACKAGE}._settings").load_settings(plugin.get_option)
+    mail = message_from_bytes(content, policy=policy.SMTP)
+    settings = load_settings()
     if settings.transport is None:
         raise LookupError("method = none sends no mail: nobody can be told")
     mail.replace_header("Subject", f"[{settings.title}] {mail['Subject']}"[:200])
@@ -47,16 +53,31 @@ def deliver(mail: EmailMessage) -> None:
     import_module(f"{PACKAGE}._mail.delivery").send(mail, settings.transport, settings.mail_from.addr_spec, recipients)
 
 
-def main() -> int:
-    """Return 0 when the mail was accepted, PARTLY when some have it and others never will, else 1; with one line."""
-    mail = message_from_binary_file(sys.stdin.buffer, policy=policy.SMTP)
+def notify(content: bytes) -> None:
+    """Send a notice again; one for a place that is no longer there is done."""
+    told = json.loads(content)
+    settings = load_settings()
+    notices = import_module(f"{PACKAGE}._mail.notices")
+    notice = notices.Notice(told["title"], tuple(told["lines"]), told["content"])
+    for target in settings.targets:
+        if target.name == told["target"]:
+            problem = notices.send_notice(notice, target, settings.notice_seconds)
+            if problem:
+                raise LookupError(f"{target.name}: {problem}")
+
+
+KINDS = {"mail": deliver, "notice": notify}
+
+
+def main(argv: list[str]) -> int:
+    """Return 0 when it was accepted, PARTLY when some have it and others never will, else 1; with one line."""
     try:
-        deliver(mail)
-    except Exception as error:  # Whatever is wrong with Ansible here, the mail stays in the spool.
+        KINDS[argv[0]](sys.stdin.buffer.read())
+    except Exception as error:  # Whatever is wrong with Ansible here, it stays in the spool.
         sys.stderr.write(f"{' '.join(str(error).split()) or type(error).__name__}\n")
         return PARTLY if getattr(error, "accepted", ()) else 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

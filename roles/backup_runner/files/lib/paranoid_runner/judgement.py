@@ -31,6 +31,8 @@ def find_silence(ended: Ended, record: Record | None) -> str:
         return f"it died: {describe_end(ended)}; {waiting} of {len(record.results)} clients had no result"
     if not record.is_told:
         return f"its mail ({record.status}) was not delivered: {record.mail_error or record.mail}"
+    if record.unnoticed and record.mail == "none":
+        return f"it sent no mail, and its notice ({record.status}) was not delivered: {record.unnoticed}"
     return ""
 
 

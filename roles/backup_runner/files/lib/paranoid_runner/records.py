@@ -47,6 +47,7 @@ class Record:
     mail: str
     mail_error: str
     results: tuple[Result, ...]
+    unnoticed: str = ""  # a place beside mail that was not told, and why
 
     @property
     def is_told(self) -> bool:
@@ -81,9 +82,15 @@ def load_record(reports: Path, run_id: str) -> Record | None:
             mail=str(mail["state"]),
             mail_error=str(mail["error"]),
             results=tuple(_list_results(found["clients"])),
+            unnoticed=_find_unnoticed(found.get("notices") or []),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _find_unnoticed(notices: list[dict[str, Any]]) -> str:
+    silent = [f"{one['name']}: {one['error']}" for one in notices if one["state"] != "sent"]
+    return silent[0] if silent else ""
 
 
 def _list_results(clients: list[dict[str, Any]]) -> Iterator[Result]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 
-from paranoid_runner.config import Config
+from paranoid_runner.config import Config, name_places
 from paranoid_runner.deliver import PARTLY
 from paranoid_runner.errors import printable
 from paranoid_runner.files import write_whole
@@ -24,7 +25,8 @@ DELIVER_SECONDS = 300
 MOST_SPOOLED = 50
 LINES_QUOTED = 25
 MOST_PROBLEMS = 3
-_WAITS = "a mail waits in the spool and is tried again: {}"
+NOTICE_SECONDS = 86400  # after which nobody wants a notice any more: its mail and this command's exit code have told it
+_WAITS = "a {} waits in the spool and is tried again: {}"
 
 
 @dataclass(frozen=True)
@@ -72,18 +74,19 @@ def tell(config: Config, notice: Notice) -> str:
         write_whole(spool / f"{notice.run_id}.eml", mail)
     except OSError as error:
         return f"nobody could be told: {answer.problem}; and the mail cannot be kept: {error.strerror}"
-    return _WAITS.format(answer.problem)
+    return _WAITS.format("mail", answer.problem)
 
 
 def send_spooled(config: Config) -> str:
     """Send what waits in the spool, oldest first, until three fail; return what is wrong first, in one line."""
     problems: list[str] = []
     for path in _list_spool(config.state / "spool"):
-        answer = _deliver(config, path.read_bytes())
-        if answer.is_done:
+        kind = path.suffix.removeprefix(".").replace("eml", "mail")
+        answer = _deliver(config, path.read_bytes(), kind)
+        if answer.is_done or (kind == "notice" and time.time() - path.stat().st_mtime > NOTICE_SECONDS):
             path.unlink()
         if answer.problem:
-            problems.append(answer.problem if answer.is_done else _WAITS.format(answer.problem))
+            problems.append(answer.problem if answer.is_done else _WAITS.format(kind, answer.problem))
         if len(problems) == MOST_PROBLEMS:
             break
     return problems[0] if problems else ""
@@ -91,20 +94,26 @@ def send_spooled(config: Config) -> str:
 
 def _list_spool(spool: Path) -> list[Path]:
     """Return what waits. Of a flood only the newest stay: they say the same."""
-    waiting = sorted(spool.glob("*.eml")) if spool.is_dir() else []
+    waiting = sorted(path for path in spool.glob("*") if path.suffix in (".eml", ".notice")) if spool.is_dir() else []
     for path in waiting[:-MOST_SPOOLED]:
         path.unlink(missing_ok=True)
     return waiting[-MOST_SPOOLED:]
 
 
-def _deliver(config: Config, mail: bytes) -> Answer:
-    """Hand a mail in by a process of its own, which reads ansible.cfg."""
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(config.project / "ansible.cfg")}
-    argv = [sys.executable, "-I", str(DELIVER)]
+def _deliver(config: Config, content: bytes, kind: str = "mail") -> Answer:
+    """Hand a mail or a notice in by a process of its own, which reads ansible.cfg."""
+    cfg = str(config.project / "ansible.cfg")
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": cfg,
+        "PARANOID_REPORT_DIR": str(config.reports),
+        **name_places(config),
+    }
+    argv = [sys.executable, "-I", str(DELIVER), kind]
     try:
         done = subprocess.run(
             argv,
-            input=mail,
+            input=content,
             capture_output=True,
             cwd=config.project,
             env=environment,

@@ -20,12 +20,15 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history im
     TEAM,
     History,
     Trail,
+    add_run,
     load_history,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Mail, MailState, Run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.publishing import Published
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.publishing import publish as publish_all
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Sendmail, Settings
+from ansible_collections.paranoid.backup.plugins.plugin_utils._targets import Target
+from web_server import served_web
 
 OWNERS = [Owner(Address(addr_spec="ana@example.org"), frozenset({"web01", "spare"}))]
 FULL = "the report could not be written: [Errno 28] No space left on device"
@@ -150,3 +153,33 @@ def test_who_wants_failures_alone_hears_of_them_and_once_a_week(
     assert done.complete
     assert done.run.mail.state is (MailState.QUEUED if mailed else MailState.NONE)
     assert load_history(directory.path.parent).told.get(TEAM, "") == (run.finished if mailed else told)
+
+
+def test_places_beside_mail_are_told_what_became_of_it(
+    tmp_path: Path, run: Run, directory: RunDir, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served_web() as web:
+        url = f"http://localhost:{web.port}"
+        places = (
+            Target("all", "webhook", url),
+            Target("bad", "webhook", f"{url}/500"),
+            Target("failures", "webhook", url, failures_only=True),
+        )
+        wanted = replace(settings, targets=places)
+        history = add_run(History(), run)
+        done = publish_all(run, directory, wanted, history, ())
+        assert [(one.name, one.state) for one in done.run.notices] == [("all", "sent"), ("bad", "failed")]
+        assert not done.complete
+        monkeypatch.setenv("PARANOID_BACKUP_SPOOL", str(tmp_path / "spool"))
+        broken = replace(wanted, transport=Sendmail("/no/such/program", 5))
+        done = publish_all(run, directory, broken, history, ())
+        states = [(one.name, one.state) for one in done.run.notices]
+        assert states == [("all", "sent"), ("bad", "waiting"), ("failures", "sent")], "no mail is a failure"
+        (kept,) = (tmp_path / "spool").iterdir()
+        assert url not in kept.read_text() and kept.stat().st_mode & 0o777 == 0o600
+        told = [json.loads(body)["mail"] for _path, _headers, body in web.requests]
+    assert told[0]["state"] == "queued" and told[-1] == {
+        "state": "failed",
+        "error": "/no/such/program: No such file or directory",
+    }
+    assert publish_all(replace(run, check=True), directory, wanted, history, ()).run.notices == ()

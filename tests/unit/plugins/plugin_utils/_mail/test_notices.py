@@ -1,0 +1,192 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Notices reach real servers, signed; what goes wrong is one line, and no URL leaves the file that it stands in."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._common.programs import run_program
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail import notices
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.notices import Notice, make_notice, send_notice
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import History
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Mail, MailState, Run, State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import make_page
+from ansible_collections.paranoid.backup.plugins.plugin_utils._targets import (
+    Target,
+    TargetError,
+    load_owners,
+    load_targets,
+)
+from report_samples import HOSTILE, session
+from tool import ROOT
+from web_server import Web, served_web
+
+SECRET = "s3cret"
+NOTICE = Notice("[Acme] FAILURE", ("web01: quota",), {"schema": 1})
+
+
+def told(run: Run) -> Notice:
+    return make_notice(run, make_page(run, "/r", History()), "subject")
+
+
+def hook(web: Web, path: str = "/hook", **changes: Any) -> Target:
+    return replace(Target("ops", "webhook", f"http://localhost:{web.port}{path}?token=abc", SECRET), **changes)
+
+
+def test_a_notice_is_as_its_schema_says_whatever_a_client_says(bad_run: Run) -> None:
+    schema = json.loads((ROOT / "docs/schemas/notice.json").read_text())
+    run = replace(bad_run, mail=Mail(MailState.FAILED, error="refused"), unheard=(HOSTILE,))
+    many = tuple(Client(f"c{place}", State.FAILED, session(code="quota", reason=HOSTILE * 99)) for place in range(99))
+    for one in (run, replace(run, clients=many), replace(run, clients=())):
+        notice = told(one)
+        jsonschema.validate(notice.content, schema, format_checker=jsonschema.FormatChecker())
+        assert all(line.isprintable() for line in notice.lines) and len(notice.lines) <= 12
+        assert len(json.dumps(notice.content)) < 60_000
+
+
+def test_no_word_of_a_client_goes_to_a_chat(run: Run) -> None:
+    """It might call everybody there, or be a link."""
+    lure = "@everyone <!channel> [look](https://evil.example)"
+    texts = {"reason": lure, "log_tail": [lure], "remarks": {"other": {"count": 1, "paths": [lure]}}}
+    audit = {"verdict": "alarm", "findings": [lure]}
+    clients = (
+        Client("web01", State.FAILED, session(code="client_failed", archive={"name": lure}, **texts)),
+        Client("db01", State.FAILED, session(audit=audit, versions={"borg": lure})),
+    )
+    notice = told(replace(run, clients=clients, problems=(lure,)))
+    assert notice.lines == ("ALARM: db01", "web01: client_failed", "The run itself had a problem.")
+
+
+def test_a_webhook_gets_the_object_signed_with_the_time(run: Run) -> None:
+    with served_web() as web:
+        assert send_notice(told(run), hook(web), 20) == ""
+    ((path, headers, body),) = web.requests
+    assert path == "/hook?token=abc" and json.loads(body)["run_id"] == run.run_id
+    signed = f"{headers['X-Paranoid-Backup-Time']}.{body.decode()}".encode()
+    assert (
+        headers["X-Paranoid-Backup-Signature"]
+        == f"sha256={hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()}"
+    )
+    assert headers["Content-Type"] == "application/json"
+
+
+def test_what_a_webhook_does_not_take_is_one_line_without_its_url() -> None:
+    with served_web() as web:
+        problems = {path: send_notice(NOTICE, hook(web, path), 20) for path in ("/500", "/away", "/cut", "/long")}
+        slow = send_notice(NOTICE, hook(web, "/drip"), 1.5)
+    assert problems == {
+        "/500": "it answered 500",
+        "/away": "it answered 302",
+        "/cut": "RemoteDisconnected",
+        "/long": "",
+    }
+    assert slow == "it was not done within 1.5 s"
+    assert not [path for path, _headers, _body in web.requests if path.startswith("/elsewhere")], "it follows nobody"
+    gone = hook(web)
+    assert send_notice(NOTICE, gone, 20) == "Connection refused"
+
+
+def test_a_webhook_must_have_a_certificate_that_is_trusted(certificate: Path) -> None:
+    with served_web(certificate) as web:
+        target = hook(web, url=f"https://localhost:{web.port}/hook")
+        assert send_notice(NOTICE, target, 20).startswith("its certificate is not trusted: ")
+        assert send_notice(NOTICE, replace(target, ca_file=str(certificate)), 20) == ""
+        assert len(web.requests) == 1
+
+
+def test_apprise_tells_title_and_lines_and_keeps_its_url_to_itself() -> None:
+    with served_web() as web:
+        assert send_notice(NOTICE, Target("chat", "apprise", f"json://user:pw@localhost:{web.port}/hook"), 60) == ""
+        failed = send_notice(NOTICE, Target("chat", "apprise", f"json://user:pw@localhost:{web.port}/500"), 60)
+    content = json.loads(web.requests[0][2])
+    assert (content["title"], content["message"]) == ("[Acme] FAILURE", "web01: quota")
+    assert failed == "Apprise could not send it"
+    assert (
+        send_notice(NOTICE, Target("chat", "apprise", "nosuch://secret"), 60)
+        == "Apprise does not know this kind of URL"
+    )
+
+
+def test_a_url_is_in_no_command_line_and_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def look(argv: list[str], given: bytes, seconds: float, **options: Any) -> Any:
+        seen.append((argv, options))
+        return run_program(argv, given, seconds, **options)
+
+    monkeypatch.setattr(notices, "run_program", look)
+    target = Target("ops", "webhook", "http://localhost:9/token-abc", SECRET)
+    assert send_notice(NOTICE, target, 20) == "Connection refused"
+    ((argv, options),) = seen
+    assert "token-abc" not in " ".join(argv) and options == {}
+    assert "token-abc" not in repr(target) and SECRET not in repr(target)
+
+
+def write(path: Path, content: Any, mode: int = 0o600) -> str:
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    path.chmod(mode)
+    return str(path)
+
+
+def test_places_are_read_with_what_they_want(tmp_path: Path) -> None:
+    entries = [
+        {"name": "ops", "webhook": "https://hooks.example.org/x", "secret": SECRET},
+        {"name": "chat", "apprise": "json://localhost", "when": "failure"},
+    ]
+    first, second = load_targets(write(tmp_path / "n.yml", entries))
+    assert (first.kind, first.url, first.secret, first.failures_only) == (
+        "webhook",
+        entries[0]["webhook"],
+        SECRET,
+        False,
+    )
+    assert (second.kind, second.failures_only) == ("apprise", True)
+    assert load_targets(write(tmp_path / "n.yml", [])) == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"name": "x"}, "is not a list"),
+        ("token-abc: [", "is not YAML"),
+        ([{"name": "x"}], "needs name, and webhook or apprise"),
+        ([{"webhook": "https://e.example/token-abc"}], "needs name, and webhook or apprise"),
+        (
+            [{"name": "x", "webhook": "https://e.example/token-abc", "apprise": "json://a"}],
+            "needs name, and webhook or",
+        ),
+        ([{"name": "x", "webhook": "https://e.example/token-abc", "colour": "red"}], "needs name, and webhook or"),
+        ([{"name": "x", "webhook": ["token-abc"]}], "needs name, and webhook or apprise"),
+        ([{"name": "x", "webhook": "http://e.example/token-abc"}], "is a URL with https"),
+        ([{"name": "x", "webhook": "https://token-abc@e.example/"}], "is a URL with https"),
+        ([{"name": "x", "webhook": "file:///token-abc"}], "is a URL with https"),
+        ([{"name": "x", "webhook": "https://[token-abc"}], "is a URL with https"),
+        ([{"name": "x", "webhook": "https://e.example/token-abc\nHost: x"}], "needs name, and webhook or apprise"),
+        ([{"name": "x", "webhook": "https://e.example/token-abc", "when": "now"}], "when is always or failure"),
+        ([{"name": "x", "webhook": "https://e.example/token-abc"}] * 2, "has a name twice"),
+    ],
+)
+def test_a_place_that_cannot_be_meant_is_one_line_without_its_url(tmp_path: Path, content: Any, said: str) -> None:
+    with pytest.raises(TargetError) as caught:
+        load_targets(write(tmp_path / "n.yml", content))
+    line = str(caught.value)
+    assert said in line and "token-abc" not in line and line.isprintable()
+
+
+def test_places_are_nobody_elses_to_read_and_owners_nobody_elses_to_change(tmp_path: Path) -> None:
+    for mode in (0o644, 0o640, 0o620):
+        with pytest.raises(TargetError, match=r"others may read or change .*: chmod 0600"):
+            load_targets(write(tmp_path / "n.yml", [], mode))
+    with pytest.raises(TargetError, match="chmod 0664"):
+        load_owners(write(tmp_path / "o.yml", {}, 0o666), lambda _entry: pytest.fail("not reached"))
+    with pytest.raises(TargetError, match="cannot be read: No such file"):
+        load_targets(str(tmp_path / "nothing"))
