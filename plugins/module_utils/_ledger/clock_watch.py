@@ -6,7 +6,8 @@
 Each session's entry has a reading of the clock, with what it was compared with; the newest one is what is known now.
 The clock is in doubt when it is more than a day off what the first of these says that can say anything:
 
-1. the controller's clock, told with the order, where it is another machine's. It decides alone, both ways.
+1. the controller's clock, told with the order, where it is another machine's; else a watch's, by a witness of the last
+   hours (`_watch/witness.py`). It decides alone, both ways.
 2. the kernel's count of seconds since it booted, against the last reading that was believed. While the machine runs,
    nobody can set that count; and the clock cannot drift away in steps, for the first reading since the boot is kept.
 3. after another boot, the last reading that was believed. Since then the machine has run as long as the kernel counts.
@@ -83,7 +84,7 @@ def judge_clock(before: ClockState, now: Moment, ahead: float | None = None, is_
     """
     told = ahead is not None or (before.told and not is_confirmed)
     if ahead is not None:
-        doubt = f"it is {_off(ahead)} the controller's" if abs(ahead) > _DAY else ""
+        doubt = f"it is {_off(ahead)} the controller's or the watch's" if abs(ahead) > _DAY else ""
     elif is_confirmed:
         doubt = ""
     else:

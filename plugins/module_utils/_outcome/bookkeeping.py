@@ -38,7 +38,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.spare imp
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.anomaly import is_expected, judge_session
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.band import Band
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import judge_content
-from ansible_collections.paranoid.backup.plugins.module_utils._watch.witness import describe_witnesses
+from ansible_collections.paranoid.backup.plugins.module_utils._watch.witness import describe_witnesses, find_ahead
 
 
 def record_session(site: Site, outcome: Outcome) -> Outcome:
@@ -141,7 +141,9 @@ def _with_transaction(outcome: Outcome, found: AuditVerdict, baseline: Baseline 
 
 def _append_all(site: Site, outcome: Outcome) -> Outcome:
     ledger = site.ledger
-    clock = look_at_clock(ledger, outcome.moment or this_moment(), outcome.ahead)
+    moment = outcome.moment or this_moment()
+    ahead = outcome.ahead if outcome.ahead is not None else find_ahead(site.server, moment.time)
+    clock = look_at_clock(ledger, moment, ahead)
     outcome = replace(outcome, clock=clock.to_dict())
     for entry in _entries(site, outcome):
         ledger.append(entry)

@@ -16,6 +16,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.history im
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.anomaly import pending_anomaly
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import pending
+from ansible_collections.paranoid.backup.plugins.module_utils._watch.witness import find_ahead
 
 CLOCK_CURE = "set it right, or run accept.yml with backup_accept=clock"
 
@@ -35,9 +36,11 @@ def _doubt_clock(ledger: Ledger, now: Moment, ahead: float | None = None) -> str
 def waits_for_person(site: Site, history: History, now: datetime, ahead: float | None = None) -> str:
     """Say what keeps everything as it is until a person has looked, and what to do; empty if nothing does.
 
-    ``ahead`` is by how many seconds the server's clock is ahead of the controller's, None if that told nothing.
+    ``ahead`` is by how many seconds the server's clock is ahead of the controller's, None if that told nothing: then
+    the newest witness of a watch may.
     LedgerError if the ledger cannot be read.
     """
+    ahead = ahead if ahead is not None else find_ahead(site.server, now)
     doubt = _doubt_clock(site.ledger, replace(this_moment(), time=now), ahead)
     if doubt:
         return doubt

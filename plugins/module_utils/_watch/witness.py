@@ -16,7 +16,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write, save_json
@@ -31,6 +31,7 @@ HANDED_LIMIT = 16 * 1024  # bytes of what a watch hands in
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 _KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{68}={0,2}", re.ASCII)
 _SECONDS = 30
+_FRESH, _SOON = timedelta(hours=12), timedelta(minutes=1)
 
 
 class WitnessError(Exception):
@@ -83,6 +84,18 @@ def describe_witnesses(server: ServerConfig) -> list[dict[str, Any]]:
     return [{"name": name, "seq": one.head.seq if one else 0, "time": one.kept if one else ""} for name, one in told]
 
 
+def find_ahead(server: ServerConfig, now: datetime) -> float | None:
+    """Return by how many seconds this clock was ahead of a watch's when the newest witness was kept.
+
+    None if no witness says anything; one that is half a day old does not, for the clock may have jumped since.
+    """
+    told = [one for watch in list_watches(server) if (one := load_witness(server, watch.name))]
+    newest = max(told, key=lambda one: one.kept, default=None)
+    if newest is None or not -_SOON <= now - datetime.fromisoformat(newest.kept) <= _FRESH:
+        return None
+    return (datetime.fromisoformat(newest.kept) - datetime.fromisoformat(newest.seen)).total_seconds()
+
+
 def keep_witness(server: ServerConfig, ledger: Ledger, name: str, handed: bytes, now: datetime) -> Witness:
     """Verify what a watch handed in, and keep it; WitnessError says in one line why not."""
     watch = next((one for one in list_watches(server) if one.name == name), None)
@@ -122,8 +135,8 @@ def _read_message(message: str, host_id: str) -> tuple[ChainHead, str]:
     """Return head and time of a message; it must be what `make_message` makes of them, so nothing else is in it."""
     words = [line.partition(" ")[2] for line in message.split("\n")]
     try:
-        head, seen = parse_head(words[2]), datetime.fromisoformat(words[3]).isoformat()
-    except (IndexError, ValueError):
+        head, seen = parse_head(words[2]), datetime.fromisoformat(words[3]).astimezone(UTC).isoformat()
+    except (IndexError, ValueError, OverflowError):
         raise WitnessError("the message names no head of a ledger") from None
     if message != make_message(host_id, head, seen):
         raise WitnessError("the message is not about this server's ledger")

@@ -49,7 +49,7 @@ def server(tmp_path: Path) -> Any:
     baseline = Baseline(7, (Directory(0, 1, 1, 1000, ""),), 10, 500, 500, "", 1, 0)
     save_json(str(tmp_path / "web1/baseline.json"), baseline.to_dict())
     FakeRepository(tmp_path / "repo").session([(bytes.fromhex(one), b"archive") for one in IDS])
-    return SimpleNamespace(state_dir=str(tmp_path))
+    return SimpleNamespace(state_dir=str(tmp_path), watches=[])
 
 
 def site(server: Any) -> Site:

@@ -39,6 +39,7 @@ class Held:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger, self.name, self.freeable = ledger, "web1", 400
         self.client = SimpleNamespace(hold_days=14, anomaly_sessions=5)
+        self.server = SimpleNamespace(watches=[])
         self.verdict = AuditVerdict("clean", ())
 
     def baseline(self) -> Baseline:

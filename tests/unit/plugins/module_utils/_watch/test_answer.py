@@ -26,6 +26,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._watch.answer impo
 from ansible_collections.paranoid.backup.plugins.module_utils._watch.witness import (
     WitnessError,
     describe_witnesses,
+    find_ahead,
     keep_witness,
     load_witness,
     make_message,
@@ -78,10 +79,30 @@ def test_a_head_that_was_signed_is_kept_and_told(keys: Path, server: ServerConfi
     assert load_witness(replace(server, host_id="another"), "tower") is None, "it was signed for this server"
 
 
+@pytest.mark.parametrize(
+    ("off", "later", "ahead"),
+    [
+        (timedelta(), timedelta(hours=1), 0.0),
+        (timedelta(days=365), timedelta(hours=1), 365 * 86400.0),
+        (-timedelta(days=2), timedelta(hours=11), -2 * 86400.0),
+        (timedelta(), timedelta(hours=13), None),  # it says nothing of a jump since
+        (timedelta(), -timedelta(hours=1), None),
+    ],
+)
+def test_a_fresh_witness_tells_what_the_watchs_clock_said(
+    keys: Path, server: ServerConfig, ledger: Ledger, off: timedelta, later: timedelta, ahead: float | None
+) -> None:
+    assert find_ahead(server, NOW) is None
+    handed_in = signed(keys, make_message(server.host_id, ledger.head(), NOW.isoformat()))
+    keep_witness(server, ledger, "tower", handed_in, NOW + off)
+    assert find_ahead(server, NOW + off + later) == ahead
+
+
 def handed(keys: Path, server: ServerConfig, ledger: Ledger, **changes: Any) -> bytes:
     """Hand in something that is wrong in one way."""
     head = changes.get("head", str(ledger.head()))
-    message = f"{witness.TITLE}\nserver {changes.get('host_id', server.host_id)}\nhead {head}\nseen {NOW.isoformat()}\n"
+    message = f"{witness.TITLE}\nserver {changes.get('host_id', server.host_id)}\nhead {head}\n"
+    message += f"seen {changes.get('seen', NOW.isoformat())}\n"
     message = changes.get("message", message)
     made = signed(keys, message, changes.get("key", "tower"), changes.get("namespace", witness.NAMESPACE))
     return json.dumps({**json.loads(made), **changes.get("given", {})}).encode()
@@ -102,6 +123,10 @@ def handed(keys: Path, server: ServerConfig, ledger: Ledger, **changes: Any) -> 
         ({"head": "nothing"}, "names no head"),
         ({"host_id": "another"}, "not about this server's ledger"),
         ({"message": f"{witness.TITLE}\n"}, "names no head"),
+        ({"seen": "2026-11-26T03:00:00"}, "not about this server's ledger"),
+        ({"seen": "2026-11-26T03:00:00+01:00"}, "not about this server's ledger"),
+        ({"seen": "9999-12-31T23:59:59-23:59"}, "names no head"),
+        ({"seen": "yesterday"}, "names no head"),
         ({"message": "x" * 20_000}, "at most 16384 bytes"),
     ],
 )
