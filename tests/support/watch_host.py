@@ -45,36 +45,28 @@ class Host:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self.state, self.watch = place / "state", place / "watch"
+        self.state, self.watch = place / "state", Path("/usr/local/watch")  # where that account may go
         self.ledger = self.state / "ledger.sqlite"
         self.port = 0
 
     def build(self) -> str:
-        """Make both; return Ansible's recap of the role's own tasks, which come twice."""
-        for path in (self.state, self.watch, self.place / "srv", ETC / "clients"):
+        """Make both by the roles' own tasks, each twice; return Ansible's recap."""
+        for path in (self.state, self.place / "srv", ETC / "clients"):
             path.mkdir(parents=True, mode=0o700, exist_ok=True)
-        for name in ("id", "other"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.watch / name], check=True)
         recap = self._provision()
-        key = " ".join((self.watch / "id.pub").read_text().split()[:2])
+        key = " ".join((self.watch / "id_ed25519.pub").read_text().split()[:2])
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.watch / "other"], check=True)
         self._write_records([{"name": "tower", "key": key}])
         return recap
 
-    def configure(self, **changes: Any) -> None:
-        """Write the watch's configuration."""
+    def _servers(self) -> list[dict[str, Any]]:
+        """Whom the watch asks."""
         keys = [" ".join(path.read_text().split()[:2]) for path in sorted(Path("/etc/ssh").glob("ssh_host_*_key.pub"))]
-        server = {"name": "vault", "host": "127.0.0.1", "port": self.port, "host_keys": keys, "rules": QUIET}
-        found = {
-            "name": "tower",
-            "state": str(self.watch),
-            "key": str(self.watch / "id"),
-            "servers": [server | changes],
-        }
-        (self.watch / "watch.json").write_text(json.dumps(found))
+        return [{"name": "vault", "host": "127.0.0.1", "port": self.port, "host_keys": keys, "rules": QUIET}]
 
     def look(self, *words: str) -> dict[str, Any]:
         """Let the watch look; return its answer with its exit code."""
-        argv = [sys.executable, "-I", str(RUNNER), "watch", "--config", str(self.watch / "watch.json"), *words]
+        argv = [sys.executable, "-I", str(RUNNER), "watch", "--config", str(ETC / "watch.json"), *words]
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
         assert not done.stderr, done.stderr
         try:
@@ -83,7 +75,7 @@ class Host:
             return {"code": done.returncode, "said": done.stdout}
         return {"code": done.returncode, **found["servers"][0]}
 
-    def ask(self, word: str, given: bytes = b"", key: str = "id") -> dict[str, Any]:
+    def ask(self, word: str, given: bytes = b"", key: str = "id_ed25519") -> dict[str, Any]:
         """Type words over ssh with a key of the watch's."""
         fixed = {"BatchMode": "yes", "StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null"}
         options = [text for name, value in fixed.items() for text in ("-o", f"{name}={value}")]
@@ -121,40 +113,43 @@ class Host:
         return found
 
     def _provision(self) -> str:
-        watches = [{"name": "tower", "key": (self.watch / "id.pub").read_text().strip(), "from": ["127.0.0.1"]}]
-        variables = {
-            "backup_server_watches": watches,
-            "ansible_facts": {"os_family": "Debian"},
-            "ansible_managed": "Ansible",
+        """The watch makes its key, then the server admits it; and both once more."""
+        key = f"{{{{ lookup('ansible.builtin.file', '{self.watch}/id_ed25519.pub') }}}}"
+        shared = {"ansible_facts": {"os_family": "Debian"}, "ansible_managed": "Ansible"}
+        watch = {
+            "backup_runner_watch_servers": self._servers(),
+            "backup_runner_watch_name": "tower",
+            "backup_runner_watch_minutes": 0,
+            "__backup_runner_watch_state": str(self.watch),
+        }
+        server = {
+            "backup_server_watches": [{"name": "tower", "key": key, "from": ["127.0.0.1"]}],
             "__backup_server_lib_dir": str(LIB),
             "__backup_server_config_dir": str(ETC),
             "__backup_server_run_dir": "/run/paranoid-backup",
             "__backup_server_venv": sys.prefix,
             "__backup_server_visudo": "/usr/sbin/visudo",
             "__backup_server_watch_sudoers": "/etc/sudoers.d/paranoid-backup-watch",
-            "ansible_python_interpreter": sys.executable,
         }
-        roles = [
+        parts = (
+            ("backup_runner", "watch", watch),
+            ("backup_server", "gate", server),
+            ("backup_server", "watch", server),
+        )
+        tasks = [
             {
-                "ansible.builtin.include_role": {"name": "paranoid.backup.backup_server", "tasks_from": part},
-                "vars": variables,
+                "ansible.builtin.include_role": {"name": f"paranoid.backup.{role}", "tasks_from": part},
+                "vars": shared | given,
             }
-            for part in ("gate", "watch", "gate", "watch")
+            for role, part, given in (*parts, *parts)
         ]
-        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": roles, "vars": variables}
+        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
+        play["vars"] = {"ansible_python_interpreter": sys.executable}
         (self.place / "play.yml").write_text(json.dumps([play]))
-        environment = {
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),
-            "ANSIBLE_CONFIG": "/none",
-        }
-        argv: list[str | Path] = [
-            Path(sys.executable).parent / "ansible-playbook",
-            "-i",
-            "localhost,",
-            self.place / "play.yml",
-        ]
-        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+        settings = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
+        program = Path(sys.executable).parent / "ansible-playbook"
+        argv: list[str | Path] = [program, "-i", "localhost,", self.place / "play.yml"]
+        done = subprocess.run(argv, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.rsplit("localhost", 1)[1]
 
@@ -195,11 +190,10 @@ def main() -> None:
     _become()
     place = Path(tempfile.mkdtemp())
     host = Host(place)
-    seen: dict[str, Any] = {"provisioned": host.build()}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         host.port = free.getsockname()[1]
-    host.configure()
+    seen: dict[str, Any] = {"provisioned": host.build()}
     sshd = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-p", str(host.port)], stderr=subprocess.PIPE, text=True)
     try:
         _wait(host.port)
@@ -226,9 +220,9 @@ def play_looks(host: Host) -> dict[str, Any]:
 
 def play_words(host: Host) -> dict[str, Any]:
     """What the key opens beside its two words: nothing."""
-    words = ("", "id", "since -1", "since 1; id", "since 1\nid")
+    words = ("", "since 1; id", "since 1\nid")
     asked = {word: host.ask(word) for word in words}
-    return {**asked, "another key": host.ask("since 0", key="other"), "right": host.ask("since 0")}
+    return {**asked, "another key": host.ask("since 0", key="other")}
 
 
 def play_tampering(host: Host) -> dict[str, Any]:
@@ -245,7 +239,6 @@ def play_tampering(host: Host) -> dict[str, Any]:
         "an older copy that grew on": lambda: _grow(host, true),
         "written anew": lambda: _forge(host),
         "one entry altered": lambda: _rewrite(host, "UPDATE entries SET client = 'db1' WHERE seq = 5"),
-        "begun anew": lambda: _begin(host, 1),
     }
     seen = {}
     for name, act in acts.items():

@@ -31,6 +31,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._watch import witness as engine_witness
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.weaknesses import find_weaknesses
 from paranoid_runner.watch import chain, witness
 from paranoid_runner.watch.chain import EMPTY, ChainError, Head, prove
 from paranoid_runner.watch.checks import BORG, Look, check, find_lateness
@@ -126,6 +127,11 @@ def test_what_is_taken_away_makes_older(tmp_path: Path, entries: list[Entry], ho
     assert folded(tmp_path, GOOD, *entries).arrived == (None if hours is None else NOW + hours * HOUR)
 
 
+def test_a_new_repository_gets_the_time_for_its_first_backup(tmp_path: Path) -> None:
+    made = folded(tmp_path, GOOD, session(3, "escrow", archive=None), RepositoryEntry("web1", "a" * 64))
+    assert (made.first, made.arrived, made.escrowed, made.newest) == (NOW + 2 * HOUR, None, None, 1)
+
+
 def test_what_else_entries_say(tmp_path: Path) -> None:
     known = folded(
         tmp_path,
@@ -185,7 +191,7 @@ def test_a_client_is_fresh_by_its_own_schedule(schedule: dict[str, Any] | None, 
     assert bool(find_lateness(client(schedule=schedule), known(age), OFF, NOW)) is late
 
 
-@pytest.mark.parametrize(("first", "late"), [(HOUR, False), (4 * DAY, True)])
+@pytest.mark.parametrize(("first", "late"), [(HOUR, False), (4 * DAY, True), (-2 * DAY, True)])
 def test_a_client_that_was_never_backed_up_gets_its_first_window(first: timedelta, late: bool) -> None:
     assert bool(find_lateness(client(), known(None, first), OFF, NOW)) is late
 
@@ -328,6 +334,7 @@ def test_the_watch_and_the_engine_know_the_same(tmp_path: Path) -> None:
     assert witness.NAMESPACE == engine_witness.NAMESPACE
     defaults = yaml.safe_load((ROOT / "roles/backup_server/defaults/main.yml").read_text())
     assert defaults["backup_server_borg_version"] == BORG
+    assert not find_weaknesses(BORG), "the watch calls a Borg young that the mail calls weak"
 
 
 @pytest.fixture

@@ -54,9 +54,9 @@ def find_lateness(client: ClientTold, known: Known, rules: Rules, now: datetime)
     is over. The schedule is the server's word; ``at_most_days`` is the watch's own.
     """
     arrived = known.arrived
-    if arrived and arrived - now > CLOCK_ALARM:
-        return f"its last good backup came at {arrived:%Y-%m-%d %H:%M}, which is yet to come"
     since = arrived or known.first
+    if since - now > CLOCK_ALARM:
+        return f"its last good backup, or its repository, came at {since:%Y-%m-%d %H:%M}, which is yet to come"
     last = f"its last good backup came {_describe_age(now - since)} ago" if arrived else "it has no good backup"
     if rules.at_most_days and now - since > timedelta(days=rules.at_most_days):
         return last

@@ -86,7 +86,8 @@ def _compaction(one: Known, entry: Entry, body: Body) -> Known:
 
 
 def _repository(one: Known, entry: Entry, body: Body) -> Known:
-    return Known(one.first, newest=one.newest, frozen=one.frozen)
+    """What was known is of another repository; the first backup of this one has its time from now on."""
+    return Known(parse_time(entry.time), newest=one.newest, frozen=one.frozen)
 
 
 def _retire(one: Known, entry: Entry, body: Body) -> Known:

@@ -36,8 +36,9 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a client from the ledger's entries; times are the server's, ``first`` is the watch's.
+    """What is known of a client from the ledger's entries, whose times are the server's.
 
+    ``first`` is when the watch saw it first, or since then its repository was made.
     ``newest`` is the entry of the newest archive that was good as it came; ``stored`` the bytes that sessions brought
     and compactions left; ``escrowed``, ``opened`` and ``restored`` when its key was kept, tried, and data brought back.
     """
