@@ -13,19 +13,34 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline import format_status
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.layout import render_html, render_text
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import Page
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
 
 
 def make_message(run: Run, settings: Settings, text: str, html: str, mark: str = "") -> EmailMessage:
     """Return the mail of a finished run as multipart/alternative; ``mark`` tells one of several apart."""
+    mail = _make_mail(settings, format_subject(run, settings), datetime.fromisoformat(run.finished), text, html)
+    mail["Message-ID"] = f"<{run.run_id}{mark}@paranoid-backup.invalid>"
+    mail["X-Paranoid-Backup-Run"] = run.run_id
+    return mail
+
+
+def make_digest_mail(page: Page, settings: Settings, now: datetime) -> EmailMessage:
+    """Return the mail of a digest."""
+    subject = one_line(f"[{page.title}] {page.what}: {page.headline}", 200)
+    mail = _make_mail(settings, subject, now, render_text(page), render_html(page))
+    mail["Message-ID"] = f"<digest-{now:%Y%m%dT%H%M%SZ}@paranoid-backup.invalid>"
+    return mail
+
+
+def _make_mail(settings: Settings, subject: str, now: datetime, text: str, html: str) -> EmailMessage:
     mail = EmailMessage(policy=SMTP)
-    mail["Subject"] = format_subject(run, settings)
+    mail["Subject"] = subject
     mail["From"] = settings.mail_from
     mail["To"] = settings.mail_to
-    mail["Date"] = datetime.fromisoformat(run.finished)
-    mail["Message-ID"] = f"<{run.run_id}{mark}@paranoid-backup.invalid>"
+    mail["Date"] = now
     mail["Auto-Submitted"] = "auto-generated"
-    mail["X-Paranoid-Backup-Run"] = run.run_id
     mail.set_content(text, cte="quoted-printable")
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
     return mail

@@ -112,6 +112,16 @@ def note_told(history: History, whom: Iterable[str], when: str) -> History:
     return replace(history, told={**history.told, **dict.fromkeys(whom, when)})
 
 
+def note_digest(history: History, when: str) -> History:
+    """Return the history after a digest of the runner, told by ``when`` (empty for none), which the team has heard."""
+    try:
+        heard = datetime.fromisoformat(when)
+        last = history.told.get(TEAM, "")
+        return note_told(history, [TEAM], when) if not last or heard > datetime.fromisoformat(last) else history
+    except (ValueError, TypeError):
+        return history
+
+
 def load_history(report_dir: Path) -> History:
     """Return what the newest run handed on, nothing where no record can be read."""
     try:

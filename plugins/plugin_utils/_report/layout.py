@@ -35,12 +35,12 @@ def align(table: Table) -> list[str]:
     table = _narrow(table)
     headings, widths = ("status", *table.columns), _measure(table)
     named = min(
-        _room_for_names(table), max(map(_width, ["client", *(row.client for row in (*table.rows, table.total))]))
+        _room_for_names(table), max(map(_width, [table.first, *(row.client for row in (*table.rows, table.total))]))
     )
     body = [line for row in table.rows for line in _format_row(row, named, widths)]
     rule = "─" * (named + sum(widths) + 2 * len(widths))
     return [
-        _format_line("client", named, headings, widths),
+        _format_line(table.first, named, headings, widths),
         rule,
         *body,
         *([f"and {table.more}"] if table.more else []),

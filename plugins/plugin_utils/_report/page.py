@@ -110,6 +110,7 @@ class Page:
     notes: tuple[Note, ...]
     tables: tuple[Table, ...]
     facts: tuple[tuple[str, str], ...]
+    since: str = "Since the last run"
 
     @property
     def is_urgent(self) -> bool:

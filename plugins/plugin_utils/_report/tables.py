@@ -74,6 +74,7 @@ class Table:
     total: Row
     spare: tuple[str, ...] = ()
     more: str = ""
+    first: str = "client"
 
 
 def make_tables(run: Run, most: int) -> tuple[Table, ...]:

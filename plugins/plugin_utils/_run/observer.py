@@ -20,9 +20,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.names impo
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.letters import Owner, find_owners
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.message import list_recipients
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RecordExistsError, RunDir
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import (
-    load_history,
-)
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import load_history, note_digest
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import (
     Client,
     Mail,
@@ -52,6 +50,7 @@ RUN_ID = "PARANOID_BACKUP_RUN_ID"
 REPORTED = "PARANOID_BACKUP_REPORTED"  # Only the callback sets it, so playbooks can tell that it is active.
 
 
+DIGEST = "PARANOID_BACKUP_DIGEST"  # When the runner's last digest went out.
 SCHEDULED = "PARANOID_BACKUP_SCHEDULED"  # The runner's list, one host on a line.
 
 
@@ -135,7 +134,7 @@ class Observer:
             if name in self._elsewhere:
                 self._recorder.note_problem(self._elsewhere[name])
         owners = self._find_owners()
-        history = load_history(self._settings.report_dir)
+        history = note_digest(load_history(self._settings.report_dir), os.environ.get(DIGEST, ""))
         run = self._recorder.run
         present = {client.name for client in run.clients} | self._scheduled
         roll = read_roll(self._servers, present, history.names) if self._servers else None

@@ -253,6 +253,21 @@ def test_a_place_that_is_away_is_told_later_and_its_url_is_told_to_nobody(world:
     assert "token-abc" not in done.stdout + done.stderr + again.stderr
 
 
+def test_a_digest_goes_out_once_and_is_not_lost(world: RunnerWorld) -> None:
+    world.configure(digest={"every": "1w"})
+    world.mailbox.answer = "451 4.3.0 not now"
+    done = world.run("run", "--due")
+    assert done.returncode == 1 and "the digest waits for the next wake-up: " in done.stderr, done.stderr
+    world.mailbox.answer = "250 OK"
+    assert world.run("run", "--due").returncode == 0
+    subjects = [str(mail["Subject"]) for mail in world.mailbox.mails]
+    assert len(subjects) == 2 and "digest of 7 days: 1 run, none of them a failure. All are well now." in subjects[1]
+    assert "2 of 2" in world.mailbox.text(1)
+    assert world.run("run", "--due").returncode == 0 and len(world.mailbox.mails) == 2, "it is told once"
+    turns = json.loads(world.run("next", "--json").stdout)["turns"]
+    assert [turn["failures_since"] for turn in turns if turn["verb"] == "digest"] == [0]
+
+
 def test_one_run_at_a_time(world: RunnerWorld) -> None:
     world.bench.hosts["web01"] = {"told": {"sleep": 20}}
     world.configure()

@@ -180,3 +180,27 @@ def test_a_mail_is_plain_whatever_a_run_printed() -> None:
     assert mail["Bcc"] is None and "\n" not in mail["Subject"]
     text = mail.get_content()
     assert "\x1b" not in text and "\u202e" not in text and max(map(len, text.splitlines())) < 600
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "due"),
+    [
+        ("2026-11-16 08:00", "2026-11-22 23:00", False),
+        ("2026-11-16 08:00", "2026-11-23 06:59", False),
+        ("2026-11-16 08:00", "2026-11-23 07:01", True),
+        ("2026-11-23 07:02", "2026-11-23 11:00", False),
+        ("2026-11-16 08:00", "2026-11-25 03:00", True),  # the machine was off on Monday
+        ("2026-11-02 08:00", "2026-11-25 03:00", True),
+        ("", "2026-11-25 03:00", False),  # a first one waits for its window
+        ("", "2026-11-23 07:01", True),
+    ],
+)
+def test_a_digest_has_its_day_and_one_that_was_missed_is_made_up_for(
+    tmp_path: Path, last: str, now: str, due: bool
+) -> None:
+    rules = {"every": "1w", "days": ["mon"], "window": "07:00-12:00"}
+    config = load_config(write_config(tmp_path, digest=rules, clients={}, upkeep={}))
+    pasts = {("digest", ALL): Past(datetime.fromisoformat(f"{last}+00:00"))} if last else {}
+    moment = datetime.fromisoformat(f"{now}+00:00")
+    (planned,) = plan(config, pasts, moment)
+    assert planned.turn.is_due(moment) is due

@@ -18,6 +18,7 @@ CONFIG = Path("/etc/paranoid-backup/runner.json")
 PROGRESS = "/run/paranoid-backup/progress"
 UPKEEP = ("maintain", "compact", "audit")  # what a run does for all clients at once, each with a cadence of its own
 VERBS = ("backup", *UPKEEP)
+DIGEST = "digest"  # a mail of the runner's own about the last days
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Config:
     rules of each client and verb. In ``progress`` a server that is this machine notes how far its sessions are.
     ``page`` is the playbook of the servers' pages, empty for none.
     ``notify`` is the file with the places that are told beside mail, empty for what ansible.cfg says.
+    ``digest`` has the rules of the mail about the last days, None for no such mail.
     """
 
     project: Path
@@ -43,6 +45,7 @@ class Config:
     progress: Path
     page: str
     notify: str = ""
+    digest: Schedule | None = None
 
 
 def load_config(path: Path = CONFIG) -> Config:
@@ -79,6 +82,7 @@ def _read(found: Mapping[str, Any]) -> Config:
         progress=Path(found.get("progress", PROGRESS)),
         page=str(found.get("page", "")),
         notify=str(found.get("notify", "")),
+        digest=_parse(DIGEST, {"catch_up": True, **found["digest"]}) if found.get("digest") else None,
     )
 
 

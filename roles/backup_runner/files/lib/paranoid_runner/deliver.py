@@ -66,7 +66,20 @@ def notify(content: bytes) -> None:
                 raise LookupError(f"{target.name}: {problem}")
 
 
-KINDS = {"mail": deliver, "notice": notify}
+def tell_digest(content: bytes) -> None:
+    """Make the mail about the last days of what the runs have handed on, and send it."""
+    days, now = int(json.loads(content)["days"]), datetime.now(UTC)
+    settings = load_settings()
+    if settings.transport is None:
+        raise LookupError("method = none sends no mail: nobody can be told")
+    history = import_module(f"{PACKAGE}._record.history").load_history(settings.report_dir)
+    page = import_module(f"{PACKAGE}._report.digest").make_digest(history, settings.title, now, days)
+    messages = import_module(f"{PACKAGE}._mail.message")
+    mail, recipients = messages.make_digest_mail(page, settings, now), messages.list_recipients(settings)
+    import_module(f"{PACKAGE}._mail.delivery").send(mail, settings.transport, settings.mail_from.addr_spec, recipients)
+
+
+KINDS = {"mail": deliver, "notice": notify, "digest": tell_digest}
 
 
 def main(argv: list[str]) -> int:

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from paranoid_runner.config import Config
+from paranoid_runner.config import DIGEST, Config
 from paranoid_runner.files import write_whole
 from paranoid_runner.records import Record, Result, list_runs, load_record
 from paranoid_runner.schedule.turns import Past
@@ -58,6 +58,12 @@ def note_run(config: Config, run_id: str, chosen: Iterable[tuple[str, str]], now
     rest = [Result(client, work, "failed") for work, client in chosen if (work, client) not in done]
     found = Record(run_id, "", False, None, now, "", "", (*ended, *rest))
     _save(config.state / STATE, seen | {run_id}, add_record(pasts, found, config.clients))
+
+
+def note_digest(config: Config, now: datetime) -> None:
+    """Count a digest that went out. One that did not is due as before."""
+    seen, pasts = _load(config.state / STATE)
+    _save(config.state / STATE, seen, {**pasts, (DIGEST, ALL): Past(now)})
 
 
 def add_record(

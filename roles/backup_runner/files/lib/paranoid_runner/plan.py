@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from paranoid_runner.config import Config
+from paranoid_runner.config import DIGEST, Config
 from paranoid_runner.pasts import ALL, Pasts
 from paranoid_runner.schedule.rules import DAY
 from paranoid_runner.schedule.turns import Past, Turn, find_turn
@@ -50,6 +50,6 @@ def _plan_backups(config: Config, pasts: Pasts, now: datetime) -> Iterator[Plann
 
 
 def _plan_upkeep(config: Config, pasts: Pasts, now: datetime) -> Iterator[Planned]:
-    for verb, schedule in config.upkeep.items():
+    for verb, schedule in {**config.upkeep, **({DIGEST: config.digest} if config.digest else {})}.items():
         past = pasts.get((verb, ALL), Past())
         yield Planned(verb, ALL, past, find_turn(schedule, verb, past, now))

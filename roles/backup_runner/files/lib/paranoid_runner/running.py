@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paranoid_runner.config import Config, load_config
+from paranoid_runner.config import DIGEST, UPKEEP, Config, load_config
 from paranoid_runner.errors import UsageError
 from paranoid_runner.files import write_whole
 from paranoid_runner.following import CURRENT, following, make_display
@@ -24,11 +24,11 @@ from paranoid_runner.judgement import Ended, find_silence, is_good
 from paranoid_runner.locking import hold_lock, now
 from paranoid_runner.logs import keep_logs, read_log
 from paranoid_runner.paging import is_old, write_pages
-from paranoid_runner.pasts import ALL, gather_pasts, note_run
+from paranoid_runner.pasts import ALL, gather_pasts, note_digest, note_run
 from paranoid_runner.plan import Planned, list_scheduled, plan
 from paranoid_runner.records import load_record
 from paranoid_runner.schedule.rules import DAY
-from paranoid_runner.telling import Notice, send_spooled, tell
+from paranoid_runner.telling import Notice, send_digest, send_spooled, tell
 
 GOOD, BAD = 0, 1
 
@@ -80,7 +80,20 @@ def run_due(config: Config) -> int:
             codes.append(code)
             if not goes_on:
                 return max(codes)
-        return max(*codes, _page(config) if jobs or is_old(config) else GOOD)
+        codes += [_tell_digest(config, planned), _page(config) if jobs or is_old(config) else GOOD]
+        return max(codes)
+
+
+def _tell_digest(config: Config, planned: Sequence[Planned]) -> int:
+    """Send the mail about the last days if it is due. Where that fails it is due at the next wake-up as well."""
+    due = [one for one in planned if one.verb == DIGEST and one.turn.is_due(now())]
+    if not due or not config.digest:
+        return GOOD
+    last = due[0].past.succeeded
+    problem = send_digest(config, max(config.digest.every, now() - last if last else DAY))
+    if not problem:
+        note_digest(config, now())
+    return _complain(problem)
 
 
 def run_now(config: Config, job: Job) -> int:
@@ -118,7 +131,7 @@ def work(config: Config, start: Callable[[], int]) -> int:
 def make_jobs(due: Sequence[Planned]) -> list[Job]:
     """Return one run for all clients that are due, and one for each other verb."""
     clients = [one.client for one in due if one.verb == "backup"]
-    return [Job("backup", clients)] * bool(clients) + [Job(one.verb) for one in due if one.client == ALL]
+    return [Job("backup", clients)] * bool(clients) + [Job(one.verb) for one in due if one.verb in UPKEEP]
 
 
 def run(config: Config, job: Job, is_silent: bool) -> tuple[int, bool]:
@@ -187,7 +200,9 @@ def _write_scheduled(config: Config) -> Mapping[str, str]:
     path = config.state / "scheduled"
     planned = plan(config, gather_pasts(config, remember=True), now())
     write_whole(path, "".join(f"{name}\n" for name in list_scheduled(config, planned, now())).encode())
-    return {"PARANOID_BACKUP_SCHEDULED": str(path)}
+    digest = next((one.past.succeeded for one in planned if one.verb == DIGEST), None)
+    told = {"PARANOID_BACKUP_DIGEST": digest.isoformat()} if digest else {}
+    return {"PARANOID_BACKUP_SCHEDULED": str(path), **told}
 
 
 def _page(config: Config, clients: Sequence[str] = ()) -> int:

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -75,6 +78,15 @@ def tell(config: Config, notice: Notice) -> str:
     except OSError as error:
         return f"nobody could be told: {answer.problem}; and the mail cannot be kept: {error.strerror}"
     return _WAITS.format("mail", answer.problem)
+
+
+def send_digest(config: Config, about: timedelta) -> str:
+    """Send the mail about the last days; return what is wrong in one line, if it is to be tried again."""
+    days = max(1, math.ceil(about / timedelta(days=1) - 0.04))  # an hour late is on time, a day late leaves no gap
+    answer = _deliver(config, json.dumps({"days": days}).encode(), "digest")
+    if answer.is_done and answer.problem:
+        sys.stderr.write(f"paranoid-backup: the digest: {answer.problem}\n")
+    return "" if answer.is_done else f"the digest waits for the next wake-up: {answer.problem}"
 
 
 def send_spooled(config: Config) -> str:

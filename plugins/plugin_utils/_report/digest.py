@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The digest: what became of some days, and how every client is now, from what the runs have handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import (
+    NOTHING,
+    count_seconds,
+    format_duration,
+    format_number,
+    format_size,
+    format_time,
+    join_names,
+)
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import History, PastRun, Trail
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.changes import Change
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import Page
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.tables import Row, Table
+
+NAMES_SHOWN = 8
+ROWS_SHOWN = 60
+GREW_SHOWN = 5
+STALE = timedelta(days=3)
+_BACKUP = "backup"
+_LITTLE = 1024**3
+
+
+def make_digest(history: History, title: str, now: datetime, days: int) -> Page:
+    """Return the digest of so many days until ``now``."""
+    runs = [run for run in history.runs if now - datetime.fromisoformat(run.finished) <= timedelta(days=days)]
+    failing = {name: trail for (_work, name), trail in history.clients.items() if trail.runs and not trail.is_good}
+    stale = [name for (work, name), trail in history.clients.items() if work == _BACKUP and _is_stale(trail, now)]
+    is_good = bool(runs) and not failing and not stale
+    return Page(
+        title=title,
+        status="SUCCESS" if is_good else "FAILURE",
+        what=f"digest of {_count(days, 'day')}",
+        headline=_make_headline(runs, failing, days),
+        alerts=(),
+        advice="",
+        changes=_list_changes(history, failing, stale),
+        problems=() if runs else ("Nobody knows of a run in this time: is the timer of the runner on?",),
+        causes=(),
+        failures=(),
+        notes=(),
+        tables=(_make_table(runs),) if runs else (),
+        facts=(("Clients", format_number(len(history.names))), ("Until", format_time(f"{now:%Y-%m-%dT%H:%M:%SZ}"))),
+        since="As it stands",
+    )
+
+
+def _make_headline(runs: Sequence[PastRun], failing: dict[str, Trail], days: int) -> str:
+    if not runs:
+        return f"No run ended in {_count(days, 'day')}."
+    bad = sum(run.status != "SUCCESS" for run in runs)
+    went = f"{_count(len(runs), 'run')}, {format_number(bad) if bad else 'none'} of them a failure."
+    now = (
+        f"{_count(len(failing), 'client')} fail{'s' if len(failing) == 1 else ''} now."
+        if failing
+        else "All are well now."
+    )
+    return f"{went} {now}"
+
+
+def _list_changes(history: History, failing: dict[str, Trail], stale: Sequence[str]) -> tuple[Change, ...]:
+    since = [
+        f"{name} (since {trail.since[:10]})" for name, trail in sorted(failing.items(), key=lambda one: one[1].since)
+    ]
+    found = (
+        Change("Failing now", join_names(since, NAMES_SHOWN), "bad"),
+        Change(f"No good backup for {STALE.days} days", join_names(sorted(stale), NAMES_SHOWN), "bad"),
+        Change("Grew most", "; ".join(_list_growth(history)), "quiet"),
+    )
+    return tuple(one for one in found if one.what)
+
+
+def _list_growth(history: History) -> list[str]:
+    """Return the clients that hold most more than in the first of their last sessions."""
+    ends = [(trail.held[-1] - trail.held[0], name, trail) for (work, name), trail in history.clients.items()
+            if work == _BACKUP and len(trail.held) > 1]  # fmt: skip
+    grown = sorted((one for one in ends if one[0] >= _LITTLE), key=lambda one: (-one[0], one[1]))[:GREW_SHOWN]
+    return [f"{name} {format_size(trail.held[0])} → {format_size(trail.held[-1])}" for _more, name, trail in grown]
+
+
+def _is_stale(trail: Trail, now: datetime) -> bool:
+    return not trail.succeeded or now - datetime.fromisoformat(trail.succeeded) > STALE
+
+
+def _make_table(runs: Sequence[PastRun]) -> Table:
+    newest = sorted(runs, key=lambda run: run.finished, reverse=True)
+    received = sum(run.received for run in runs)
+    good = sum(run.status == "SUCCESS" for run in runs)
+    rest = len(newest) - ROWS_SHOWN
+    return Table(
+        heading="Runs",
+        columns=("what", "ok", "failed", "took", "received"),
+        rows=tuple(_make_row(run) for run in newest[:ROWS_SHOWN]),
+        total=Row(f"total {len(runs)}", f"{good} good", "quiet", ("", "", "", "", format_size(received))),
+        more=f"{format_number(rest)} more" if rest > 0 else "",
+        first="ended",
+    )
+
+
+def _make_row(run: PastRun) -> Row:
+    is_good = run.status == "SUCCESS"
+    took = format_duration(count_seconds(run.started, run.finished))
+    counts = (f"{run.succeeded} of {run.total}", format_number(run.failed) if run.failed else NOTHING)
+    label, tone = ("good", "good") if is_good else ("failure", "bad")
+    when = run.finished.replace("T", " ")[:16]
+    return Row(when, label, tone, (run.what, *counts, took, format_size(run.received)))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{format_number(number)} {noun}{'' if number == 1 else 's'}"
