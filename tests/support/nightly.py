@@ -44,6 +44,7 @@ class Host:
     held: float = 0.0
     objects: float = 0.0
     needed: int = 5
+    config: str = "as it was"  # a fingerprint of what is saved
     rows: list[LedgerRow] = field(default_factory=list)
     accepts: list[LedgerRow] = field(default_factory=list)
 
@@ -92,6 +93,7 @@ class Host:
             status="ok",
             commits=1,
             manifests=1,
+            content={"config": self.config},
             came=f"{len(self.rows):064x}",
             duration=round(seconds, 1),
             bytes_received=int(stored * 1.01 + 60_000),
@@ -115,9 +117,9 @@ class Host:
         self.rows.append(LedgerRow(len(self.rows) + 1, self.now, "session", "web1", "", entry))
         return verdict
 
-    def accept(self) -> None:
-        """Let a person accept what waits."""
-        entry = AcceptEntry("web1", "meant", "alice", (), sessions_to_accept(self.history, self.needed))
+    def accept(self, archives: tuple[str, ...] = ()) -> None:
+        """Let a person accept what waits, and these archives that were far too small."""
+        entry = AcceptEntry("web1", "meant", "alice", archives, sessions_to_accept(self.history, self.needed))
         self.accepts.append(LedgerRow(len(self.rows) + 1, self.now, "accept", "web1", "", entry))
 
     def fail(self, stored: float) -> Verdict:

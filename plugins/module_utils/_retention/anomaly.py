@@ -11,7 +11,8 @@ nothing go, until
   so what stays changed, such as files that are gone, never becomes normal by itself.
 
 What `content` says goes first: an archive that is far too small is red, is told by that alone, and waits for a person
-in any case. Anomalies are what is short of it, and everything that makes no archive smaller.
+in any case. Anomalies are what is short of it, and everything that makes no archive smaller. An archive that a person
+accepted there is usual here, too, and the operator's own change of what is saved explains that it is smaller.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._retention.signals
 )
 
 _AHEAD = timedelta(days=92)  # an announced change that ends later is taken for a slip
+_SMALLER = frozenset({"lost_files", "lost_bytes"})
 _READERS = ("backup", "escrow", "info")  # a maintenance reads the lists of what it deletes, and open is for reading
 
 
@@ -63,10 +65,13 @@ class Course:
     """How a client's backups went so far; `fold_course` makes it.
 
     ``steps`` are the usual ones. ``held_back`` are those since an anomaly that ``waits`` for a person; ``sessions`` are
-    the ids of all that are to be accepted with it.
+    the ids of all that are to be accepted with it. ``accepted`` are the archives and sessions that a person accepted
+    so far, ``config`` is the fingerprint of what was saved by the last usual one.
     """
 
     needed: int
+    accepted: frozenset[str] = frozenset()
+    config: str = ""
     steps: list[Step] = field(default_factory=list)
     before: Measures | None = None
     usual: Measures | None = None
@@ -98,10 +103,15 @@ class Course:
             read=entry.bytes_read,
         )
 
-    def follow(self, row: LedgerRow, entry: SessionEntry, accepted: frozenset[str]) -> None:
+    def explains(self, entry: SessionEntry) -> frozenset[str]:
+        """Return which signals of a session the operator's own change explains."""
+        config = (entry.content or {}).get("config") or ""
+        return _SMALLER if config and self.config and config != self.config else frozenset()
+
+    def follow(self, row: LedgerRow, entry: SessionEntry) -> None:
         """Go on by one session."""
         noticed = entry.unusual or {}
-        meant = entry.session in accepted
+        meant = entry.session in self.accepted
         if noticed.get("anomaly") and not meant:
             self.waits, self.normal = self.waits or row, 0
         if self.waits is not None and noticed.get("signals"):
@@ -115,13 +125,14 @@ class Course:
             self.carried = (self.carried[0] + entry.stored_bytes, self.carried[1] + entry.stored_objects)
             return
         step, self.before, self.carried = self.step(now), now, (0, 0)
-        if not entry.arrived or entry.audit == "alarm":
+        is_good = entry.arrived or (entry.archive is not None and entry.archive.id in self.accepted)
+        if not is_good or entry.audit == "alarm":
             return
         if self.waits is not None and odd:
             self.held_back += [step] if step else []
             return
         self.steps += [step] if step else []
-        self.usual = now
+        self.usual, self.config = now, (entry.content or {}).get("config") or self.config
         if self.waits is not None and entry.unusual is not None and not entry.unusual.get("expected"):
             self._count_normal()
 
@@ -134,10 +145,10 @@ class Course:
 
 def fold_course(history: History, needed: int) -> Course:
     """Return how the client's backups went; after ``needed`` normal ones an anomaly is over (0: never)."""
-    course, accepted = Course(needed), history.accepted_sessions
+    course = Course(needed, history.accepted | history.accepted_sessions)
     for row in history.sessions:
         if isinstance(row.entry, SessionEntry):
-            course.follow(row, row.entry, accepted)
+            course.follow(row, row.entry)
     return course
 
 
@@ -161,7 +172,8 @@ def _judge_backup(course: Course, entry: SessionEntry, is_reading_known: bool) -
     step = course.step(now) if now else None
     if step is None or entry.code in CONTENT_CODES or entry.audit == "alarm":
         return ()
-    return tuple(one for one in find_signals(course.steps, step) if not (is_reading_known and one.name == "read"))
+    known = course.explains(entry) | (frozenset({"read"}) if is_reading_known else frozenset())
+    return tuple(one for one in find_signals(course.steps, step) if one.name not in known)
 
 
 def _judge_reading(course: Course, entry: SessionEntry) -> Signal | None:

@@ -179,6 +179,28 @@ def test_an_archive_that_is_far_too_small_is_told_by_that_alone() -> None:
     assert names(host.night()) == {"lost_files", "lost_bytes"}, "those were not usual"
 
 
+def test_what_a_person_accepted_as_so_small_is_usual() -> None:
+    host = settled()
+    host.size, host.files = host.size / 4, host.files / 4
+    host.night(status="failed", code="shrunk")
+    host.accept((f"{len(host.rows) - 1:064x}",))
+    for _night in range(3):
+        assert host.night().signals == ()
+    assert delete_half(host).anomaly
+
+
+def test_the_operators_own_change_explains_what_is_gone_and_nothing_else() -> None:
+    for attack, found in ((delete_half, set()), (encrypt_all, {"new_bytes", "new_objects", "compression"})):
+        host = settled()
+        host.config = "less"
+        assert names(attack(host)) == found
+        assert bool(host.waits) == bool(found)
+    host = settled()
+    host.config = "less"
+    host.night()
+    assert delete_half(host).anomaly, "it explains one night"
+
+
 def test_it_ends_after_five_backups_without_a_signal_and_not_after_others() -> None:
     host = settled()
     assert read_all(host).anomaly
