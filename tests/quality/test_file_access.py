@@ -104,7 +104,7 @@ ALLOWED = {
             "_config/server.py": "open os.listdir",
             "_ledger/database.py": "os.open sqlite3.connect",
             "_ledger/tamper_check.py": "open os.open",
-            "_watch/answer.py": "open os.listdir os.statvfs",
+            "_watch/answer.py": "open os.listdir os.lstat os.statvfs",
             "_watch/witness.py": "open os.makedirs tempfile.TemporaryDirectory",
             "_outcome/crash_recovery.py": "os.unlink",
             "_outcome/escrow.py": "open os.listdir os.makedirs os.unlink",

@@ -201,6 +201,7 @@ def main() -> None:
             seen[act.__name__.removeprefix("play_")] = act(host)
     finally:
         sshd.terminate()
+        sshd.wait()
         shutil.rmtree(place)
     print(json.dumps(seen))
 

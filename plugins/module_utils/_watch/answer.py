@@ -17,7 +17,7 @@ clients        each provisioned client: ``client``, ``schedule`` (its rules by t
                when)
 disk           null, or ``total`` and ``free`` of the repositories' file system
 runs           null where no runner is here, else ``last_mail`` (null, or when the last run ended whose mail was
-               accepted) and ``untold``, how many runs nobody has heard of
+               accepted) and ``untold``, how many runs nobody has heard of for a day
 versions       ``borg``, ``python``
 witnesses      of each watch ``name``, ``seq`` and ``time`` of what is kept
 problems       lines about what could not be read
@@ -31,7 +31,7 @@ import os
 import platform
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import metadata
 from typing import Any
 
@@ -52,6 +52,7 @@ PROBLEMS_LIMIT = 20
 _RECORD_LIMIT = 64 * 1024 * 1024
 _RECORDS_READ = 50
 _ACCEPTED = ("sent", "queued")
+_UNTOLD = timedelta(days=1)
 
 
 def make_answer(config_dir: str, server: ServerConfig, ledger: Ledger, since: int, now: datetime) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def make_answer(config_dir: str, server: ServerConfig, ledger: Ledger, since: in
         "ledger": {"head": str(head), "entries": entries, "more": more},
         "clients": [_describe(config_dir, name, ledger, problems) for name in list_clients(config_dir)],
         "disk": _measure(server.repository_root, problems),
-        "runs": _describe_runs(config_dir),
+        "runs": _describe_runs(config_dir, now),
         "versions": {"borg": _find_borg(), "python": platform.python_version()},
         "witnesses": describe_witnesses(server),
         "problems": problems[:PROBLEMS_LIMIT],
@@ -121,7 +122,7 @@ def _find_borg() -> str:
     return ""
 
 
-def _describe_runs(config_dir: str) -> dict[str, Any] | None:
+def _describe_runs(config_dir: str, now: datetime) -> dict[str, Any] | None:
     """Return what the records of the runner on this machine say of mails (docs/report.md), None where there is none."""
     try:
         with open(os.path.join(config_dir, "runner.json"), "rb") as handle:
@@ -129,8 +130,17 @@ def _describe_runs(config_dir: str) -> dict[str, Any] | None:
         runs = sorted(os.listdir(reports), reverse=True)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    untold = sum(os.path.lexists(os.path.join(reports, run, "untold")) for run in runs)
+    before = (now - _UNTOLD).timestamp()
+    untold = sum(_is_untold(os.path.join(reports, run, "untold"), before) for run in runs)
     return {"last_mail": next(_find_mails(reports, runs[:_RECORDS_READ]), None), "untold": untold}
+
+
+def _is_untold(path: str, before: float) -> bool:
+    """Tell whether a run has its mark since before that time; one that is at work has it, too."""
+    try:
+        return os.lstat(path).st_mtime < before
+    except OSError:
+        return False
 
 
 def _find_mails(reports: str, runs: Iterable[str]) -> Iterator[str]:

@@ -103,6 +103,8 @@ def test_an_honest_answer_is_read() -> None:
         (("server", "host_id"), None),
         (("clock",), "2026-11-26T12:00:00"),
         (("clock",), "9999-12-31T23:59:59-23:59"),
+        (("clock",), "1999-12-31T23:59:59+00:00"),
+        (("clock",), "2200-01-01T00:00:00+00:00"),
         (("clock",), 7),
         (("ledger", "head"), "1:" + "g" * 64),
         (("ledger", "head"), "-1:" + "a" * 64),

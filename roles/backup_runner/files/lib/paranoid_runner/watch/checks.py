@@ -145,7 +145,7 @@ def _check_mail(look: Look) -> Iterator[Finding]:
     elif look.got - told.last_mail > timedelta(hours=hours):
         yield Finding(Level.CRITICAL, "mail", f"the last mail went out {_describe_age(look.got - told.last_mail)} ago")
     if told.untold:
-        yield Finding(Level.WARNING, "mail", f"nobody has heard of {told.untold} runs")
+        yield Finding(Level.WARNING, "mail", f"nobody has heard of {told.untold} runs for a day")
 
 
 def _check_disk(look: Look) -> Iterator[Finding]:
