@@ -212,6 +212,16 @@ def test_a_long_ledger_comes_in_parts(
     assert make_answer(str(config_dir), server, ledger, 9, NOW)["ledger"]["entries"] == []
 
 
+def test_what_comes_meanwhile_is_for_the_next_answer(
+    config_dir: Path, server: ServerConfig, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = ledger.head()
+    ledger.append(session(5))
+    monkeypatch.setattr(ledger, "head", lambda: head)
+    told = make_answer(str(config_dir), server, ledger, 2, NOW)["ledger"]
+    assert ([row[0] for row in told["entries"]], told["more"], told["head"]) == ([3, 4], False, str(head))
+
+
 def test_what_the_runner_of_this_machine_says_of_mails(
     tmp_path: Path, config_dir: Path, server: ServerConfig, ledger: Ledger
 ) -> None:
