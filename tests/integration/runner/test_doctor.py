@@ -52,7 +52,7 @@ def test_a_project_is_looked_at_and_nothing_is_changed(tmp_path: Path, mailbox: 
         mailbox,
         "callbacks_enabled = paranoid.backup.report",
         f"backup_servers: {{hosts: {{vault: {{{here}, backup_server_repository_root: {tmp_path}/repositories,\n"
-        "  backup_server_require_mount: true, backup_config_dir: /nowhere}}}\n"
+        "  backup_server_require_mount: true, backup_config_dir: /nowhere}, web2: }}\n"
         f"backup_clients: {{hosts: {{web1: {{{here}, backup_config_dir: /nowhere}},\n"
         "  web2: {ansible_host: 127.0.0.1, ansible_port: 1}}}\n",
     )
@@ -66,8 +66,9 @@ def test_a_project_is_looked_at_and_nothing_is_changed(tmp_path: Path, mailbox: 
     assert f"nothing is mounted at {tmp_path}" in vault["repositories"]["line"]
     assert vault["clock"]["state"] in ("ok", "odd") and vault["borg"]["state"] == "ok"
     assert found["web1", "client"]["clock"]["state"] in ("ok", "odd")
-    assert "Connection refused" in found["web2", "client"]["reach"]["line"]
-    assert "ansible web2 -m ansible.builtin.ping" in found["web2", "client"]["reach"]["cure"]
+    assert "Connection refused" in found["web2", "server"]["reach"]["line"]
+    assert "ansible web2 -m ansible.builtin.ping" in found["web2", "server"]["reach"]["cure"]
+    assert "Ansible did not come to it" in found["web2", "client"]["reach"]["line"], "what nobody saw is not well"
     assert "mars is not in the group" in ask(tmp_path, "mars")[2]
 
 
@@ -81,6 +82,6 @@ def test_what_is_wrong_with_a_project_are_lines(tmp_path: Path, mailbox: Mailbox
     assert "Connection refused" in told["mail"]["line"]
     assert "vault's password file /none" in told["vault"]["line"]
     assert "backup_clients" in told["inventory"]["line"]
-    (tmp_path / "hosts.yml").write_text("{")
+    (tmp_path / "hosts.yml").write_text("[backup_clients\n")
     told = ask(tmp_path)[1]["controller", "controller"]
     assert told["inventory"]["state"] == "bad" and "nobody" not in told["inventory"]["line"], told
