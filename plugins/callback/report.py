@@ -117,6 +117,14 @@ options:
     default: false
     env: [{name: PARANOID_REPORT_MAIL_IN_CHECK}]
     ini: [{section: callback_paranoid_backup_report, key: mail_in_check}]
+  later:
+    description:
+      - Leave the mail to the playbook C(paranoid.backup.report), which sends one for all runs that did, such as the
+        slices of a job. A run of which it does not tell is told of by the next one without this option.
+    type: bool
+    default: false
+    env: [{name: PARANOID_REPORT_LATER}]
+    ini: [{section: callback_paranoid_backup_report, key: later}]
   subject:
     description:
       - Subject of the mail. C($STATUS) is SUCCESS or FAILURE. C($WHAT) is ALARM when there is one, else the status, and

@@ -88,6 +88,7 @@ class Settings:
     owners: Owners = field(default_factory=dict)
     targets: tuple[Target, ...] = ()
     notice_seconds: float = 30
+    later: bool = False
 
 
 def load_settings(option: Callable[[str], Any]) -> Settings:
@@ -115,6 +116,7 @@ def load_settings(option: Callable[[str], Any]) -> Settings:
         owners=_read_owners(option) if method != "none" else {},
         targets=_read_targets(option),
         notice_seconds=_read_timeout(option),
+        later=option("later"),
     )
 
 

@@ -27,6 +27,7 @@ PLUGINS = {
     )
 }
 OTHERS = {"notify.yml", "owners.yml", "galaxy.yml", "main.yml", "argument_specs.yml", "hosts.yml"}
+OTHERS |= {"execution-environment.yml", "environment.yml", "setup.yml"}  # for AWX
 
 
 def strings(name: str) -> str:

@@ -104,7 +104,8 @@ class Bench:
         for name in ("session", "compact", "audit"):
             (collection / "plugins" / "modules" / f"{name}.py").write_text("")
         for kind in ("action", "modules"):
-            (collection / "plugins" / kind / "roll_call.py").symlink_to(PLUGINS / kind / "roll_call.py")
+            for name in ("roll_call", "report_together"):
+                (collection / "plugins" / kind / f"{name}.py").symlink_to(PLUGINS / kind / f"{name}.py")
         (collection / "meta").mkdir()
         (collection / "meta" / "runtime.yml").write_text('requires_ansible: ">=2.19.0"\n')
         return cls(root, {"method": "none"}, {"web01": {}, "db01": {}})

@@ -40,6 +40,7 @@ class MailState(StrEnum):
     """``none``: no mail is wanted; ``pending``: it is still to be sent; ``sent``: another machine has it.
 
     ``queued``: this machine's own mail system has it. ``failed``: it was not accepted for every recipient.
+    ``later``: it is left to the report of several runs together.
     """
 
     NONE = "none"
@@ -47,6 +48,7 @@ class MailState(StrEnum):
     QUEUED = "queued"
     SENT = "sent"
     FAILED = "failed"
+    LATER = "later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,16 @@ class Mail:
     to: tuple[str, ...] = ()
     error: str = ""
     accepted: tuple[str, ...] = ()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether nothing is left to be sent."""
+        return self.state not in (MailState.PENDING, MailState.FAILED, MailState.LATER)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether a mail has gone to all."""
+        return self.is_told and self.state is not MailState.NONE
 
 
 class NoticeState(StrEnum):
@@ -158,6 +170,11 @@ class Run:
     def works(self) -> tuple[Work, ...]:
         """What this run does, in its order."""
         return tuple(dict.fromkeys(client.work for client in self.clients))
+
+    @property
+    def is_told(self) -> bool:
+        """Whether nothing is left to be sent, by mail or beside it."""
+        return self.mail.is_told and not any(one.state is NoticeState.FAILED for one in self.notices)
 
     @property
     def status(self) -> str:

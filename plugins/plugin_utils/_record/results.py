@@ -148,7 +148,7 @@ class MaintainResult:
         planned = [*take_mappings(plan.get("keep")), *take_mappings(plan.get("drop"))]
         names = {take_text(entry.get("id"), 64): take_text(entry.get("name"), 200) for entry in planned}
         return cls(
-            named=len(named) if isinstance(named, list) else None,
+            named=len(named) if isinstance(named, list) else take_count(named),  # a record has the number
             deleted=ArchiveName.take_list(raw.get("deleted"), names, 1500),
             kept=take_count(raw.get("kept")),
             missing=ArchiveName.take_list(raw.get("missing"), names, 1000),

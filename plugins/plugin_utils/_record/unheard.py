@@ -21,6 +21,7 @@ from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import is_run_id
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RECORD, RunDir
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.merging import Part
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import MailState, NoticeState
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import (
     take_mapping,
@@ -35,10 +36,11 @@ _NEVER_ENDED = "it never ended: ansible-playbook was killed, or the machine went
 
 @dataclass(frozen=True, slots=True)
 class Unheard:
-    """A run that nobody has heard of, and one sentence about it."""
+    """A run that nobody has heard of, and one sentence about it; ``is_left``: it left its mail to a later report."""
 
     run_id: str
     sentence: str
+    is_left: bool = False
 
 
 def hold(directory: Path) -> int:
@@ -52,12 +54,27 @@ def hold(directory: Path) -> int:
 
 def find_unheard(report_dir: Path) -> tuple[Unheard, ...]:
     """Return the runs that nobody has heard of and that are not at work, oldest first; close records that were open."""
-    found = []
+    described = (_describe(RunDir(report_dir / name)) for name in _list_marked(report_dir))
+    return tuple(unheard for unheard in described if unheard)
+
+
+def _list_marked(report_dir: Path) -> list[str]:
+    """Return the runs that have a mark, the oldest first."""
     with suppress(OSError):  # Whether the directory can be used, the run that begins finds out for itself.
         names = sorted(entry.name for entry in os.scandir(report_dir) if is_run_id(entry.name))
-        marked = [name for name in names if (report_dir / name / MARK).exists()]
-        found = [unheard for name in marked if (unheard := _describe(RunDir(report_dir / name)))]
-    return tuple(found)
+        return [name for name in names if (report_dir / name / MARK).exists()]
+    return []
+
+
+def find_parts(report_dir: Path) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """Return the records of all runs that nobody has heard of, and a sentence about each that did not mean to wait."""
+    found = find_unheard(report_dir)
+    parts = tuple(Part(one.run_id, _load(report_dir / one.run_id)) for one in found)
+    busy = sorted(set(_list_marked(report_dir)) - {one.run_id for one in found})
+    return parts, (
+        *(one.sentence for one in found if not one.is_left),
+        *(f"{name} is still at work, so this does not tell of it" for name in busy),
+    )
 
 
 def mark_told(report_dir: Path, run_ids: Iterable[str]) -> None:
@@ -76,10 +93,22 @@ def _describe(directory: RunDir) -> Unheard | None:
             record = _read(descriptor)
             if record and not record.get("finished"):
                 _close(directory, record)
-            return Unheard(directory.path.name, _make_sentence(directory.path.name, record))
+            is_left = bool(record.get("finished")) and take_mapping(record.get("mail")).get("state") == MailState.LATER
+            return Unheard(directory.path.name, _make_sentence(directory.path.name, record), is_left)
         finally:
             os.close(descriptor)
     return None
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """Return the record below a directory, empty when it cannot be read."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            return _read(descriptor)
+        finally:
+            os.close(descriptor)
+    return {}
 
 
 def _read(directory: int) -> dict[str, Any]:
@@ -112,6 +141,10 @@ def _make_sentence(run_id: str, record: Mapping[str, Any]) -> str:
     problems, mail = record.get("problems"), take_mapping(record.get("mail"))
     if not record.get("finished") or (isinstance(problems, list) and _NEVER_ENDED in problems):
         return take_text(f"{run}: {_NEVER_ENDED}; {_count(record)}", 500)
+    if mail.get("state") == MailState.LATER:
+        return take_text(
+            f"{run}: its mail was left to the playbook report, which has not run since; {_count(record)}", 500
+        )
     if mail.get("state") == MailState.FAILED:
         whom = "everybody" if mail.get("accepted") else "anybody"
         what = f"its mail ({take_text(record.get('status'), 20)}) did not reach {whom}"

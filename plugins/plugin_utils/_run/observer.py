@@ -71,9 +71,9 @@ class Observer:
         self._servers: list[Mapping[str, Any]] = []
         self._groups: Mapping[str, Sequence[str]] = {}
         try:
-            self._unheard = find_unheard(settings.report_dir)
+            self._unheard = () if settings.later else find_unheard(settings.report_dir)
             self._directory = RunDir.create(settings.report_dir, run_id)
-            run = _make_run(settings, run_id, playbook, check)
+            run = make_run(settings, run_id, playbook, check)
             run = replace(run, unheard=tuple(one.sentence for one in self._unheard))
             self._directory.begin(run)
             self._hold = hold(self._directory.path)
@@ -144,6 +144,8 @@ class Observer:
         return published
 
     def _find_owners(self) -> list[Owner]:
+        if self._settings.later:
+            return []
         groups = {name: list(map(format_host, hosts)) for name, hosts in self._groups.items()}
         owners, unknown = find_owners(self._settings.owners, groups)
         for line in unknown:
@@ -152,9 +154,8 @@ class Observer:
 
     def _note_told(self, run: Run) -> None:
         """Note which runs somebody has heard of now; one that sends no mail, being in check mode, tells nothing."""
-        is_told = run.mail.state not in (MailState.PENDING, MailState.FAILED)
-        told = [run.run_id] if is_told and not any(one.state is NoticeState.FAILED for one in run.notices) else []
-        if told and (run.mail.state is not MailState.NONE or self._settings.transport is None):
+        told = [run.run_id] if run.is_told else []
+        if told and (run.mail.is_away or self._settings.transport is None):
             told += [one.run_id for one in self._unheard]
         mark_told(self._settings.report_dir, told)
         os.close(self._hold)
@@ -172,6 +173,7 @@ class Observer:
         mail = {
             MailState.SENT: f"mail sent to {', '.join(run.mail.to)}",
             MailState.QUEUED: f"mail for {', '.join(run.mail.to)} is in this machine's own queue",
+            MailState.LATER: "its mail is left to the playbook report",
             MailState.FAILED: f"{not_sent}; it is kept as {self._directory.path}/mail.eml",
         }.get(run.mail.state, "no mail in check mode" if run.check and self._settings.transport else "no mail wanted")
         silent = [f"{one.name} WAS NOT TOLD: {one.error}" for one in run.notices if one.state is not NoticeState.SENT]
@@ -194,17 +196,19 @@ def claim_run_id(own: str) -> str:
     ``own`` is what this returned for the playbook before: that one is ours to replace.
     """
     if os.environ.get(RUN_ID, "") in ("", own):
-        own = os.environ[RUN_ID] = _make_run_id()
+        own = os.environ[RUN_ID] = make_run_id()
     os.environ[REPORTED] = os.environ[RUN_ID]
     return own
 
 
-def _make_run_id() -> str:
+def make_run_id() -> str:
     """Return an id that sorts by time, such as 20261121T063000Z-1a2b3c4d."""
     return f"{utc_now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
-def _make_run(settings: Settings, run_id: str, playbook: str, check: bool) -> Run:
+def make_run(settings: Settings, run_id: str, playbook: str, check: bool) -> Run:
+    """Return the record of a run that begins now."""
+    waiting = MailState.LATER if settings.later else MailState.PENDING
     wanted = settings.transport is not None and (settings.mail_in_check or not check)
     return Run(
         run_id=run_id,
@@ -215,7 +219,7 @@ def _make_run(settings: Settings, run_id: str, playbook: str, check: bool) -> Ru
         check=check,
         started=stamp(),
         finished="",
-        mail=Mail(MailState.PENDING, list_recipients(settings)) if wanted else Mail(MailState.NONE),
+        mail=Mail(waiting, list_recipients(settings)) if wanted else Mail(MailState.NONE),
         version=find_version(),
     )
 

@@ -68,10 +68,12 @@ def publish(run: Run, directory: RunDir, settings: Settings, history: History, o
     if run.mail.state is MailState.PENDING:
         letters = write_letters(run, str(directory.record), settings, history, owners)
         run, told = _send_letters(run, directory, settings, letters)
-    run = replace(run, notices=tuple(_notify(run, page, settings)))
-    run = replace(run, history=dump_history(note_told(add_run(history, run), told, run.finished)))
+    if run.mail.state is not MailState.LATER:  # else the report of all of them tells, and goes on from what was before
+        run = replace(run, notices=tuple(_notify(run, page, settings)))
+        history = note_told(add_run(history, run), told, run.finished)
+    run = replace(run, history=dump_history(history))
     run = _try(run, lambda: directory.save(run))
-    is_told = run.mail.state not in (MailState.PENDING, MailState.FAILED)
+    is_told = run.mail.is_told or run.mail.state is MailState.LATER
     is_complete = run.problems == before and is_told and all(one.state is NoticeState.SENT for one in run.notices)
     return Published(run, is_complete)
 
