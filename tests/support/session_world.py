@@ -252,16 +252,16 @@ class World:
     def server_processes(self) -> list[str]:
         """Return the command lines of ssh and gates that still run for this world's server."""
         marks = (str(self.run_dir), str(self.path / "srv"))
-        return [line for _pid, line in _processes() if any(mark in line for mark in marks)]
+        return [line for _pid, line in processes() if any(mark in line for mark in marks)]
 
     def client_processes(self) -> list[str]:
         """Return the command lines of dispatchers, Borg and relays that still run on this world's client."""
-        return [line for _pid, line in _processes() if str(self.own) in line]
+        return [line for _pid, line in processes() if str(self.own) in line]
 
     def server_owners(self) -> list[tuple[list[str], str]]:
         """Return argv and user of every process that runs as another user for this world's server."""
         marks = (str(self.run_dir), str(self.path / "srv"))
-        found = [(pid, line) for pid, line in _processes() if any(mark in line for mark in marks)]
+        found = [(pid, line) for pid, line in processes() if any(mark in line for mark in marks)]
         return [(line.split(" "), Path(f"/proc/{pid}").owner()) for pid, line in found]
 
     def leftovers(self) -> list[str]:
@@ -273,7 +273,7 @@ class World:
 
     def kill_clients(self) -> None:
         """Kill dispatchers of this world that are deaf to everything else."""
-        for pid, line in _processes():
+        for pid, line in processes():
             if str(self.own) in line:
                 _kill(pid)
 
@@ -299,7 +299,8 @@ def assert_next_session_works(world: World) -> None:
     assert came_to(world.session("open")) == OK
 
 
-def _processes() -> list[tuple[int, str]]:
+def processes() -> list[tuple[int, str]]:
+    """Return every process but this one, and its command line."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():

@@ -88,6 +88,7 @@ class Conversation:
         self._result: Result | None = None
         self._protocol = ""
         self._late = ""
+        self._ssh_signal: int | None = None
 
     def touch(self) -> None:
         """Note that something moved: the idle deadline starts anew."""
@@ -104,6 +105,8 @@ class Conversation:
         try:
             await self._ended.wait()
             await self._disconnect(ssh)
+            if ssh.returncode is not None and ssh.returncode < 0:  # and not by us, who end it only now
+                self._ssh_signal = -ssh.returncode
         finally:
             watch.cancel()
             await end(ssh, 0)
@@ -205,6 +208,7 @@ class Conversation:
             deadline=self._late,
             seconds=asdict(self._deadlines).get(self._late.removesuffix("_timeout")) or 0,
             ssh_code=ssh.returncode,
+            ssh_signal=self._ssh_signal,
             hello=self._hello,
             result=self._result,
             protocol=self._protocol,

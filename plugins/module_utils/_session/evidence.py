@@ -13,11 +13,15 @@ from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol 
 
 @dataclass(frozen=True)
 class Evidence:
-    """``deadline`` is the code of the one that passed, ``seconds`` its length; ``protocol`` says what broke it."""
+    """``deadline`` is the code of the one that passed, ``seconds`` its length; ``protocol`` says what broke it.
+
+    ``ssh_signal`` is the signal that ended our own ssh, unless it came from here.
+    """
 
     deadline: str = ""
     seconds: float = 0
     ssh_code: int | None = None
+    ssh_signal: int | None = None
     ssh_log: str = ""
     hello: bool = False
     result: Result | None = None

@@ -87,6 +87,7 @@ def decide(
     conclusion = (
         _gate_stopped_it(host, seen)
         or _too_late(host, seen)
+        or _ssh_was_killed(host, seen)
         or _protocol_violation(host, seen)
         or _never_started(host, seen)
         or _no_result(host, seen)
@@ -131,6 +132,15 @@ def _protocol_violation(host: Performer, seen: Evidence) -> Conclusion | None:
     if not seen.hello:
         return _not_reached(host, "no_dispatcher", f"{host.name} answered, but not as the dispatcher: {seen.protocol}")
     return _failed("bad_result", f"{host.name} gave no usable result: {seen.protocol}")
+
+
+def _ssh_was_killed(host: Performer, seen: Evidence) -> Conclusion | None:
+    if seen.ssh_signal is None or seen.result is not None:
+        return None
+    cure = "see journalctl -k on the server (out of memory?)"
+    return _failed(
+        "server_error", f"the server's own ssh to {host.name} was killed by signal {seen.ssh_signal}: {cure}"
+    )
 
 
 def _never_started(host: Performer, seen: Evidence) -> Conclusion | None:

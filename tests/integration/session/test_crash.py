@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import signal
+
 import pytest
-from session_world import OK, World, assert_next_session_works, came_to
+from session_world import OK, World, assert_next_session_works, came_to, processes
 from waiting import wait_until
 
 
@@ -33,9 +37,52 @@ def test_killed_in_the_middle_of_a_transfer(world: World) -> None:
     assert came_to(world.session("backup")) == OK
 
 
+VICTIMS = {
+    "gate": (" gate --policy", "server_error", "the gate ended without its report"),
+    "ssh": ("HostKeyAlias=", "server_error", "the server's own ssh to web1 was killed by signal 9"),
+    "Borg": (" create ", "client_failed", "borg ended with -9"),
+    "dispatcher": ("/honest.py", "connection_lost", "or its dispatcher was killed"),
+}
+
+
+def test_one_process_of_a_session_is_killed_in_the_middle_of_a_transfer(world: World) -> None:
+    """As by kill -9, or by the kernel for want of memory. Each is told, nothing is left, and the next goes on."""
+    world.grow(200)
+    for victim, (mark, code, reason) in VICTIMS.items():
+        enough = brought(world) + 5 * 1024**2
+        session = world.start_session()
+        assert wait_until(functools.partial(has_brought, world, enough), 60), victim
+        pids = find_processes(world, mark)
+        assert pids, victim
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        record = world.result(session)
+        assert (record["status"], record["code"], record["archive"]) == ("failed", code, None), record["reason"]
+        assert reason in record["reason"]
+        assert world.leftovers() == [], victim
+        assert wait_until(lambda: not world.client_processes(), 30), world.client_processes()
+    (world.own / "source/big").unlink()
+    assert came_to(world.session("backup")) == OK
+
+
 @pytest.mark.parametrize("name", ["gate.sock", "ssh.log"])
 def test_what_a_killed_session_left_is_no_obstacle(world: World, name: str) -> None:
     left = world.run_dir / "sessions" / world.client["repository_user"]
     left.mkdir(parents=True)
     (left / name).write_text("left behind")
     assert came_to(world.session("backup")) == OK
+
+
+def brought(world: World) -> int:
+    """Return the bytes of the repository's segments."""
+    return sum(path.stat().st_size for path in (world.repository / "data").rglob("[0-9]*") if path.is_file())
+
+
+def has_brought(world: World, size: int) -> bool:
+    return brought(world) > size
+
+
+def find_processes(world: World, mark: str) -> list[int]:
+    """Return the processes of this world whose command line has a mark."""
+    places = (str(world.run_dir), str(world.path / "srv"), str(world.own))
+    return [pid for pid, line in processes() if mark in line and any(place in line for place in places)]
