@@ -6,7 +6,7 @@ BIN := .cache/venv/bin
 PYTEST := $(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap bootstrap-unit lab demo test unit integration lab-test molecule lint coverage mutants times bench down clean
+.PHONY: help bootstrap bootstrap-unit lab demo test unit integration lab-test molecule lint coverage mutants times bench screenshots down clean
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -59,6 +59,9 @@ bench: bootstrap ## Measure gate, audit, restore, ownership, ledger, page and ru
 	PYTHONPATH=.cache/collections $(BIN)/python tests/bench/ledger.py --clients 5000 --days 40
 	PYTHONPATH=.cache/collections $(BIN)/python tests/bench/page.py --clients 5000 --days 40
 	$(BIN)/python tests/bench/runner.py
+
+screenshots: bootstrap-unit ## Take the pictures in docs/images again: page and mail, in Debian's chromium
+	@PYTHONPATH=.cache/collections:tests/support $(BIN)/python -m screenshots
 
 down: bootstrap ## Remove the lab's hosts; the caches stay
 	@tests/tools/lab down

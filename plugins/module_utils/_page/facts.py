@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import alarm_sentence
 from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import format_duration
@@ -21,7 +23,9 @@ from ansible_collections.paranoid.backup.plugins.module_utils._page.days import 
 TEXT_LIMIT = 500  # characters of any one text
 YEAR = 365  # days
 SHORT = 30  # days in the list of all clients
-LATE_AFTER = timedelta(hours=36)
+LATE_BY = timedelta(hours=12)  # beyond what may lie between two turns
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 class Health(StrEnum):
@@ -119,15 +123,33 @@ def plain(text: str) -> str:
     return one_line(text, TEXT_LIMIT)
 
 
-def judge(state: ClientState, backup: SessionEntry | None, now: datetime) -> tuple[Health, str]:
-    """Return how a client is, and why in one line, empty if it is good. ``backup`` is its newest after the good one."""
+def latest_age(schedule: Mapping[str, Any] | None) -> timedelta:
+    """Return how old a newest good backup may be: twelve hours more than what lies between two turns at most.
+
+    ``schedule`` has rules as docs/runner.md describes them; without any a client has its turn each day.
+    """
+    rules = schedule or {}
+    found = re.fullmatch(r"(\d{1,3})([hdw])", str(rules.get("every", "")))
+    every = int(found[1]) * _UNITS[found[2]] if found else timedelta(days=1)
+    listed = rules.get("days")
+    names = {str(day).lower()[:3] for day in listed} if isinstance(listed, list) else set()
+    days = [place for place, day in enumerate(_DAYS) if day in names]
+    gaps = [(after - before - 1) % 7 + 1 for before, after in zip(days, days[1:] + days[:1], strict=True)]
+    return max(every, timedelta(days=max(gaps, default=0))) + LATE_BY
+
+
+def judge(state: ClientState, backup: SessionEntry | None, latest: timedelta, now: datetime) -> tuple[Health, str]:
+    """Return how a client is, and why in one line, empty if it is good. ``backup`` is its newest after the good one.
+
+    ``latest`` is how old the good one may be.
+    """
     failed = (backup.reason or backup.code or "it failed") if backup and backup.status != "ok" else ""
     if state.frozen_by:
         return Health.FROZEN, alarm_sentence(state.frozen_by)
     if state.last_success is None:
         return Health.NEVER, failed or "there was no backup yet"
     age = now - state.last_success.time
-    if age > LATE_AFTER:
+    if age > latest:
         since = f"the last good backup is {format_duration(age.total_seconds())} old"
         return Health.LATE, f"{since}: {failed}" if failed else since
     if backup and backup.status == "failed":
@@ -137,10 +159,14 @@ def judge(state: ClientState, backup: SessionEntry | None, now: datetime) -> tup
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known of one client: ``backup`` is its newest after the last good one, None without."""
+    """What is known of one client: ``backup`` is its newest after the last good one, None without.
+
+    ``latest`` is how old the good one may be.
+    """
 
     state: ClientState
     backup: SessionEntry | None
+    latest: timedelta
     disk: Disk
     days: tuple[Day, ...]
     restores: tuple[Restore, ...]
@@ -149,7 +175,7 @@ class Seen:
 def describe(seen: Seen, now: datetime) -> ClientFacts:
     """Return what is said of one client."""
     state = seen.state
-    health, reason = judge(state, seen.backup, now)
+    health, reason = judge(state, seen.backup, seen.latest, now)
     last, good = _session(state.last_session), _session(state.last_success)
     archive = good.archive if good else None
     return ClientFacts(

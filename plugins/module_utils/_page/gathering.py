@@ -14,6 +14,7 @@ from datetime import datetime
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import load_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import (
+    ClientConfig,
     ConfigError,
     ServerConfig,
     list_clients,
@@ -30,6 +31,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import
     Fleet,
     Seen,
     describe,
+    latest_age,
 )
 
 
@@ -66,7 +68,10 @@ class Source:
 
     def _client(self, name: str, days: list[Day], restores: list[Restore]) -> ClientFacts:
         state = self.ledger.state(name)
-        seen = Seen(state, self._newest_backup(state), self._disk(name), tuple(days), tuple(restores))
+        client = self._configuration(name)
+        latest = latest_age(client.schedule if client else None)
+        disk = self._disk(name, client.quota if client else None)
+        seen = Seen(state, self._newest_backup(state), latest, disk, tuple(days), tuple(restores))
         return describe(seen, self.now)
 
     def _newest_backup(self, state: ClientState) -> SessionEntry | None:
@@ -78,13 +83,19 @@ class Source:
         later = (row.entry for row in rows if state.last_success is None or row.seq > state.last_success.seq)
         return next((entry for entry in later if isinstance(entry, SessionEntry) and entry.verb == "backup"), None)
 
-    def _disk(self, name: str) -> Disk:
-        """Return what is known of a client's repository; its own session says what is wrong with a file of it."""
+    def _configuration(self, name: str) -> ClientConfig | None:
+        """Return a client's configuration; its own session says what is wrong with one that cannot be read."""
         try:
-            quota = load_client(self.config_dir, name).quota
+            return load_client(self.config_dir, name)
+        except ConfigError:
+            return None
+
+    def _disk(self, name: str, quota: int | None) -> Disk:
+        """Return what is known of a client's repository."""
+        try:
             baseline = load_baseline(os.path.join(self.server.state_dir, name, "baseline.json"))
-        except (ConfigError, OSError, ValueError):
-            return Disk()
+        except (OSError, ValueError):
+            baseline = None
         return Disk(baseline.size, baseline.freeable, quota) if baseline else Disk(quota=quota)
 
 

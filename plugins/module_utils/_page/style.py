@@ -120,7 +120,7 @@ footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--line)}
 @media(max-width:54rem){.w{display:none}.urgent li{grid-template-columns:1fr auto}
 .urgent li span:last-child{grid-column:1/-1}}
 @media(max-width:36rem){body{font-size:14px}tbody th{min-width:5.9rem}th,td{padding-right:.6rem}
-td:nth-child(3),thead th{white-space:normal}td:nth-child(3){width:5.8rem}
+td:nth-child(3),thead th{white-space:normal;overflow-wrap:normal}td:nth-child(3){width:5.8rem}
 .s{width:74px}.s path{transform:scaleX(.5)}.big{gap:.6rem 1.8rem}.big dd{font-size:1.2rem}article{padding:.9rem}}
 @media(forced-colors:active){.s .g,.c .g,.p path{stroke:CanvasText}}
 @media print{body{max-width:none;padding:0}thead th{position:static}

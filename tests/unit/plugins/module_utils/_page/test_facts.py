@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import load_server
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import SessionEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Fleet, Health
+from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Fleet, Health, latest_age
 from ansible_collections.paranoid.backup.plugins.module_utils._page.gathering import source
 from page_world import GIB, HOSTS, NOW, Host, make_server
 
@@ -107,3 +108,29 @@ def test_a_client_that_is_gone_is_gone(tmp_path: Path) -> None:
     make_server(tmp_path, HOSTS[:3], days=3)
     (tmp_path / "clients/db1.json").unlink()
     assert "db1" not in {client.name for client in gather(tmp_path).clients}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "hours"),
+    [
+        (None, 36),
+        ({}, 36),
+        ({"every": "6h"}, 18),
+        ({"every": "1d", "days": []}, 36),
+        ({"every": "1d", "days": ["mon", "tue", "wed", "thu", "fri"]}, 84),
+        ({"every": "1d", "days": ["sun"]}, 180),
+        ({"every": "2w", "days": ["mon", "thu"]}, 348),
+        ({"every": "often", "days": "mon"}, 36),
+        ({"every": 5, "days": ["Monday", 7, None]}, 180),
+    ],
+)
+def test_a_client_is_late_by_its_own_schedule(schedule: dict[str, object] | None, hours: int) -> None:
+    assert latest_age(schedule) == timedelta(hours=hours)
+
+
+def test_the_schedule_of_its_configuration_counts(tmp_path: Path) -> None:
+    make_server(tmp_path, (Host("web1", 3, 1, until=2),), days=3)
+    path = tmp_path / "clients/web1.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schedule": {"every": "1w"}}))
+    (found,) = gather(tmp_path).clients
+    assert found.health is Health.GOOD
