@@ -77,7 +77,7 @@ def test_those_behind_are_asked_for_before_the_first_has_come_and_not_all_at_onc
     assert (remote.asked, remote.answered) == (4 * repository.GROUPS_AHEAD, 1)
 
 
-@pytest.mark.parametrize(("count", "parts"), [(0, 0), (10, 1), (200, 1), (300, 2), (10_000, 3)])
+@pytest.mark.parametrize(("count", "parts"), [(0, 0), (10, 1), (4_000, 1), (4_100, 2), (20_000, 3)])
 def test_what_is_little_is_not_worth_another_connection(count: int, parts: int) -> None:
     steps = [SimpleNamespace(size=0, path=str(number)) for number in range(count)]
     found = working.split(steps, 3)  # type: ignore[arg-type]

@@ -28,7 +28,8 @@ START = (
 # The same, but each process that is to write files only says so, and goes on for ever.
 WRITING = START.replace(
     "from paranoid_restore.main",
-    "import os, time; from paranoid_restore.writing import Writer;"
+    "import os, time; from paranoid_restore import working; working.PART_COST = 2**23;"
+    "from paranoid_restore.writing import Writer;"
     "note = lambda: pathlib.Path(sys.argv[2]).with_name(f'writing-{os.getpid()}').touch();"
     "at_work = lambda *_steps: (note(), time.sleep(300));"
     "Writer.write_files = at_work; from paranoid_restore.main",
