@@ -100,7 +100,7 @@ def _make_table(runs: Sequence[PastRun]) -> Table:
         heading="Runs",
         columns=("what", "ok", "failed", "took", "received"),
         rows=tuple(_make_row(run) for run in newest[:ROWS_SHOWN]),
-        total=Row(f"total {len(runs)}", f"{good} good", "quiet", ("", "", "", "", format_size(received))),
+        total=Row(f"total {len(runs)}", f"{good} good", "quiet", (*[NOTHING] * 4, format_size(received))),
         more=f"{format_number(rest)} more" if rest > 0 else "",
         first="ended",
     )
