@@ -112,6 +112,21 @@ def test_a_killed_run_is_told_and_nothing_of_it_is_left(world: RunnerWorld, numb
     assert len(world.records()) == 1
 
 
+def test_a_worker_that_is_killed_ends_the_run_and_is_told(world: RunnerWorld) -> None:
+    """As the kernel kills one for want of memory: ansible-playbook gives up, and what others have started stays."""
+    world.playbook = HANGING
+    world.configure()
+    process = world.start("run", "--due")
+    assert wait_until((world.bench.root / "there").exists, 60)
+    below = playbook_of(process)
+    worker, *_others = Path(f"/proc/{below}/task/{below}/children").read_text().split()
+    os.kill(int(worker), signal.SIGKILL)
+    process.communicate(timeout=120)
+    assert process.returncode == 1 and sleepers() == []
+    assert len(world.mailbox.mails) == 1 and "FAILURE" in str(world.mailbox.mails[0]["Subject"])
+    assert {client["state"] for client in world.records()[0]["clients"]} <= {"running", "planned", "failed"}
+
+
 def test_a_run_that_takes_too_long_is_ended_and_told(world: RunnerWorld) -> None:
     world.playbook, world.hours = HANGING, 5 / 3600
     world.configure()
@@ -180,11 +195,31 @@ def test_a_full_disk_is_told_once_a_day_and_mends(world: RunnerWorld) -> None:
             assert done.returncode == 1 and "No space left on device" in done.stderr, done.stderr
             assert "Traceback" not in done.stderr
         assert len(world.mailbox.mails) == 1 and "the runner cannot work" in world.mailbox.text()
+        (world.state / "trouble").unlink()
+        world.mailbox.answer = "451 4.3.0 not now"
+        done = world.run("run", "--due")
+        assert done.returncode == 1 and "nobody could be told" in done.stderr and "cannot be kept" in done.stderr
+        world.mailbox.answer = "250 OK"
         (world.state / "full").unlink()
         assert world.run("run", "--due").returncode == 0
         assert not (world.state / "trouble").exists()
     finally:
         subprocess.run(["umount", world.state], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root mounts a disk that is full")
+def test_a_full_disk_below_the_records_is_told_and_mends(world: RunnerWorld) -> None:
+    world.bench.reports.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", world.bench.reports], check=True)
+    try:
+        (world.bench.reports / "full").write_bytes(b"x" * 65536)
+        done = world.run("run", "--due")
+        assert done.returncode == 1 and "it left no record" in done.stderr, done.stderr
+        assert "No space left on device" in world.mailbox.text()
+        (world.bench.reports / "full").unlink()
+        assert world.run("run").returncode == 0 and "SUCCESS" in str(world.mailbox.mails[1]["Subject"])
+    finally:
+        subprocess.run(["umount", world.bench.reports], check=True)
 
 
 @pytest.mark.parametrize(
