@@ -20,18 +20,18 @@ def _quotas_of_clients(hosts: Sequence[str], hostvars: Mapping[str, Mapping[str,
 
 
 def _client_datasets(
-    clients: Sequence[Mapping[str, Any]], root: str, properties: Mapping[str, Any], refquota: int, quota: int
+    clients: Sequence[Mapping[str, Any]], root: str, properties: Mapping[str, Any], refquota: int, quota: int, room: int
 ) -> list[dict[str, Any]]:
     """Return a dataset below ROOT for each client, as M(paranoid.backup.zfs_datasets) takes it.
 
-    REFQUOTA and QUOTA are percentages of the client's own quota.
+    REFQUOTA and QUOTA are percentages of the client's own quota; each leaves at least ROOM bytes beyond it.
     """
     datasets = []
     for client in clients:
         own, limits = client.get("quota"), {"refquota": "none", "quota": "none"}
         if own:
             percents = {"refquota": int(refquota), "quota": int(quota)}
-            limits = {name: str(int(own) * percent // 100) for name, percent in percents.items()}
+            limits = {name: str(max(int(own) * one // 100, int(own) + int(room))) for name, one in percents.items()}
         name = client["name"]
         datasets.append({"name": f"{root}/{name}", "mark": f"client {name}", "properties": {**properties, **limits}})
     return datasets

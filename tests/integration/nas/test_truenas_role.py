@@ -97,7 +97,7 @@ def test_every_back_end_is_made_once_and_repaired(tmp_path: Path) -> None:
             "tank/backup/web1",
             "tank/backup/web",
         ]
-        assert state["pool.dataset"][2]["refquota"]["rawvalue"] == str((5 << 30) * 110 // 100)
+        assert state["pool.dataset"][2]["refquota"]["rawvalue"] == str(6 << 30), "a GiB more"
         assert state["cronjob"][0]["command"] == f"{tmp_path}/{name}/own/paranoid-backup-nas daily"
         state["pool.dataset"][2]["quota"]["rawvalue"] = "0"  # drift
         path = tmp_path / name / "state.json"

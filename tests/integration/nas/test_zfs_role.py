@@ -37,6 +37,7 @@ def play(host: ZfsHost, *arguments: str, **variables: Any) -> subprocess.Complet
         "backup_nas_mountpoint": f"{host.folder}/srv",
         "backup_nas_python": sys.executable,
         "backup_nas_copies": [{"dataset": "nosuch/copy", "removable": True}],
+        "backup_nas_room": 0,
         "backup_nas_recordsize": "128K",  # the most that zfs-fuse has
         "backup_nas_clients": [{"name": "web1", "quota": 20 << 20}, {"name": "web"}],
         **variables,
