@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.ownership import (
     UNKNOWN,
+    Compaction,
     Ownership,
     Place,
     contains,
@@ -81,3 +82,10 @@ def test_the_session_of_an_object_is_known_for_ever(steps: list[list[int] | tupl
             assert list(intervals) == sorted(intervals)
             for place, session in model.objects.values():
                 assert contains(intervals, place) == (session == wanted)
+
+
+def test_a_run_ends_where_the_next_one_begins_or_with_its_segment() -> None:
+    owners = Ownership((2, 5, 9), (Compaction(5, 9, ((6, 8, 2), (6, 90, 5), (7, 8, 2), (8, 8, 5))),))
+    assert owners.intervals([2]) == (((0, 0), (3, 0)), ((6, 8), (6, 90)), ((7, 8), (8, 0)))
+    assert owners.intervals([5]) == (((3, 0), (6, 0)), ((6, 90), (7, 0)), ((8, 8), (9, 0)))
+    assert [owners.session_of(6, 7), owners.session_of(9, 8)] == [UNKNOWN, UNKNOWN], "before and behind every run"

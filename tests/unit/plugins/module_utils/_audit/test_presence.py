@@ -8,7 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._audit.presence import Expectation, Presence, look_up
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.presence import (
+    Expectation,
+    Presence,
+    look_up,
+    missing_archives,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.index import newest_index
 from fake_repository import MANIFEST_ID, FakeRepository, key
 
@@ -43,6 +48,15 @@ def test_archives_are_looked_up(
         assert index is not None
         before = repository.objects[key(2)][0] - 1
         assert look_up(index, Expectation(staying, archive), before) == presence
+        assert not look_up(index, Expectation(staying, archive), before + 1).brought, "what was there is not brought"
+
+
+def test_archives_that_are_no_objects_are_missing(repository: FakeRepository) -> None:
+    with newest_index(str(repository.path)) as index:
+        assert index is not None
+        assert missing_archives(index, [OLD, ABSENT, NEW]) == (ABSENT,)
+        gone = look_up(index, Expectation((OLD,), NEW, going=(OLD, ABSENT)), 0, {key(1)})
+        assert gone == Presence((OLD,), True, (OLD, ABSENT)), "an index from before a cut still has what went"
 
 
 def test_without_an_index_nothing_is_known_to_be_there() -> None:
