@@ -113,10 +113,15 @@ def test_a_play_without_hosts_is_an_error(bench: Bench, name: str, arguments: tu
 
 
 def test_every_playbook_of_the_report_begins_with_that_refusal() -> None:
-    """One without a condition or a tag of its own; the playbooks are those with a task that belongs in a report."""
+    """One without a condition or a tag of its own; the playbooks are those with a task that belongs in a report.
+
+    A person watches the last backup of a client that goes, and it fails before anything is set aside.
+    """
     work = re.compile(r"verb: (backup|maintain)\b|paranoid\.backup\.(compact|audit):")
     reported = {
-        path.stem: yaml.safe_load(path.read_text()) for path in PLAYBOOKS.glob("*.yml") if work.search(path.read_text())
+        path.stem: yaml.safe_load(path.read_text())
+        for path in PLAYBOOKS.glob("*.yml")
+        if work.search(path.read_text()) and path.stem != "decommission"
     }
     assert {"backup", "maintain", "compact", "audit"} <= reported.keys()
     for name, (first, *_plays) in reported.items():
