@@ -167,9 +167,7 @@ class Thing:
             raise TrueNasError(f"{self.name} exists and was not made for {self.mark}: choose another, or set {MARK}")
 
     def _is_ours(self, entry: dict[str, Any]) -> bool:
-        (name,) = self._mark_fields()
-        wanted = self._mark_fields()[name]
-        return bool(actual_value(self.kind, name, entry, wanted) == wanted)
+        return all(actual_value(self.kind, name, entry, one) == one for name, one in self._mark_fields().items())
 
     def drift(self, entry: Entry) -> dict[str, tuple[Any, Any]]:
         """Return the fields that differ: as they are, and as they should be."""

@@ -223,7 +223,7 @@ def actual_value(kind: str, name: str, entry: Mapping[str, Any], desired: Any) -
 
 
 def _prop(text: str) -> tuple[str, str]:
-    name, _, value = text.partition("=")
+    name, value = [*text.split("=", 1), ""][:2]
     return name, _truth(value)
 
 

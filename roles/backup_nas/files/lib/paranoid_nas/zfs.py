@@ -87,6 +87,6 @@ class Zfs:
 
 
 def _snapshot(name: str, about: dict[str, str]) -> Snapshot:
-    dataset, _, own = name.partition("@")
+    dataset, own = name.split("@", 1)
     holds = about.get("userrefs", "0")
     return Snapshot(dataset, own, int(about["creation"]), int(holds) if holds.isdigit() else 0)
