@@ -20,10 +20,16 @@ from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import
 
 PREFIX = "paranoid_backup_"
 MISSING = "archives_missing"
-_Value = float | int | None
+
+
+def _restored(client: ClientFacts) -> float | None:
+    if not client.restores:
+        return None
+    return datetime.combine(date.fromordinal(client.restores[-1].number), time(), UTC).timestamp()
+
 
 # Name, what it is, and where it comes from; None leaves a client out.
-CLIENT_METRICS: tuple[tuple[str, str, Callable[[ClientFacts], _Value]], ...] = (
+CLIENT_METRICS: tuple[tuple[str, str, Callable[[ClientFacts], float | None]], ...] = (
     ("last_good_timestamp_seconds", "When the newest good archive arrived.", lambda one: _seconds(one.last_good)),
     ("last_session_timestamp_seconds", "When the last session ended.", lambda one: _seconds(one.last_session)),
     ("last_session_ok", "Whether the last session was ok.", lambda one: int(one.last_status == "ok")),
@@ -36,7 +42,7 @@ CLIENT_METRICS: tuple[tuple[str, str, Callable[[ClientFacts], _Value]], ...] = (
     ("added_bytes", "What the last good backup added to the repository.", lambda one: one.added),
     ("disk_bytes", "The repository on the disk.", lambda one: one.disk.used),
     ("held_bytes", "What was deleted and is not yet freed.", lambda one: one.disk.held),
-    ("restore_tried_timestamp_seconds", "The day on which a restore was last tried.", lambda one: _restored(one)),
+    ("restore_tried_timestamp_seconds", "The day on which a restore was last tried.", _restored),
     ("restore_seconds", "How long that took.", lambda one: one.restores[-1].seconds or None if one.restores else None),
     ("quota_bytes", "What the repository may hold.", lambda one: one.disk.quota),
 )
@@ -69,12 +75,6 @@ def escape_label(value: str) -> str:
 
 def _head(name: str, meaning: str) -> str:
     return f"# HELP {PREFIX}{name} {meaning}\n# TYPE {PREFIX}{name} gauge\n"
-
-
-def _restored(client: ClientFacts) -> float | None:
-    if not client.restores:
-        return None
-    return datetime.combine(date.fromordinal(client.restores[-1].number), time(), UTC).timestamp()
 
 
 def _seconds(moment: datetime | None) -> float | None:

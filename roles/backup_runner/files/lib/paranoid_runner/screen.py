@@ -94,8 +94,10 @@ def _draw_head(standing: Standing, console: Console) -> RenderableType:
     table.add_column(ratio=1)
     for _column in range(3):
         table.add_column(justify="right", no_wrap=True)
-    bar = ProgressBar(total=max(1, standing.total), completed=done, complete_style="cyan", finished_style="green")
-    table.add_row(bar, Text(f"{done} of {standing.total}"), Text(format_clock(standing.seconds)), Text(left, "dim"))
+    progress = ProgressBar(total=max(1, standing.total), completed=done, complete_style="cyan", finished_style="green")
+    table.add_row(
+        progress, Text(f"{done} of {standing.total}"), Text(format_clock(standing.seconds)), Text(left, "dim")
+    )
     return Group(Text(printable(standing.run_id), "dim"), table)
 
 

@@ -103,7 +103,7 @@ def _ask_all(
     config: WatchConfig, target: Target, memory: Memory, clock: Callable[[], datetime]
 ) -> tuple[_Answer, Memory]:
     """Ask until all entries are proven, and remember each step. The last answer is the one that is judged."""
-    for _ in range(MOST_ANSWERS):
+    for _answer in range(MOST_ANSWERS):
         asked = clock()
         raw = ask(make_command(config, target, f"since {memory.head.seq}"), b"", LARGEST)
         answer = _Answer(parse_document(raw), asked, clock())
