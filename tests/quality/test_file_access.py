@@ -94,6 +94,14 @@ ALLOWED = {
     ("_upkeep/repository_files.py", "keep_evidence", "os.lstat"): BENEATH,
     ("_upkeep/repository_files.py", "keep_evidence", "os.mkdir"): FRESH + ", or " + BENEATH,
     ("_upkeep/repository_files.py", "swap_in", "os.rename"): BESIDE,
+    **{
+        (
+            "_nas/iocage.py",
+            "",
+            f"os.{call}",
+        ): "below a stopped jail's root, step by step, by descriptors, following no link"
+        for call in ("listdir", "mkdir", "open")
+    },
     ("_nas/zfs.py", "", "os.listdir"): "where a dataset will be mounted, in a directory of root's; it only looks",
     **{
         (file, "", call): OWN

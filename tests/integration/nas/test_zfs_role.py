@@ -65,7 +65,14 @@ def play(host: ZfsHost, *arguments: str, **variables: Any) -> subprocess.Complet
         "play.yml",
     ]
     command = host.inside(*argv, *arguments)
-    everything = {**os.environ, "LC_ALL": "C.UTF-8", "ANSIBLE_LOCAL_TEMP": f"{host.folder}/tmp", **environment}
+    path = f"{host.folder}/bin:{os.environ['PATH']}"
+    everything = {
+        **os.environ,
+        "PATH": path,
+        "LC_ALL": "C.UTF-8",
+        "ANSIBLE_LOCAL_TEMP": f"{host.folder}/tmp",
+        **environment,
+    }
     return subprocess.run(command, env=everything, capture_output=True, text=True, check=False)
 
 
@@ -145,3 +152,44 @@ def module(host: ZfsHost, entry: dict[str, Any]) -> dict[str, Any]:
     done = host.run("env", path, sys.executable, "-m", module, "arguments.json")
     result: dict[str, Any] = json.loads(done.stdout)
     return result
+
+
+IOCAGE = """#!{python}
+import json, os, sys
+from pathlib import Path
+sys.path.insert(0, "{support}")
+from fake_iocage import FakeIocage
+path = Path("{state}")
+host = FakeIocage(**json.loads(path.read_text()))
+code, out, err = host.run([os.path.basename(sys.argv[0]), *sys.argv[1:]])
+path.write_text(json.dumps(vars(host)))
+sys.stdout.write(out), sys.stderr.write(err)
+sys.exit(code)
+"""
+
+
+def test_the_server_is_a_jail_that_sees_its_clients_only(host: ZfsHost) -> None:
+    """The datasets are of real pools, where iocage's own pool is asked for; iocage is a strict fake."""
+    (host.folder / "bin").mkdir()
+    state = host.folder / "iocage.json"
+    state.write_text(json.dumps({"top": f"{host.folder}/iocage", "pools": {"nastank": "yes"}}))
+    for name in ("iocage", "mount"):
+        text = IOCAGE.format(python=sys.executable, support=ROOT / "tests/support", state=state)
+        (host.folder / "bin" / name).write_text(text)
+        (host.folder / "bin" / name).chmod(0o755)
+    host.read("zfs", "set", "org.freebsd.ioc:active=yes", "nastank")
+    host.read("zfs", "create", "-o", f"mountpoint={host.folder}/iocage", "nastank/iocage")
+    fields = {"release": "14.3-RELEASE", "props": ["boot=on", "ip4_addr=vnet0|10.0.0.5/24"]}
+    jail = {"backup_nas_backend": "iocage", "backup_nas_server_fields": fields}
+    wrong = play(host, **{**jail, "backup_nas_server_fields": {"relaese": "14.3-RELEASE"}})
+    assert wrong.returncode != 0 and "backup_nas_server_fields has release" in wrong.stdout + wrong.stderr
+    assert changed(play(host, "--check", "--diff", **jail)) == 1 and json.loads(state.read_text())["jails"] == {}
+    assert changed(play(host, **jail)) == 1
+    (name, made), *others = json.loads(state.read_text())["jails"].items()
+    inside = [
+        (f"{host.folder}/srv/{one}", f"{host.folder}/iocage/jails/vault/root{host.folder}/srv/{one}")
+        for one in ("web1", "web")
+    ]
+    assert (name, others, made["state"], made["packages"]) == ("vault", [], "up", ["pkg", "python3"])
+    assert [tuple(line) for line in made["live"]] == inside
+    assert changed(play(host, **jail)) == 0
