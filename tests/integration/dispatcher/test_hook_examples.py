@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from btrfs_volume import btrfs_volume
 from dispatched import BIN, needs_borg
 from owner_files import needs_root
 from paranoid_dispatcher.owner_hooks import NAME
@@ -93,18 +94,9 @@ def test_a_dump_is_whole_and_private_or_stops_the_backup(tmp_path: Path) -> None
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Iterator[Path]:
-    """A file system of btrfs, in a file."""
-    if not shutil.which("mkfs.btrfs"):
-        pytest.skip("NOT TESTED: no mkfs.btrfs (btrfs-progs)")
-    place = tmp_path / "volume"
-    place.mkdir()
-    with (tmp_path / "image").open("wb") as handle:
-        handle.truncate(128 * 2**20)
-    subprocess.run(["mkfs.btrfs", "-q", tmp_path / "image"], check=True, capture_output=True)
-    if subprocess.run(["mount", "-o", "loop", tmp_path / "image", place], capture_output=True, check=False).returncode:
-        pytest.skip("NOT TESTED: btrfs cannot be mounted here")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    """A file system of btrfs."""
+    with btrfs_volume(tmp_path) as place:
+        yield place
 
 
 # What a backup does with a snapshot, twice: first it is killed, and later ends well. Borg trusts no time that is the

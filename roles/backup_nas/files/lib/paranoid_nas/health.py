@@ -5,21 +5,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
 from paranoid_nas.policy import DAY, Snapshot, own_snapshots
-from paranoid_nas.zfs import NasError, Zfs
-
-_COUNT = re.compile(
-    r"^[ \t]+(\S+)[ \t]+([A-Z]+)[ \t]+(\d\S*)[ \t]+(\d\S*)[ \t]+(\d\S*)[ \t]*$", re.MULTILINE
-)  # device, state, three counters
-_SCRUB = re.compile(
-    r"scrub repaired (\S+) in .*? with (\d+) errors on (.+)|scrub completed after .*? with (\d+) errors on (.+)"
-)
-_FULL = 80  # per cent: ZFS slows down, and nothing is left for what a compaction frees
+from paranoid_nas.storage import NasError, Storage
 
 
 @dataclass(frozen=True)
@@ -29,27 +20,6 @@ class Limits:
     snapshot: int = 2
     copy: int = 8
     scrub: int = 40
-
-
-def pool_problems(pool: str, status: str, capacity: str) -> list[str]:
-    """Return what is wrong with a pool, of what ``zpool status`` prints."""
-    found = re.search(r"^\s*state: (\S+)", status, re.MULTILINE)
-    state = found[1] if found else "unknown"
-    wrong = [] if state == "ONLINE" else [f"pool {pool} is {state}"]
-    errors = re.search(r"^errors: (.+)", status, re.MULTILINE)
-    if errors and errors[1] != "No known data errors":
-        wrong.append(f"pool {pool}: {errors[1]}")
-    for device, _state, *counts in _COUNT.findall(status):
-        if any(count != "0" for count in counts):
-            wrong.append(f"{device} of pool {pool} had {' '.join(counts)} errors of reading, writing and checksums")
-    if capacity.rstrip("%").isdigit() and int(capacity.rstrip("%")) >= _FULL:
-        wrong.append(f"pool {pool} is {capacity.rstrip('%')} % full")
-    scrubbed = _SCRUB.search(status)
-    if scrubbed and (scrubbed[2] or scrubbed[4]) != "0":
-        wrong.append(f"the last scrub of {pool} left {scrubbed[2] or scrubbed[4]} errors")
-    elif scrubbed and scrubbed[1] and scrubbed[1] not in ("0", "0B"):
-        wrong.append(f"the last scrub of {pool} repaired {scrubbed[1]}")
-    return wrong
 
 
 def late(what: str, newest: Optional[int], now: float, days: int) -> list[str]:
@@ -69,23 +39,15 @@ def newest_ages(snapshots: Iterable[Snapshot], datasets: Sequence[str]) -> dict[
     return {dataset: found[-1].created if found else None for dataset, found in own.items()}
 
 
-def look(zfs: Zfs, root: str, copies: Sequence[str], now: float, limits: Limits) -> dict[str, Any]:
+def look(storage: Storage, root: str, copies: Sequence[str], now: float, limits: Limits) -> dict[str, Any]:
     """Return what was measured, and under ``problems`` what somebody should look at, one line each."""
-    problems: list[str] = []
-    pools = {}
-    for pool in dict.fromkeys(name.partition("/")[0] for name in (root, *copies)):
-        try:
-            capacity = zfs.read("zpool", "list", "-H", "-o", "capacity", pool).strip()
-            wrong = pool_problems(pool, zfs.read("zpool", "status", pool), capacity)
-        except NasError as error:
-            capacity, wrong = "", [str(error)]
-        pools[pool] = {"capacity": capacity, "problems": wrong}
-        problems += wrong
+    pools = storage.devices([root, *copies])
+    problems: list[str] = [line for about in pools.values() for line in about["problems"]]
     ages: dict[str, Any] = {}
     for name, days, kind in [(root, limits.snapshot, "snapshots"), *((one, limits.copy, "copies") for one in copies)]:
         try:
-            datasets = [one for one in zfs.datasets(name) if one != name]
-            found = newest_ages(zfs.snapshots(name), datasets)
+            datasets = [one for one in storage.datasets(name) if one != name]
+            found = newest_ages(storage.snapshots(name), datasets)
         except NasError as error:
             problems.append(str(error))
             continue

@@ -24,11 +24,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from paranoid_nas.btrfs import Btrfs
 from paranoid_nas.health import Limits, look
 from paranoid_nas.policy import REASONS, Rules
 from paranoid_nas.replication import replicate
-from paranoid_nas.snapshots import conceal, expose, release_expired, take
-from paranoid_nas.zfs import NasError, Zfs
+from paranoid_nas.snapshots import expose, release_expired, take
+from paranoid_nas.storage import NasError, Storage
+from paranoid_nas.zfs import Zfs
 
 SCHEMA = 1
 
@@ -43,6 +45,11 @@ def load(path: str) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("schema") != SCHEMA:
         raise NasError(f"{path} is of another version than this program: run site.yml for this NAS")
     return config
+
+
+def storage_of(config: dict[str, Any]) -> Storage:
+    """Return what holds the snapshots here; copies are of ZFS alone."""
+    return Btrfs(config["dataset"]) if config.get("storage") == "btrfs" else Zfs()
 
 
 @contextmanager
@@ -64,8 +71,9 @@ def say(line: str) -> None:
 def command_snapshot(config: dict[str, Any], options: argparse.Namespace) -> list[str]:
     """Return what went wrong."""
     root, rules, now = config["dataset"], Rules(int(config["hold_days"])), time.time()
-    take(Zfs(), root, options.reason, now, rules, say)
-    wrong = release_expired(Zfs(), root, now, rules, say)
+    storage = storage_of(config)
+    take(storage, root, options.reason, now, rules, say)
+    wrong = release_expired(storage, root, now, rules, say)
     for copy in config["copies"]:
         if Zfs().has(copy["dataset"]):
             kept = Rules(int(copy["hold_days"]))
@@ -111,20 +119,20 @@ def _plugged_in(pool: str) -> bool:
 
 def command_expose(config: dict[str, Any], options: argparse.Namespace) -> list[str]:
     """Print the directory."""
-    say(f"{expose(Zfs(), config['dataset'], options.client, options.name)}/repo")
+    say(f"{expose(storage_of(config), config['dataset'], options.client, options.name)}/repo")
     return []
 
 
 def command_conceal(config: dict[str, Any], options: argparse.Namespace) -> list[str]:
     """Take it away."""
-    conceal(Zfs(), config["dataset"], options.client)
+    storage_of(config).hide(config["dataset"], options.client)
     return []
 
 
 def command_status(config: dict[str, Any], options: argparse.Namespace) -> list[str]:
     """Print a document; its problems are what went wrong."""
     copies = [copy["dataset"] for copy in config["copies"] if not copy.get("removable")]
-    found = look(Zfs(), config["dataset"], copies, time.time(), Limits())
+    found = look(storage_of(config), config["dataset"], copies, time.time(), Limits())
     say(json.dumps(found, indent=1, sort_keys=True))
     problems: list[str] = found["problems"]
     return problems

@@ -5,90 +5,60 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from paranoid_nas.policy import Rules, expired, is_due, own_snapshots, snapshot_name, unheld
-from paranoid_nas.zfs import MARK, NasError, Zfs
+from paranoid_nas.storage import NasError, Storage
 
 Say = Callable[[str], None]
 
 
-def take(zfs: Zfs, root: str, reason: str, now: float, rules: Rules, say: Say) -> None:
+def take(storage: Storage, root: str, reason: str, now: float, rules: Rules, say: Say) -> None:
     """Take a snapshot of a dataset and all below it at one moment, and hold it; a daily one when it is due."""
-    newest = max((one.created for one in own_snapshots(zfs.snapshots(root), root)), default=None)
+    newest = max((one.created for one in own_snapshots(storage.snapshots(root), root)), default=None)
     if reason != "daily" or is_due(newest, now):
-        name = _free_name(zfs, root, now, reason)
-        zfs.read("zfs", "snapshot", "-r", f"{root}@{name}")
+        name = _free_name(storage, root, now, reason)
+        storage.take(root, name)
         say(f"took {root}@{name}")
-    hold_all(zfs, root, now, rules)
+    hold_all(storage, root, now, rules)
 
 
-def _free_name(zfs: Zfs, root: str, now: float, reason: str) -> str:
+def _free_name(storage: Storage, root: str, now: float, reason: str) -> str:
     """Return a name that nothing below the root has, also when another was taken in this very second."""
-    taken = {one.name for one in zfs.snapshots(root)}
+    taken = {one.name for one in storage.snapshots(root)}
     moments = (now + seconds for seconds in range(len(taken) + 1))
     return next(name for moment in moments if (name := snapshot_name(moment, reason)) not in taken)
 
 
-def hold_all(zfs: Zfs, root: str, now: float, rules: Rules) -> None:
+def hold_all(storage: Storage, root: str, now: float, rules: Rules) -> None:
     """Hold every snapshot that is to stay, also one that an earlier run took before it was killed."""
-    for one in unheld(zfs.snapshots(root), now, rules):
-        zfs.hold(one.full)
+    for one in unheld(storage.snapshots(root), now, rules):
+        storage.hold(one.full)
 
 
-def release_expired(zfs: Zfs, root: str, now: float, rules: Rules, say: Say) -> list[str]:
+def release_expired(storage: Storage, root: str, now: float, rules: Rules, say: Say) -> list[str]:
     """Release and destroy what has had its time; return what could not go, one line each."""
-    gone = expired(zfs.snapshots(root), now, rules)
-    return [line for one in gone if (line := _let_go(zfs, one.full, say))]
+    gone = expired(storage.snapshots(root), now, rules)
+    return [line for one in gone if (line := _let_go(storage, one.full, say))]
 
 
-def _let_go(zfs: Zfs, snapshot: str, say: Say) -> str:
+def _let_go(storage: Storage, snapshot: str, say: Say) -> str:
     try:
-        zfs.release(snapshot)
-        zfs.read("zfs", "destroy", snapshot)  # without -r and -R: nothing goes with it
+        storage.destroy(snapshot)
     except NasError as error:
         return str(error)
     say(f"let {snapshot} go")
     return ""
 
 
-def expose(zfs: Zfs, root: str, client: str, name: str) -> str:
+def expose(storage: Storage, root: str, client: str, name: str) -> str:
     """Show a client's snapshot as a directory beside its repository, read-only; return the directory."""
-    snapshot, clone = f"{root}/{client}@{name}", _clone(root, client)
-    if not zfs.has(snapshot):
-        names = [one.name for one in own_snapshots(zfs.snapshots(f"{root}/{client}"), f"{root}/{client}")]
-        raise NasError(f"there is no snapshot {snapshot}: choose one of {', '.join(names) or 'none'}")
-    if zfs.has(clone):
-        conceal(zfs, root, client)
-    above = zfs.read("zfs", "get", "-H", "-o", "value", "mountpoint", f"{root}/{client}").strip()
-    place = f"{above}/snapshot"
-    options = [f"mountpoint={place}", "readonly=on", "exec=off", "setuid=off", f"{MARK}=restore {client}"]
-    zfs.read("zfs", "clone", *(word for one in options for word in ("-o", one)), snapshot, clone)
-    return place
-
-
-def conceal(zfs: Zfs, root: str, client: str) -> None:
-    """Remove what ``expose`` made, and nothing else."""
-    clone = _clone(root, client)
-    if not zfs.has(clone):
-        return
-    if zfs.value(MARK, clone) != f"restore {client}":
-        raise NasError(f"{clone} was not made for a restore of {client}: it stays")
-    _destroy_soon(zfs, clone)
-
-
-def _destroy_soon(zfs: Zfs, clone: str, tries: int = 20) -> None:
-    """Destroy a dataset that somebody may have read until just now."""
-    try:
-        zfs.read("zfs", "destroy", clone)
-    except NasError as error:
-        if tries == 0 or "busy" not in str(error):
-            raise
-        time.sleep(0.5)
-        _destroy_soon(zfs, clone, tries - 1)
-
-
-def _clone(root: str, client: str) -> str:
-    """Its name; beside the root, so that no snapshot of the root holds it."""
-    return f"{root}-restore-{client}"
+    dataset = f"{root}/{client}"
+    if dataset not in storage.datasets(root):
+        raise NasError(f"there is no {dataset}: name a client of this NAS")
+    there = storage.snapshots(dataset)
+    if (dataset, name) not in {(one.dataset, one.name) for one in there}:
+        names = [one.name for one in own_snapshots(there, dataset)]
+        raise NasError(f"there is no snapshot {dataset}@{name}: choose one of {', '.join(names) or 'none'}")
+    storage.hide(root, client)
+    return storage.show(root, client, name)

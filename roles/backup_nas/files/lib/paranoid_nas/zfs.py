@@ -6,18 +6,24 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import time
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any, Optional
 
 from paranoid_nas.policy import Snapshot
+from paranoid_nas.storage import SNAPSHOT, NasError
 
 TAG = "paranoid-backup"  # of the hold on each snapshot
 MARK = "paranoid.backup:for"
-
-
-class NasError(Exception):
-    """Something could not be done: one line for a person."""
+_COUNT = re.compile(
+    r"^[ \t]+(\S+)[ \t]+([A-Z]+)[ \t]+(\d\S*)[ \t]+(\d\S*)[ \t]+(\d\S*)[ \t]*$", re.MULTILINE
+)  # device, state, three counters
+_SCRUB = re.compile(
+    r"scrub repaired (\S+) in .*? with (\d+) errors on (.+)|scrub completed after .*? with (\d+) errors on (.+)"
+)
+_FULL = 80  # per cent: ZFS slows down, and nothing is left for what a compaction frees
 
 
 def failure(argv: Sequence[str], said: bytes) -> NasError:
@@ -77,6 +83,54 @@ class Zfs:
             if "already exists" not in str(error):
                 raise
 
+    def take(self, root: str, name: str) -> None:
+        """Take a snapshot of a dataset and all below it, at one moment."""
+        self.read("zfs", "snapshot", "-r", f"{root}@{name}")
+
+    def destroy(self, snapshot: str) -> None:
+        """Release and destroy a snapshot, without -r and -R: nothing goes with it."""
+        self.release(snapshot)
+        self.read("zfs", "destroy", snapshot)
+
+    def show(self, root: str, client: str, name: str) -> str:
+        """Clone a snapshot beside the root, so that no snapshot of the root holds it, and mount it read-only."""
+        above = self.read("zfs", "get", "-H", "-o", "value", "mountpoint", f"{root}/{client}").strip()
+        place = f"{above}/{SNAPSHOT}"
+        options = [f"mountpoint={place}", "readonly=on", "exec=off", "setuid=off", f"{MARK}=restore {client}"]
+        words = [word for one in options for word in ("-o", one)]
+        self.read("zfs", "clone", *words, f"{root}/{client}@{name}", _clone(root, client))
+        return place
+
+    def hide(self, root: str, client: str) -> None:
+        """Destroy the clone, and nothing else."""
+        clone = _clone(root, client)
+        if not self.has(clone):
+            return
+        if self.value(MARK, clone) != f"restore {client}":
+            raise NasError(f"{clone} was not made for a restore of {client}: it stays")
+        self._destroy_soon(clone)
+
+    def _destroy_soon(self, clone: str, tries: int = 20) -> None:
+        """Destroy a dataset that somebody may have read until just now."""
+        try:
+            self.read("zfs", "destroy", clone)
+        except NasError as error:
+            if tries == 0 or "busy" not in str(error):
+                raise
+            time.sleep(0.5)
+            self._destroy_soon(clone, tries - 1)
+
+    def devices(self, datasets: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return how full the pools are, and what is wrong with them."""
+        return {pool: self._pool(pool) for pool in dict.fromkeys(name.partition("/")[0] for name in datasets)}
+
+    def _pool(self, pool: str) -> dict[str, Any]:
+        try:
+            capacity = self.read("zpool", "list", "-H", "-o", "capacity", pool).strip()
+            return {"capacity": capacity, "problems": pool_problems(pool, self.read("zpool", "status", pool), capacity)}
+        except NasError as error:
+            return {"capacity": "", "problems": [str(error)]}
+
     def release(self, snapshot: str, tag: str = TAG) -> None:
         """Release a snapshot; one that is not held stays so."""
         try:
@@ -90,3 +144,28 @@ def _snapshot(name: str, about: dict[str, str]) -> Snapshot:
     dataset, own = name.split("@", 1)
     holds = about.get("userrefs", "0")
     return Snapshot(dataset, own, int(about["creation"]), int(holds) if holds.isdigit() else 0)
+
+
+def _clone(root: str, client: str) -> str:
+    return f"{root}-restore-{client}"
+
+
+def pool_problems(pool: str, status: str, capacity: str) -> list[str]:
+    """Return what is wrong with a pool, of what ``zpool status`` prints."""
+    found = re.search(r"^\s*state: (\S+)", status, re.MULTILINE)
+    state = found[1] if found else "unknown"
+    wrong = [] if state == "ONLINE" else [f"pool {pool} is {state}"]
+    errors = re.search(r"^errors: (.+)", status, re.MULTILINE)
+    if errors and errors[1] != "No known data errors":
+        wrong.append(f"pool {pool}: {errors[1]}")
+    for device, _state, *counts in _COUNT.findall(status):
+        if any(count != "0" for count in counts):
+            wrong.append(f"{device} of pool {pool} had {' '.join(counts)} errors of reading, writing and checksums")
+    if capacity.rstrip("%").isdigit() and int(capacity.rstrip("%")) >= _FULL:
+        wrong.append(f"pool {pool} is {capacity.rstrip('%')} % full")
+    scrubbed = _SCRUB.search(status)
+    if scrubbed and (scrubbed[2] or scrubbed[4]) != "0":
+        wrong.append(f"the last scrub of {pool} left {scrubbed[2] or scrubbed[4]} errors")
+    elif scrubbed and scrubbed[1] and scrubbed[1] not in ("0", "0B"):
+        wrong.append(f"the last scrub of {pool} repaired {scrubbed[1]}")
+    return wrong

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import pytest
-from paranoid_nas.health import late, pool_problems
+from paranoid_nas.health import late
 from paranoid_nas.policy import DAY, Rules, Snapshot, expired, is_due, is_own, own_snapshots, snapshot_name, unheld
 from paranoid_nas.replication import newest_common
+from paranoid_nas.zfs import pool_problems
 
 RULES = Rules(hold_days=14)
 START = 1_800_000_000
