@@ -41,7 +41,10 @@ class Zfs:
     def read(self, *argv: str) -> str:
         """What a command says; NasError if it fails."""
         environment = {**os.environ, "LC_ALL": "C"}
-        done = subprocess.run([*self.prefix, *argv], capture_output=True, check=False, env=environment)
+        try:
+            done = subprocess.run([*self.prefix, *argv], capture_output=True, check=False, env=environment)
+        except OSError as error:
+            raise failure(argv, str(error).encode()) from None
         if done.returncode:
             raise failure(argv, done.stderr or done.stdout)
         return done.stdout.decode("utf-8", "replace")

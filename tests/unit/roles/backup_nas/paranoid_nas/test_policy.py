@@ -9,7 +9,8 @@ import pytest
 from paranoid_nas.health import late
 from paranoid_nas.policy import DAY, Rules, Snapshot, expired, is_due, is_own, own_snapshots, snapshot_name, unheld
 from paranoid_nas.replication import newest_common
-from paranoid_nas.zfs import pool_problems
+from paranoid_nas.storage import NasError
+from paranoid_nas.zfs import Zfs, pool_problems
 
 RULES = Rules(hold_days=14)
 START = 1_800_000_000
@@ -159,3 +160,9 @@ def test_what_is_not_known_is_not_well() -> None:
     assert late("x", START - 3 * DAY, START, 2) == ["x: the newest is 3.0 days old"]
     assert late("x", START + 3 * DAY, START, 2) == ["x: the newest is 3.0 days ahead of the clock"]
     assert late("x", START, START, 2) == []
+
+
+def test_a_machine_without_zfs_is_told_so_in_one_line() -> None:
+    with pytest.raises(NasError, match=r"zpool list tank: .*No such file or directory: '/nosuch'"):
+        Zfs(["/nosuch"]).read("zpool", "list", "tank")
+    assert "No such file" in str(Zfs(["/nosuch"]).devices(["tank/a", "tank/b"])["tank"]["problems"])
