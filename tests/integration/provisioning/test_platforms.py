@@ -102,6 +102,14 @@ def test_freebsd_gets_a_record_and_an_sshd_with_its_own_paths(tmp_path: Path) ->
     assert "HostKey /usr/local/etc/paranoid-backup/ssh/sshd_ed25519" in (tmp_path / "sshd_config").read_text()
 
 
+def test_no_group_of_root_is_asked_for_where_it_is_called_wheel() -> None:
+    """FreeBSD has none of that name, and a task that names it fails there."""
+    roles = [path for path in (ROOT / "roles").iterdir() if "FreeBSD" in (path / "meta/main.yml").read_text()]
+    assert {path.name for path in roles} >= {"backup_borg", "backup_nas", "backup_server"}
+    tasks = [path for role in [*roles, ROOT / "roles/backup_client"] for path in role.glob("tasks/**/*.yml")]
+    assert [str(path) for path in tasks if re.search(r"group: [\"']?root\b", path.read_text())] == []
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
