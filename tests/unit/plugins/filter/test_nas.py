@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.paranoid.backup.plugins.filter.nas import FilterModule
+from ansible_collections.paranoid.backup.plugins.module_utils._nas.jail import Desired
 from ansible_collections.paranoid.backup.plugins.module_utils._nas.truenas_kinds import check_fields
+from ansible_collections.paranoid.backup.plugins.modules.iocage import parse
 from tool import ROOT
 
 FILTERS = FilterModule().filters()
@@ -52,6 +55,13 @@ def test_a_server_sees_its_clients_alone() -> None:
     assert mounts == [{"source": "/mnt/tank/b/web1", "target": "/srv/backup/web1"}]
 
 
+def jail(fields: dict[str, Any]) -> Desired:
+    """The jail that the module makes of the fields of an example."""
+    mounts = [{"source": "/srv/backup/web1", "target": "/srv/backup/web1"}]
+    asked = {"name": "vault", "mounts": mounts, "packages": [], "properties": fields["props"]}
+    return parse({**asked, "release": fields["release"]})
+
+
 INVENTORIES = sorted((ROOT / "inventories/nas").glob("*.yml"))
 VERSIONS = {"core_iocage": ("jail", "13"), "scale_incus": ("instance", "25.10"), "scale_container": ("container", "26")}
 
@@ -64,6 +74,8 @@ def test_the_examples_say_what_role_and_middleware_know(path: Path) -> None:
     assert {name for name in nas if name.startswith("backup_nas_")} <= set(options)
     backend = nas.get("backup_nas_backend", "zfs")
     assert backend in options["backup_nas_backend"]["choices"]
+    if backend == "iocage":
+        assert len(jail(nas["backup_nas_server_fields"]).properties) == 4
     if backend in VERSIONS:
         kind, version = VERSIONS[backend]
         check_fields(kind, nas["backup_nas_server_fields"], version)
