@@ -28,7 +28,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZfsHost]:
         yield running
 
 
-def play(host: ZfsHost, *arguments: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+def play(host: ZfsHost, *arguments: str, system: str = "Linux", **variables: Any) -> subprocess.CompletedProcess[str]:
     """Run the role on this host."""
     settings = {
         "ansible_connection": "local",
@@ -54,7 +54,7 @@ def play(host: ZfsHost, *arguments: str, **variables: Any) -> subprocess.Complet
         "__backup_nas_command": f"{place}/sbin/paranoid-backup-nas",
         "__backup_nas_config_path": f"{place}/etc/paranoid-backup-nas.json",
         "__backup_nas_cron_dir": f"{place}/cron.d",
-        "ansible_facts": {"service_mgr": "bsdinit", "system": "FreeBSD"},
+        "ansible_facts": {"service_mgr": "bsdinit", "system": system},
     }
     argv: list[str | Path] = [
         Path(sys.executable).parent / "ansible-playbook",
@@ -180,7 +180,8 @@ def test_the_server_is_a_jail_that_sees_its_clients_only(host: ZfsHost) -> None:
     host.read("zfs", "set", "org.freebsd.ioc:active=yes", "nastank")
     host.read("zfs", "create", "-o", f"mountpoint={host.folder}/iocage", "nastank/iocage")
     fields = {"release": "14.3-RELEASE", "props": ["boot=on", "ip4_addr=vnet0|10.0.0.5/24"]}
-    jail = {"backup_nas_backend": "iocage", "backup_nas_server_fields": fields}
+    jail: dict[str, Any] = {"system": "FreeBSD", "backup_nas_backend": "iocage", "backup_nas_server_fields": fields}
+    host.read("zfs", "set", "devices=on", "nastank/backup/web1")
     wrong = play(host, **{**jail, "backup_nas_server_fields": {"relaese": "14.3-RELEASE"}})
     assert wrong.returncode != 0 and "backup_nas_server_fields has release" in wrong.stdout + wrong.stderr
     assert changed(play(host, "--check", "--diff", **jail)) == 1 and json.loads(state.read_text())["jails"] == {}
@@ -193,3 +194,4 @@ def test_the_server_is_a_jail_that_sees_its_clients_only(host: ZfsHost) -> None:
     assert (name, others, made["state"], made["packages"]) == ("vault", [], "up", ["pkg", "python3"])
     assert [tuple(line) for line in made["live"]] == inside
     assert changed(play(host, **jail)) == 0
+    assert host.properties("nastank/backup/web1", "devices") == ["on"], "FreeBSD's zfs does not take that property"
