@@ -91,9 +91,11 @@ class Iocage:
         elif plan.needs_stop:
             self._stop(name)
             self._configure(name, {key: pair[1] for key, pair in plan.properties.items()})
-        for mount in plan.mounts:
-            self._mount(name, mount)
         if plan.needs_stop:
+            for one in desired.mounts:
+                make_inside(self.root(name), one.target)
+            for one in plan.mounts:
+                self._mount(name, one)
             self._start(desired)
         self._install(desired)
 
@@ -120,7 +122,6 @@ class Iocage:
     def _mount(self, name: str, mount: Mount) -> None:
         if not os.path.isdir(mount.source):
             raise JailError(f"{mount.source} is no directory of this host: mount the dataset, or name another")
-        make_inside(self.root(name), mount.target)
         said = self._try("iocage", "fstab", "-a", name, mount.source, mount.target, "nullfs", "rw", "0", "0")
         if missing_mounts(Desired(name, "", mounts=[mount]), self._found(name).mounts):
             raise JailError(f"iocage fstab -a {name} {mount.source}: {said}")

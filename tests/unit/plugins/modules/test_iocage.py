@@ -182,6 +182,18 @@ def test_what_the_jails_root_left_leads_nowhere_else(tmp_path: Path) -> None:
         make_inside(str(root), "/b/web1/file")
 
 
+def test_what_it_left_while_it_ran_is_found_before_the_next_start(host: FakeIocage, tmp_path: Path) -> None:
+    """A directory above a mount point can be renamed while that is mounted."""
+    run(host)
+    srv, jail = Path(host.root("vault")) / "srv", host.jails["vault"]
+    srv.rename(srv.with_name("old"))
+    (tmp_path / "host").mkdir()
+    srv.symlink_to(tmp_path / "host")
+    jail["properties"]["boot"] = "0"
+    assert "cannot be a mount point" in refusal(host)
+    assert (jail["state"], os.listdir(tmp_path / "host")) == ("down", [])
+
+
 def test_a_host_that_is_not_ready_is_told_so(host: FakeIocage) -> None:
     host.pools = {"zroot": "-", "tank": "-"}
     assert "iocage activate POOL" in refusal(host)
