@@ -127,7 +127,15 @@ def test_the_state_is_measured(root: Path, tmp_path: Path) -> None:
     assert f"snapshots of {root}/web1: there is none" in program(root, "status").stderr
     well(program(root, "daily"))
     healthy = json.loads(well(program(root, "status")))
-    assert healthy["newest"][str(root)][f"{root}/web1"] and healthy["pools"][str(root)]["capacity"].endswith("%")
+    assert healthy["newest"][str(root)][f"{root}/web1"] and healthy["ages"] == {**healthy["ages"], "scrub": None}
+    pool = healthy["pools"][str(root)]
+    assert pool["capacity"].endswith("%") and 0 < pool["used"] < pool["size"] and len(pool["disks"]) == 1
+    subprocess.run(["btrfs", "scrub", "start", "-B", root], check=True, capture_output=True)
+    well(program(root, "daily"))
+    seen = json.loads((root.parent.parent / "nas.json.seen").read_text())
+    assert seen["samples"].keys() == seen["scrubs"].keys() == {str(root)}
+    scrubbed = json.loads(program(root, "status").stdout)  # So small a file system has little room left after one.
+    assert 0 <= scrubbed["ages"]["scrub"] < 3600
     with suppress(OSError), (root / "web1/fill").open("wb", buffering=0) as file:
         while file.write(os.urandom(1 << 20)):
             pass

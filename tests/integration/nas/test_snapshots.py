@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -149,11 +151,50 @@ def test_a_copy_that_cannot_go_on_says_so(host: ZfsHost) -> None:
 
 
 def test_the_state_is_measured(host: ZfsHost) -> None:
-    healthy = json.loads(program(host, "status").stdout)
+    healthy = json.loads(well(program(host, "status")))
     assert healthy["newest"]["here/backup"][CLIENT] and healthy["problems"] == []
+    assert healthy["newest"]["there/copy"].keys() == {"there/copy/web1", "there/copy/_server"}
+    assert healthy["ages"]["scrub"] is None and 0 <= healthy["ages"]["snapshot"] <= healthy["ages"]["copy"] < 3600
+    pool = healthy["pools"]["here"]
+    assert pool["capacity"].endswith("%") and 0 < pool["used"] < pool["size"] and pool["full_in_days"] is None
+    assert [disk["healthy"] for disk in pool["disks"]] == [None, None] and len(healthy["unknown"]) == 2
+    host.read("zpool", "scrub", "here")
+    until = time.monotonic() + 60
+    while "in progress" in host.read("zpool", "status", "here"):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert "scrub" not in program(host, "daily", hold_days=30).stderr
+    (seen,) = host.folder.glob("*.seen")
+    assert json.loads(seen.read_text()).keys() == {"schema", "samples", "scrubs", "copies"}
+    assert json.loads(seen.read_text())["scrubs"].keys() == {"here"}, "there was none of the other"
     host.read("zpool", "offline", "here", host.folder / "here-b")
     worse = program(host, "status")
     assert worse.returncode == 1 and "pool here is DEGRADED" in worse.stderr
     host.read("zpool", "online", "here", host.folder / "here-b")
     host.read("zfs", "create", "here/backup/new1")
     assert "snapshots of here/backup/new1: there is none" in program(host, "status").stderr
+
+
+def test_a_disk_that_is_not_plugged_in_is_remembered(host: ZfsHost) -> None:
+    """What came to it last, of each dataset of the source; nothing is imported to look."""
+    removable = [{"dataset": "there/copy", "source": "here/backup", "hold_days": 30, "removable": True}]
+    with (host.folder / "nas.json.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "another run is at work" in program(host, "copy").stderr
+        said = well(program(host, "snapshot", "--reason", "maintenance", hold_days=30))
+        assert "-maintenance" in said, "a copy that takes hours delays no maintenance"
+    host.run("zfs", "destroy", "here/backup/new1")
+    well(program(host, "copy", copies=removable, hold_days=30))
+    assert "there" not in host.read("zpool", "list", "-H", "-o", "name").split()
+    away = json.loads(well(program(host, "status", copies=removable)))
+    assert away["newest"]["there/copy"][f"there/copy/{CLIENT[12:]}"] and away["pools"].keys() == {"here"}
+    removable[0]["late_days"] = 1
+    (seen,) = host.folder.glob("*.seen")
+    old = json.loads(seen.read_text())
+    old["copies"]["there/copy"] = {"there/copy/web1": int(time.time()) - 3 * 86400}
+    seen.write_text(json.dumps(old))
+    late = program(host, "status", copies=removable)
+    assert late.returncode == 1 and late.stderr == "copies of there/copy/web1: the newest is 3.0 days old\n"
+    seen.unlink()
+    assert "copies of there/copy: there is none" in program(host, "status", copies=removable).stderr
+    host.run("zpool", "import", "-d", host.folder, "there")

@@ -13,13 +13,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import struct
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import Any
 
 from paranoid_nas.policy import Snapshot, is_own
 from paranoid_nas.storage import SNAPSHOT, NasError
@@ -29,9 +26,6 @@ _SNAP_CREATE_V2, _SNAP_DESTROY = 0x50009417, 0x5000940F  # _IOW(0x94, 23), _IOW(
 _RDONLY = 1 << 1
 _TOP_INODE = 256  # of every subvolume (BTRFS_FIRST_FREE_OBJECTID)
 _STEP = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-_STAT = re.compile(r"^\[(.+)\]\.(\w+)\s+([1-9]\d*)$", re.MULTILINE)  # of btrfs device stats
-_NONE_MISSING = re.compile(r"^\s*Device missing:\s+0$", re.MULTILINE)  # of btrfs filesystem usage -b
-_FULL = 80  # per cent
 
 
 @contextmanager
@@ -109,10 +103,6 @@ class Btrfs:
             raise NasError(f"{place}/{SNAPSHOT} was not made for a restore of {client}: it stays")
         _destroy(place, SNAPSHOT)
 
-    def devices(self, datasets: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return how full the file systems are, missing devices, and errors that were counted."""
-        return {path: _device(path) for path in datasets}
-
     def _place(self, dataset: str) -> str:
         return f"{self.kept}/{dataset[len(self.top) + 1 :] or SERVER}"
 
@@ -121,6 +111,8 @@ def _make(path: str) -> None:
     if not os.path.lexists(path):
         try:
             os.mkdir(path, 0o700)
+        except FileExistsError:  # A snapshot before a maintenance may be taken beside the daily one.
+            return
         except OSError as error:
             raise NasError(f"{path}: {error.strerror}") from None
 
@@ -153,24 +145,3 @@ def _ioctl(where: int, call: int, arguments: bytes, what: str) -> None:
     except OSError as error:
         reason = "it is not on btrfs" if error.errno == errno.ENOTTY else error.strerror
         raise NasError(f"{what}: {reason}") from None
-
-
-def _device(path: str) -> dict[str, Any]:
-    try:
-        space = os.statvfs(path)
-        used = 100 * (space.f_blocks - space.f_bavail) // max(space.f_blocks, 1)
-        wrong = [f"{path} is {used} % full"] if used >= _FULL else []
-        for device, counter, count in _STAT.findall(_said("device", "stats", path)):
-            wrong.append(f"{device} of {path} counted {count} {counter}")
-        if not _NONE_MISSING.search(_said("filesystem", "usage", "-b", path)):
-            wrong.append(f"a device of {path} is missing")
-    except (OSError, NasError) as error:
-        return {"capacity": "", "problems": [str(error)]}
-    return {"capacity": f"{used}%", "problems": wrong}
-
-
-def _said(*words: str) -> str:
-    done = subprocess.run(["btrfs", *words], capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"})
-    if done.returncode:
-        raise NasError(" ".join(f"btrfs {words[0]} {words[1]}: {done.stderr.decode('utf-8', 'replace')}".split())[:300])
-    return done.stdout.decode("utf-8", "replace")

@@ -1,28 +1,172 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the NAS is: pools, and the ages of snapshots, copies and scrubs, as measured and not as planned."""
+"""What is wrong with a NAS, of what was measured. No I/O: the time is handed in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from paranoid_nas.disks import Disk
 from paranoid_nas.policy import DAY, Snapshot, own_snapshots
-from paranoid_nas.storage import NasError, Storage
+from paranoid_nas.pools import Vdev
+from paranoid_nas.seen import days_until_full
+
+_COUNT = re.compile(
+    r"^[ \t]+(\S+)[ \t]+([A-Z]+)[ \t]+(\d\S*)[ \t]+(\d\S*)[ \t]+(\d\S*)[ \t]*$", re.MULTILINE
+)  # device, state, three counters
+_SCRUB = re.compile(
+    r"scrub repaired (\S+) in .*? with (\d+) errors on (.+)|scrub completed after .*? with (\d+) errors on (.+)"
+)
+_LIKE_HOURS = 60 * 24  # disks that ran for as long, give or take, came together
+_WORN_OUT = 90  # per cent of what a solid-state disk is made for
 
 
 @dataclass(frozen=True)
 class Limits:
-    """After how many days something is late."""
+    """After how many days something is late; how full a pool may be in per cent, and in how many days it may be full.
 
-    snapshot: int = 2
-    copy: int = 8
-    scrub: int = 40
+    ZFS slows down in a full pool, and nothing is left for what a compaction frees while snapshots hold it.
+    """
+
+    snapshot: float = 2
+    copy: float = 8
+    scrub: float = 40
+    full_percent: float = 80
+    full_days: float = 30
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> Limits:
+        """Return those of a configuration; older ones have none, or not all."""
+        return cls(**{name: float(raw[name]) for name in cls.__dataclass_fields__ if name in raw})
 
 
-def late(what: str, newest: Optional[int], now: float, days: int) -> list[str]:
+@dataclass(frozen=True)
+class Pool:
+    """A pool of ZFS, or a file system of btrfs, as it was measured; None is what could not be.
+
+    ``faults`` is what it says itself of what is wrong, one line each. ``used`` and ``size`` are bytes, ``rate`` bytes a
+    day, ``born`` and ``scrubbed`` seconds since 1970. ``unreadable`` is why nothing else is known.
+    """
+
+    name: str
+    faults: tuple[str, ...] = ()
+    capacity: str = ""
+    used: Optional[int] = None
+    size: Optional[int] = None
+    rate: Optional[float] = None
+    born: Optional[int] = None
+    scrubbed: Optional[int] = None
+    vdevs: tuple[Vdev, ...] = ()
+    disks: tuple[Disk, ...] = ()
+    unreadable: str = ""
+    kind: str = "pool"
+    how_to_scrub: str = "zpool scrub"
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return f"{self.kind} {self.name}"
+
+    @property
+    def full_in_days(self) -> Optional[float]:
+        """After how many days it is full if it goes on so; None if nobody knows, or it does not fill."""
+        return days_until_full(self.rate, self.used, self.size)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Datasets that ``what`` should exist of, ``snapshots`` or ``copies``: when the newest of each was made.
+
+    ``days`` is when one is late; ``unreadable`` is why nothing is known.
+    """
+
+    what: str
+    root: str
+    newest: Mapping[str, Optional[int]]
+    days: float
+    unreadable: str = ""
+
+
+def judge(pools: Sequence[Pool], lines: Sequence[Line], now: float, limits: Limits) -> list[str]:
+    """Return what somebody should look at, one line each, what is most urgent first."""
+    readable = [pool for pool in pools if not pool.unreadable]
+    return [
+        *(f"{pool.label}: {pool.unreadable}" for pool in pools if pool.unreadable),
+        *(line for pool in readable for line in pool.faults),
+        *(line for pool in readable for disk in pool.disks for line in disk_problems(pool.label, disk)),
+        *(line for one in lines for line in line_problems(one, now)),
+        *(line for pool in readable for line in room_problems(pool, limits)),
+        *(line for pool in readable for line in scrub_problems(pool, now, limits.scrub)),
+    ]
+
+
+def pool_problems(pool: str, status: str) -> list[str]:
+    """Return what is wrong with a pool, of what ``zpool status`` prints."""
+    found = re.search(r"^\s*state: (\S+)", status, re.MULTILINE)
+    state = found[1] if found else "unknown"
+    wrong = [] if state == "ONLINE" else [f"pool {pool} is {state}"]
+    errors = re.search(r"^errors: (.+)", status, re.MULTILINE)
+    if errors and errors[1] != "No known data errors":
+        wrong.append(f"pool {pool}: {errors[1]}")
+    for device, _state, *counts in _COUNT.findall(status):
+        if any(count != "0" for count in counts):
+            wrong.append(f"{device} of pool {pool} had {' '.join(counts)} errors of reading, writing and checksums")
+    scrubbed = _SCRUB.search(status)
+    if scrubbed and (scrubbed[2] or scrubbed[4]) != "0":
+        wrong.append(f"the last scrub of {pool} left {scrubbed[2] or scrubbed[4]} errors")
+    elif scrubbed and scrubbed[1] and scrubbed[1] not in ("0", "0B"):
+        wrong.append(f"the last scrub of {pool} repaired {scrubbed[1]}")
+    return wrong
+
+
+def room_problems(pool: Pool, limits: Limits) -> list[str]:
+    """Return a line if a pool is too full, or soon will be; one whose size is not known is not well."""
+    percent = pool.capacity.rstrip("%")
+    if not percent.isdigit():
+        return [f"how full {pool.label} is cannot be told"]
+    if int(percent) >= limits.full_percent:
+        return [f"{pool.label} is {percent} % full"]
+    days = pool.full_in_days
+    soon = days is not None and days < limits.full_days
+    return [f"{pool.label} is {percent} % full, and full in {days:.0f} days if it goes on so"] if soon else []
+
+
+def scrub_problems(pool: Pool, now: float, days: float) -> list[str]:
+    """Return a line if a pool was not read from end to end for so many days; a new one has as many days."""
+    if pool.scrubbed is None and pool.born is not None and -1 <= (now - pool.born) / DAY <= days:
+        return []
+    if pool.scrubbed is None:
+        return [f"no scrub of {pool.label} was seen: {pool.how_to_scrub} {pool.name}, and have it done each month"]
+    return late(f"scrubs of {pool.label}", pool.scrubbed, now, days)
+
+
+def line_problems(line: Line, now: float) -> list[str]:
+    """Return a line for each dataset whose newest is late, or why that cannot be told."""
+    if line.unreadable:
+        return [f"{line.what} of {line.root}: {line.unreadable}"]
+    if not line.newest:
+        return [f"{line.what} of {line.root}: there is none"]
+    return [
+        one for name, newest in line.newest.items() for one in late(f"{line.what} of {name}", newest, now, line.days)
+    ]
+
+
+def disk_problems(pool: str, disk: Disk) -> list[str]:
+    """Return what a disk says of itself that somebody should know before it fails."""
+    where, smart = f"disk {disk.label} of {pool}", disk.smart
+    found = (
+        (smart.passed is False, f"{where} says that it is failing (SMART): replace it"),
+        (bool(smart.bad_sectors), f"{where} could not read {smart.bad_sectors} of its sectors (SMART)"),
+        ((smart.worn or 0) >= _WORN_OUT, f"{where} is worn to {smart.worn} % (SMART)"),
+    )
+    return [line for is_so, line in found if is_so]
+
+
+def late(what: str, newest: Optional[int], now: float, days: float) -> list[str]:
     """Return a line if the newest of something is older than that many days, missing, or from the future."""
     if newest is None:
         return [f"{what}: there is none"]
@@ -32,6 +176,34 @@ def late(what: str, newest: Optional[int], now: float, days: int) -> list[str]:
     return [f"{what}: the newest is {-age:.1f} days ahead of the clock"] if age < -1 else []
 
 
+def list_alike(pool: Pool) -> list[str]:
+    """Return a line for each group of disks that loses data if those of one model and age fail together.
+
+    That is no fault of today's; disks of one batch fail in the same weeks. Whose age is not known counts as alike.
+    """
+    by_name = {disk.name: disk for disk in pool.disks}
+    found = []
+    for vdev in pool.vdevs:
+        disks = [by_name[name] for name in vdev.disks if name in by_name and by_name[name].model]
+        like = max(([two for two in disks if _are_alike(one, two)] for one in disks), key=len, default=[])
+        if vdev.may_lose and len(like) > vdev.may_lose:
+            age = "" if like[0].smart.hours is None else f", {like[0].smart.hours // 24} days in use"
+            found.append(
+                f"{vdev.name} of {pool.label}: {len(like)} of {len(vdev.disks)} disks are of one model and age "
+                f"({like[0].model}{age}), and it may lose {vdev.may_lose}"
+            )
+    return found
+
+
+def list_unknown(pool: Pool) -> list[str]:
+    """Return what could not be measured of the disks of a pool, one line for each reason."""
+    groups: dict[str, list[str]] = {}
+    for disk in pool.disks:
+        if disk.smart.unknown:
+            groups.setdefault(disk.smart.unknown, []).append(disk.label)
+    return [f"SMART of {', '.join(names)} of {pool.label}: {why}" for why, names in groups.items()]
+
+
 def newest_ages(snapshots: Iterable[Snapshot], datasets: Sequence[str]) -> dict[str, Optional[int]]:
     """Return when the newest own snapshot of each dataset was made."""
     everything = list(snapshots)
@@ -39,19 +211,7 @@ def newest_ages(snapshots: Iterable[Snapshot], datasets: Sequence[str]) -> dict[
     return {dataset: found[-1].created if found else None for dataset, found in own.items()}
 
 
-def look(storage: Storage, root: str, copies: Sequence[str], now: float, limits: Limits) -> dict[str, Any]:
-    """Return what was measured, and under ``problems`` what somebody should look at, one line each."""
-    pools = storage.devices([root, *copies])
-    problems: list[str] = [line for about in pools.values() for line in about["problems"]]
-    ages: dict[str, Any] = {}
-    for name, days, kind in [(root, limits.snapshot, "snapshots"), *((one, limits.copy, "copies") for one in copies)]:
-        try:
-            datasets = [one for one in storage.datasets(name) if one != name]
-            found = newest_ages(storage.snapshots(name), datasets)
-        except NasError as error:
-            problems.append(str(error))
-            continue
-        ages[name] = found
-        for dataset, newest in found.items():
-            problems += late(f"{kind} of {dataset}", newest, now, days)
-    return {"schema": 1, "measured": int(now), "pools": pools, "newest": ages, "problems": problems}
+def _are_alike(one: Disk, two: Disk) -> bool:
+    hours = (one.smart.hours, two.smart.hours)
+    same_age = None in hours or abs((hours[0] or 0) - (hours[1] or 0)) <= _LIKE_HOURS
+    return one.model == two.model and same_age

@@ -4,7 +4,7 @@
 """The program's commands; each is for cron, for a timer, or for a person on the NAS.
 
     daily                    snapshot, then copy: what the timer starts
-    snapshot [--reason R]    take and hold one if it is due, let go what has had its time
+    snapshot [--reason R]    take and hold one; by default the daily one if it is due, and let go what has had its time
     copy                     bring new snapshots to every copy that is configured
     expose CLIENT NAME       show a snapshot beside the repository, for playbooks/rollback.yml; conceal CLIENT ends that
     status                   print how everything is, as JSON
@@ -24,12 +24,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from paranoid_nas.btrfs import Btrfs
-from paranoid_nas.health import Limits, look
+from paranoid_nas.at_hand import storage_of
+from paranoid_nas.measuring import look, remember_copy, remember_pools
 from paranoid_nas.policy import REASONS, Rules
 from paranoid_nas.replication import replicate
+from paranoid_nas.seen import load_seen, save_seen
 from paranoid_nas.snapshots import expose, release_expired, take
-from paranoid_nas.storage import NasError, Storage
+from paranoid_nas.storage import NasError
 from paranoid_nas.zfs import Zfs
 
 SCHEMA = 1
@@ -47,17 +48,16 @@ def load(path: str) -> dict[str, Any]:
     return config
 
 
-def storage_of(config: dict[str, Any]) -> Storage:
-    """Return what holds the snapshots here; copies are of ZFS alone."""
-    return Btrfs(config["dataset"]) if config.get("storage") == "btrfs" else Zfs()
-
-
 @contextmanager
-def alone(path: str) -> Iterator[None]:
-    """Hold the lock of this program; NasError if another run of it is at work."""
-    with open(path, "a", encoding="utf-8") as lock:
+def alone(options: argparse.Namespace) -> Iterator[None]:
+    """Hold the lock of this program; NasError if another run of it is at work.
+
+    A snapshot before a maintenance has a lock of its own, for a copy to a slow disk may take hours.
+    """
+    alongside = options.command == "snapshot" and options.reason != "daily"
+    with open(f"{options.config}{'.take' if alongside else ''}.lock", "a", encoding="utf-8") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if alongside else fcntl.LOCK_NB))
         except BlockingIOError:
             raise NasError("another run is at work: let it finish") from None
         yield
@@ -69,10 +69,12 @@ def say(line: str) -> None:
 
 
 def command_snapshot(config: dict[str, Any], options: argparse.Namespace) -> list[str]:
-    """Return what went wrong."""
+    """Return what went wrong. Only the daily one lets go what has had its time: a maintenance waits for the others."""
     root, rules, now = config["dataset"], Rules(int(config["hold_days"])), time.time()
     storage = storage_of(config)
     take(storage, root, options.reason, now, rules, say)
+    if options.reason != "daily":
+        return []
     wrong = release_expired(storage, root, now, rules, say)
     for copy in config["copies"]:
         if Zfs().has(copy["dataset"]):
@@ -92,6 +94,9 @@ def command_copy(config: dict[str, Any], options: argparse.Namespace) -> list[st
         source = Zfs(copy.get("source_command") or ())
         rules = Rules(int(copy["hold_days"]))
         wrong += replicate(source, copy["source"], Zfs(), copy["dataset"], time.time(), rules, say)
+        with _going_on(wrong):
+            seen = remember_copy(source, copy["source"], Zfs(), copy["dataset"], load_seen(_seen_path(options)))
+            save_seen(_seen_path(options), seen)
         if removable:
             Zfs().read("zpool", "export", pool)
     return wrong
@@ -99,11 +104,25 @@ def command_copy(config: dict[str, Any], options: argparse.Namespace) -> list[st
 
 def command_daily(config: dict[str, Any], options: argparse.Namespace) -> list[str]:
     """Take snapshots, and copy them also when something was wrong with the old ones."""
-    try:
-        wrong = command_snapshot(config, options)
-    except NasError as error:
-        wrong = [str(error)]
+    wrong: list[str] = []
+    with _going_on(wrong):
+        wrong += command_snapshot(config, options)
+    with _going_on(wrong):
+        path = _seen_path(options)
+        save_seen(path, remember_pools(config, load_seen(path), time.time()))
     return wrong + command_copy(config, options)
+
+
+@contextmanager
+def _going_on(wrong: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except NasError as error:
+        wrong.append(str(error))
+
+
+def _seen_path(options: argparse.Namespace) -> str:
+    return f"{options.config}.seen"
 
 
 def _plugged_in(pool: str) -> bool:
@@ -130,9 +149,8 @@ def command_conceal(config: dict[str, Any], options: argparse.Namespace) -> list
 
 
 def command_status(config: dict[str, Any], options: argparse.Namespace) -> list[str]:
-    """Print a document; its problems are what went wrong."""
-    copies = [copy["dataset"] for copy in config["copies"] if not copy.get("removable")]
-    found = look(storage_of(config), config["dataset"], copies, time.time(), Limits())
+    """Print a document; its problems are what went wrong. Nothing is changed, and nothing waits for long."""
+    found = look(config, load_seen(_seen_path(options)), time.time())
     say(json.dumps(found, indent=1, sort_keys=True))
     problems: list[str] = found["problems"]
     return problems
@@ -172,7 +190,7 @@ def main(argv: Sequence[str]) -> int:
         if options.command == "status":
             wrong = command_status(config, options)
         else:
-            with alone(f"{options.config}.lock"):
+            with alone(options):
                 wrong = COMMANDS[options.command](config, options)
     except NasError as error:
         wrong = [str(error)]

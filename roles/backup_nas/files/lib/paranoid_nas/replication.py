@@ -14,10 +14,11 @@ import subprocess
 from collections.abc import Callable, Sequence
 from typing import Optional
 
+from paranoid_nas.asking import failure
 from paranoid_nas.policy import Rules, Snapshot, own_snapshots
 from paranoid_nas.snapshots import hold_all
 from paranoid_nas.storage import NasError
-from paranoid_nas.zfs import MARK, Zfs, failure
+from paranoid_nas.zfs import MARK, Zfs
 
 Say = Callable[[str], None]
 # The copy of the root itself, with what a lost server is made again from. No client has a name that begins so.

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from paranoid_nas.policy import Snapshot
 
@@ -40,6 +39,3 @@ class Storage(Protocol):
 
     def hide(self, root: str, client: str) -> None:
         """Take away what ``show`` made, and nothing else."""
-
-    def devices(self, datasets: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return what lies below: how full it is (``capacity``), and what is wrong (``problems``), one line each."""

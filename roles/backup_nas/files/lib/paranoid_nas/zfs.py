@@ -5,49 +5,31 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 import time
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Optional
 
+from paranoid_nas.asking import read
 from paranoid_nas.policy import Snapshot
 from paranoid_nas.storage import SNAPSHOT, NasError
 
 TAG = "paranoid-backup"  # of the hold on each snapshot
 MARK = "paranoid.backup:for"
-_COUNT = re.compile(
-    r"^[ \t]+(\S+)[ \t]+([A-Z]+)[ \t]+(\d\S*)[ \t]+(\d\S*)[ \t]+(\d\S*)[ \t]*$", re.MULTILINE
-)  # device, state, three counters
-_SCRUB = re.compile(
-    r"scrub repaired (\S+) in .*? with (\d+) errors on (.+)|scrub completed after .*? with (\d+) errors on (.+)"
-)
-_FULL = 80  # per cent: ZFS slows down, and nothing is left for what a compaction frees
-
-
-def failure(argv: Sequence[str], said: bytes) -> NasError:
-    """Return an error with what a command said, in one line."""
-    text = " ".join(said.decode("utf-8", "replace").split())
-    return NasError(f"{' '.join(argv[:2])} {argv[-1]}: {text[:300] or 'it failed and said nothing'}")
 
 
 class Zfs:
-    """ZFS of one machine; ``prefix`` is put before each command, such as ssh and its options."""
+    """ZFS of one machine; ``prefix`` is put before each command, such as ssh and its options.
 
-    def __init__(self, prefix: Sequence[str] = ()) -> None:
+    ``until`` is the moment of ``time.monotonic`` at which all of them must have answered; None is no limit.
+    """
+
+    def __init__(self, prefix: Sequence[str] = (), until: Optional[float] = None) -> None:
         self.prefix = list(prefix)
+        self.until = until
 
     def read(self, *argv: str) -> str:
         """What a command says; NasError if it fails."""
-        environment = {**os.environ, "LC_ALL": "C"}
-        try:
-            done = subprocess.run([*self.prefix, *argv], capture_output=True, check=False, env=environment)
-        except OSError as error:
-            raise failure(argv, str(error).encode()) from None
-        if done.returncode:
-            raise failure(argv, done.stderr or done.stdout)
-        return done.stdout.decode("utf-8", "replace")
+        return read(argv, self.until, self.prefix)
 
     def has(self, name: str) -> bool:
         """Tell whether a dataset exists; NasError if that cannot be told."""
@@ -123,17 +105,6 @@ class Zfs:
             time.sleep(0.5)
             self._destroy_soon(clone, tries - 1)
 
-    def devices(self, datasets: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return how full the pools are, and what is wrong with them."""
-        return {pool: self._pool(pool) for pool in dict.fromkeys(name.partition("/")[0] for name in datasets)}
-
-    def _pool(self, pool: str) -> dict[str, Any]:
-        try:
-            capacity = self.read("zpool", "list", "-H", "-o", "capacity", pool).strip()
-            return {"capacity": capacity, "problems": pool_problems(pool, self.read("zpool", "status", pool), capacity)}
-        except NasError as error:
-            return {"capacity": "", "problems": [str(error)]}
-
     def release(self, snapshot: str, tag: str = TAG) -> None:
         """Release a snapshot; one that is not held stays so."""
         try:
@@ -151,24 +122,3 @@ def _snapshot(name: str, about: dict[str, str]) -> Snapshot:
 
 def _clone(root: str, client: str) -> str:
     return f"{root}-restore-{client}"
-
-
-def pool_problems(pool: str, status: str, capacity: str) -> list[str]:
-    """Return what is wrong with a pool, of what ``zpool status`` prints."""
-    found = re.search(r"^\s*state: (\S+)", status, re.MULTILINE)
-    state = found[1] if found else "unknown"
-    wrong = [] if state == "ONLINE" else [f"pool {pool} is {state}"]
-    errors = re.search(r"^errors: (.+)", status, re.MULTILINE)
-    if errors and errors[1] != "No known data errors":
-        wrong.append(f"pool {pool}: {errors[1]}")
-    for device, _state, *counts in _COUNT.findall(status):
-        if any(count != "0" for count in counts):
-            wrong.append(f"{device} of pool {pool} had {' '.join(counts)} errors of reading, writing and checksums")
-    if capacity.rstrip("%").isdigit() and int(capacity.rstrip("%")) >= _FULL:
-        wrong.append(f"pool {pool} is {capacity.rstrip('%')} % full")
-    scrubbed = _SCRUB.search(status)
-    if scrubbed and (scrubbed[2] or scrubbed[4]) != "0":
-        wrong.append(f"the last scrub of {pool} left {scrubbed[2] or scrubbed[4]} errors")
-    elif scrubbed and scrubbed[1] and scrubbed[1] not in ("0", "0B"):
-        wrong.append(f"the last scrub of {pool} repaired {scrubbed[1]}")
-    return wrong

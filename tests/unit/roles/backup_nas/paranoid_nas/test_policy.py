@@ -6,11 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from paranoid_nas.health import late
 from paranoid_nas.policy import DAY, Rules, Snapshot, expired, is_due, is_own, own_snapshots, snapshot_name, unheld
 from paranoid_nas.replication import newest_common
-from paranoid_nas.storage import NasError
-from paranoid_nas.zfs import Zfs, pool_problems
 
 RULES = Rules(hold_days=14)
 START = 1_800_000_000
@@ -104,65 +101,3 @@ def test_what_two_sides_have_in_common_was_made_at_the_same_second() -> None:
     forged = Snapshot("b/c", snap(3).name, START, 1)
     assert newest_common(here, [snap(1, "b/c"), forged]) == snap(1)
     assert newest_common(here, []) is None
-
-
-STATUS = """  pool: tank
- state: {state}
-  scan: {scan}
-config:
-
-        NAME        STATE     READ WRITE CKSUM
-        tank        ONLINE       0     0     0
-          mirror-0  ONLINE       0     0     0
-            vdb     ONLINE       0     0     {errors}
-            vdc     ONLINE       0     0     0
-
-errors: {data}
-"""
-NONE = "No known data errors"
-SCRUBBED = "scrub repaired {} in 00:00:01 with {} errors on Thu Nov 26 06:00:00 2026"
-
-
-@pytest.mark.parametrize(
-    ("state", "scan", "errors", "data", "said"),
-    [
-        ("ONLINE", SCRUBBED.format("0B", 0), "0", NONE, []),
-        ("ONLINE", "none requested", "0", NONE, []),
-        ("DEGRADED", SCRUBBED.format("0B", 0), "0", NONE, ["pool tank is DEGRADED"]),
-        ("ONLINE", SCRUBBED.format("24.4M", 0), "0", NONE, ["the last scrub of tank repaired 24.4M"]),
-        ("ONLINE", SCRUBBED.format("0B", 3), "0", NONE, ["the last scrub of tank left 3 errors"]),
-        (
-            "ONLINE",
-            "none requested",
-            "17",
-            NONE,
-            ["vdb of pool tank had 0 0 17 errors of reading, writing and checksums"],
-        ),
-        (
-            "ONLINE",
-            "none requested",
-            "0",
-            "2 data errors, use '-v' for a list",
-            ["pool tank: 2 data errors, use '-v' for a list"],
-        ),
-    ],
-)
-def test_what_is_wrong_with_a_pool(state: str, scan: str, errors: str, data: str, said: list[str]) -> None:
-    assert pool_problems("tank", STATUS.format(state=state, scan=scan, errors=errors, data=data), "50%") == said
-
-
-def test_what_is_not_known_is_not_well() -> None:
-    assert pool_problems("tank", "", "") == ["pool tank is unknown"]
-    assert pool_problems("tank", STATUS.format(state="ONLINE", scan="", errors=0, data=NONE), "80%") == [
-        "pool tank is 80 % full"
-    ]
-    assert late("x", None, START, 2) == ["x: there is none"]
-    assert late("x", START - 3 * DAY, START, 2) == ["x: the newest is 3.0 days old"]
-    assert late("x", START + 3 * DAY, START, 2) == ["x: the newest is 3.0 days ahead of the clock"]
-    assert late("x", START, START, 2) == []
-
-
-def test_a_machine_without_zfs_is_told_so_in_one_line() -> None:
-    with pytest.raises(NasError, match=r"zpool list tank: .*No such file or directory: '/nosuch'"):
-        Zfs(["/nosuch"]).read("zpool", "list", "tank")
-    assert "No such file" in str(Zfs(["/nosuch"]).devices(["tank/a", "tank/b"])["tank"]["problems"])
