@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _LEAST = 1 << 30  # bytes
+HostVars = Mapping[str, Mapping[str, Any]]
 
 
-def _quotas_of_clients(hosts: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _quotas_of_clients(hosts: Sequence[str], hostvars: HostVars) -> list[dict[str, Any]]:
     """Return name and quota (bytes or None) of each of HOSTS."""
     about = [
         (hostvars[host].get("backup_client_name", host), hostvars[host].get("backup_client_quota")) for host in hosts
@@ -52,6 +53,20 @@ def _client_mounts(clients: Sequence[Mapping[str, Any]], root: str, inside: str)
     return [{"source": f"{root}/{one['name']}", "target": f"{inside}/{one['name']}"} for one in clients]
 
 
+def _nas_command(variables: Mapping[str, Any]) -> str:
+    """Return where the role has put the program on a NAS with these VARIABLES; an update of TrueNAS leaves its own."""
+    is_truenas = str(variables.get("backup_nas_backend", "zfs")).startswith(("scale_", "core_"))
+    place = f"/mnt/{variables.get('backup_nas_dataset', '')}-nas" if is_truenas else "/usr/local/sbin"
+    return f"{place}/paranoid-backup-nas"
+
+
+def _nas_of_clients(hosts: Sequence[str], hostvars: HostVars, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the NAS under the servers of HOSTS, each once; none where the inventory has none."""
+    first = next(iter(groups.get("backup_nas", ())), "")
+    named = (str(hostvars[host].get("backup_client_nas", first)) for host in hosts)
+    return list(dict.fromkeys(filter(None, named)))
+
+
 class FilterModule:
     """Ansible's entry point."""
 
@@ -62,4 +77,6 @@ class FilterModule:
             "client_datasets": _client_datasets,
             "truenas_datasets": _truenas_datasets,
             "client_mounts": _client_mounts,
+            "nas_command": _nas_command,
+            "nas_of_clients": _nas_of_clients,
         }

@@ -89,6 +89,7 @@ class Bench:
     settings: dict[str, str] = field(default_factory=dict)
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     servers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    nas: dict[str, dict[str, Any]] = field(default_factory=dict)
     inventory: str = "inventory.json"
 
     @classmethod
@@ -104,7 +105,7 @@ class Bench:
         for name in ("session", "compact", "audit"):
             (collection / "plugins" / "modules" / f"{name}.py").write_text("")
         for kind in ("action", "modules"):
-            for name in ("roll_call", "report_together"):
+            for name in ("nas", "roll_call", "report_together"):
                 (collection / "plugins" / kind / f"{name}.py").symlink_to(PLUGINS / kind / f"{name}.py")
         (collection / "meta").mkdir()
         (collection / "meta" / "runtime.yml").write_text('requires_ansible: ">=2.19.0"\n')
@@ -130,6 +131,11 @@ class Bench:
         hosts = {
             "backup_clients": {"hosts": {name: {**local, **told} for name, told in self.hosts.items()}},
             "backup_servers": {"hosts": {name: {**local, **told} for name, told in self.servers.items()}},
+            **(
+                {"backup_nas": {"hosts": {name: {**local, **told} for name, told in self.nas.items()}}}
+                if self.nas
+                else {}
+            ),
         }
         (self.root / "inventory.json").write_text(json.dumps({"all": {"children": hosts}}))
         section = "".join(f"{key} = {value}\n" for key, value in self.settings.items())

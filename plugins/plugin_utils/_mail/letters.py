@@ -90,6 +90,7 @@ def narrow(run: Run, hosts: frozenset[str]) -> Run:
         unheard=(),
         roll=Roll(absent) if absent else None,
         version="",
+        nas=None,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State, Work
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import merge_nas, read_record
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import Absence, Absent, Roll
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import (
@@ -43,8 +44,9 @@ def merge(whole: Run, parts: Iterable[Part]) -> Run:
     found: dict[tuple[Work, str], Client] = {}
     problems: list[str] = []
     rolls: list[Roll] = []
+    known = list(parts)
     started = [whole.started]
-    for part in parts:
+    for part in known:
         for client in _read_clients(part.record):
             key = client.work, client.name
             if key not in found or client.state is not State.PLANNED:
@@ -59,6 +61,7 @@ def merge(whole: Run, parts: Iterable[Part]) -> Run:
         clients=clients,
         problems=(*whole.problems, *problems),
         roll=_merge_rolls(rolls, {client.name for client in clients}) if rolls else None,
+        nas=merge_nas(read_record(part.record.get("nas")) for part in known),
     )
 
 

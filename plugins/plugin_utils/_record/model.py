@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import Roll
 
@@ -136,8 +137,8 @@ class Run:
     """One playbook run. Times are ISO 8601 UTC of the controller's clock; ``finished`` is empty until the end.
 
     ``unheard`` are sentences about earlier runs that nobody has heard of; ``roll`` is who is not there, None when no
-    server was asked. ``version`` is that of this collection, ``history`` what
-    the next run gets to know (`history.py`), None until the end.
+    server was asked. ``nas`` is how each NAS is: empty where the inventory has none, None where none was asked.
+    ``version`` is that of this collection, ``history`` what the next run gets to know (`history.py`), None until then.
     """
 
     run_id: str
@@ -156,6 +157,7 @@ class Run:
     version: str = ""
     history: Mapping[str, Any] | None = None
     notices: tuple[SentNotice, ...] = ()
+    nas: tuple[Nas, ...] | None = None
 
     @property
     def tally(self) -> Tally:

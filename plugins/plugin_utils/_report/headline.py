@@ -13,6 +13,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import CompactResult, MaintainResult
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.absence import summarize
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.nas import summarize_nas
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.unusual import describe_waiting
 
 _DONE = {
@@ -44,6 +45,7 @@ def format_headline(run: Run) -> str:
         sentences += [_describe_success(work, run) for work in run.works]
     sentences += _describe_archives(run)
     sentences.append(summarize(run.roll.absent) if run.roll else "")
+    sentences.append(summarize_nas(run.nas or ()))
     sentences += describe_waiting(run)
     if run.unheard:
         sentences.append(f"Nobody has heard of {_format_count(len(run.unheard), 'earlier run')}.")

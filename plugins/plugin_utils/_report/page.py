@@ -53,6 +53,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.failures i
     list_causes,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.headline import format_headline, format_status
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.nas import ADVICE, describe_nas, list_troubled
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.owners import describe_additions, describe_request
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.tables import Table, make_tables
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.unusual import (
@@ -154,6 +155,7 @@ def _make_notes(run: Run, history: History) -> tuple[Note, ...]:
         ),
         Note("The server's clock cannot be believed", CLOCK_ADVICE, tuple(list_clock_doubts(run)), urgent=True),
         Note("Unusual", UNUSUAL_ADVICE, tuple(list_unusual(run)), urgent=True),
+        Note("NAS", ADVICE, list_troubled(run.nas or ()), urgent=True),
         *_make_absence_notes(run.roll or Roll()),
         Note(
             "The server was made again",
@@ -366,6 +368,7 @@ def _list_facts(run: Run, record: str, history: History) -> tuple[tuple[str, str
         *_name_own_keepers(run),
         *(("Ledger", f"{ledger.head} on {ledger.host}") for ledger in _find_ledgers(run)[:SERVERS_SHOWN]),
         *(("Witness", sentence) for sentence in describe_witnesses(_find_ledgers(run)[:SERVERS_SHOWN], run.finished)),
+        *(("NAS", sentence) for sentence in describe_nas(run.nas)),
     )
 
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record import nas, roll_call
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import MODULE
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import (
     take_mapping,
     take_mappings,
@@ -38,11 +38,17 @@ def find_work(task: Any) -> Work | None:
 
 def is_roll_call(task: Any) -> bool:
     """Whether a task asks servers for their clients."""
-    return MODULE in (task.action, getattr(task, "resolved_action", None))
+    return roll_call.MODULE in (task.action, getattr(task, "resolved_action", None))
 
 
-def read_roll_call(result: Any) -> list[Mapping[str, Any]]:
-    """Return what each server said, from the result of a loop over them, or of one alone; nothing if none was asked."""
+def is_nas_status(task: Any) -> bool:
+    """Whether a task asks NAS how they are."""
+    is_of_nas = nas.MODULE in (task.action, getattr(task, "resolved_action", None))
+    return is_of_nas and take_mapping(task.args).get("ask", "status") == "status"
+
+
+def list_answers(result: Any) -> list[Mapping[str, Any]]:
+    """Return what each machine said, of a loop over them or of one alone; nothing if none was asked."""
     raw = take_mapping(result.result)
     if raw.get("skipped") is True:
         return []

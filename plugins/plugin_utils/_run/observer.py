@@ -30,6 +30,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model impo
     State,
     Work,
 )
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas, read_nas
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.pruning import prune
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import read_roll
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import take_text
@@ -37,8 +38,8 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.unheard im
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_events import (
     find_work,
     format_host,
+    list_answers,
     read_result,
-    read_roll_call,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.following import end_following, follow
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.own_version import find_version
@@ -69,6 +70,7 @@ class Observer:
         self._elsewhere: dict[str, str] = {}
         self._scheduled = _load_scheduled()
         self._servers: list[Mapping[str, Any]] = []
+        self._nas: dict[str, Nas] = {}
         self._groups: Mapping[str, Sequence[str]] = {}
         try:
             self._unheard = () if settings.later else find_unheard(settings.report_dir)
@@ -114,7 +116,11 @@ class Observer:
 
     def note_roll_call(self, result: Any) -> None:
         """Note which clients the servers have; who is absent is found out at the end."""
-        self._servers += read_roll_call(result)
+        self._servers += list_answers(result)
+
+    def note_nas(self, result: Any) -> None:
+        """Note how each NAS is; what it told last counts."""
+        self._nas |= {one.name: one for one in (read_nas(said, time.time()) for said in list_answers(result))}
 
     def note_groups(self, groups: Mapping[str, Sequence[str]]) -> None:
         """Note which hosts each group of the inventory has: an owner gets a mail of them."""
@@ -138,10 +144,15 @@ class Observer:
         run = self._recorder.run
         present = {client.name for client in run.clients} | self._scheduled
         roll = read_roll(self._servers, present, history.names) if self._servers else None
-        run = replace(run, finished=stamp(), roll=roll)
+        run = replace(run, finished=stamp(), roll=roll, nas=self._list_nas())
         published = publish(run, self._directory, self._settings, history, owners)
         self._note_told(published.run)
         return published
+
+    def _list_nas(self) -> tuple[Nas, ...] | None:
+        """Return how each NAS is, empty where the inventory has none, None where none was asked."""
+        has_none = bool(self._groups) and not self._groups.get("backup_nas")
+        return tuple(self._nas.values()) if self._nas or has_none else None
 
     def _find_owners(self) -> list[Owner]:
         if self._settings.later:

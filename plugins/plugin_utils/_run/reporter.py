@@ -16,9 +16,10 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.absence im
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_events import (
     find_work,
     find_works,
+    is_nas_status,
     is_roll_call,
+    list_answers,
     read_failure,
-    read_roll_call,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.early_exit import EarlyExit
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.observer import RUN_ID, CannotBeginError, Observer
@@ -74,6 +75,9 @@ class Reporter:
         """Note how a task ended on a host; a failure before the work is kept until the work is planned."""
         if is_roll_call(result.task):
             self._note_roll_call(result)
+        elif is_nas_status(result.task):
+            if self._observer:
+                self._observer.note_nas(result)
         elif find_work(result.task):
             if self._observer:
                 self._observer.note_result(state, result)
@@ -128,7 +132,7 @@ class Reporter:
         if self._observer:
             self._observer.note_roll_call(result)
             return
-        for line in describe_roll(read_roll(read_roll_call(result), self._list_hosts())):
+        for line in describe_roll(read_roll(list_answers(result), self._list_hosts())):
             self._print(line)
 
     def _list_hosts(self) -> list[str]:

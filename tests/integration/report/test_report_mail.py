@@ -91,6 +91,7 @@ def test_the_mail_says_who_is_not_there(bench: Bench, mailbox: Mailbox) -> None:
     assert "NOT IN THE INVENTORY old01: last success 40 d 00 h ago, on localhost" in text
     assert "LEFT OUT OF THIS RUN web01: never backed up" in text
     assert "db01: the server goes to 192.0.2.9, the inventory says db01: run site.yml for it" in text
+    assert "NAS none in the inventory, so no snapshot is out of a server's reach" in text
     (bench.root / "server.json").unlink()
     bench.run(f"{PLAYBOOKS}/backup.yml", *where)
     assert "COULD NOT SAY WHO IS MISSING localhost: this machine is not a provisioned server" in " ".join(

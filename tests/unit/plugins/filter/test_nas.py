@@ -55,6 +55,25 @@ def test_a_server_sees_its_clients_alone() -> None:
     assert mounts == [{"source": "/mnt/tank/b/web1", "target": "/srv/backup/web1"}]
 
 
+def test_where_the_program_is() -> None:
+    """As the role itself says it, for each back-end."""
+    command = FILTERS["nas_command"]
+    assert command({}) == "/usr/local/sbin/paranoid-backup-nas"
+    for backend in ("zfs", "btrfs", "iocage"):
+        assert command({"backup_nas_backend": backend, "backup_nas_dataset": "/srv/backup"}) == command({})
+    for backend in ("core_iocage", "scale_app", "scale_incus", "scale_container"):
+        said = command({"backup_nas_backend": backend, "backup_nas_dataset": "tank/backup"})
+        assert said == "/mnt/tank/backup-nas/paranoid-backup-nas"
+
+
+def test_each_nas_of_the_clients_once() -> None:
+    groups = {"backup_nas": ["nas1", "nas2"]}
+    hostvars: dict[str, dict[str, str]] = {"a": {}, "b": {"backup_client_nas": "nas2"}, "c": {}}
+    assert FILTERS["nas_of_clients"](["a", "b", "c"], hostvars, groups) == ["nas1", "nas2"]
+    assert FILTERS["nas_of_clients"](["b"], hostvars, groups) == ["nas2"]
+    assert FILTERS["nas_of_clients"](["a", "c"], hostvars, {}) == []
+
+
 def jail(fields: dict[str, Any]) -> Desired:
     """The jail that the module makes of the fields of an example."""
     mounts = [{"source": "/srv/backup/web1", "target": "/srv/backup/web1"}]

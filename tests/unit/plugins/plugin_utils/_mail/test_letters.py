@@ -24,6 +24,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.letters impo
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import History
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import Absence, Absent, Roll
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
 from report_samples import HOSTILE, session
@@ -70,6 +71,7 @@ def test_a_mail_of_an_owner_has_neither_name_nor_number_of_others(bad_run: Run, 
         roll=Roll(
             (*away, Absent("mine2", "vault", Absence.MOVED, address="a", wanted="b")), ("vault2: x",), ("strange6",)
         ),
+        nas=(Nas("strange5", ("strange4 is DEGRADED",), ("strange3",), 60),),
     )
     owner = Owner(ANA, frozenset({"mine", "mine2"}))
     team, own = write_letters(full, "/reports/record.json", settings, History(), [owner, Owner(BO, frozenset({"x"}))])
