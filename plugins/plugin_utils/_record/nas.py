@@ -68,7 +68,8 @@ def read_nas(result: Mapping[str, Any], now: float) -> Nas:
     if not pools:
         problems = (*problems, f"it did not say how its pools are: {_AGAIN}")
     remarks = tuple(line for key in ("remarks", "unknown") if status.get(key) for line in _read_lines(status[key]))
-    return Nas(name, problems, remarks, snapshot, *(take_seconds(ages.get(key)) for key in ("copy", "scrub")), pools)
+    copy, scrub = take_seconds(ages.get("copy")), take_seconds(ages.get("scrub"))
+    return Nas(name, problems, remarks, snapshot, copy, scrub, pools)
 
 
 def read_record(raw: Any) -> tuple[Nas, ...] | None:
@@ -77,10 +78,13 @@ def read_record(raw: Any) -> tuple[Nas, ...] | None:
         return None
     return tuple(
         Nas(
-            take_text(one.get("name"), 200),
-            *(_read_lines(one.get(key) or []) for key in ("problems", "remarks")),
-            *(take_seconds(one.get(key)) for key in ("snapshot", "copy", "scrub")),
-            tuple(_read_pool(pool.get("name"), pool) for pool in take_mappings(one.get("pools"))[:_MOST]),
+            name=take_text(one.get("name"), 200),
+            problems=_read_lines(one.get("problems") or []),
+            remarks=_read_lines(one.get("remarks") or []),
+            snapshot=take_seconds(one.get("snapshot")),
+            copy=take_seconds(one.get("copy")),
+            scrub=take_seconds(one.get("scrub")),
+            pools=tuple(_read_pool(pool.get("name"), pool) for pool in take_mappings(one.get("pools"))[:_MOST]),
         )
         for one in take_mappings(raw)
     )

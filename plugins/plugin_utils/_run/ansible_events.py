@@ -50,7 +50,8 @@ def is_nas_status(task: Any) -> bool:
 def list_answers(result: Any) -> list[Mapping[str, Any]]:
     """Return what each machine said, of a loop over them or of one alone; nothing if none was asked."""
     raw = take_mapping(result.result)
-    if raw.get("skipped") is True:
+    was_empty = raw.get("results") == [] and getattr(result.task, "loop", None) is not None
+    if raw.get("skipped") is True or was_empty:
         return []
     return take_mappings(raw.get("results")) or [{"item": take_text(result.task.delegate_to, 200), **raw}]
 
