@@ -98,8 +98,9 @@ options:
     ini: [{section: callback_paranoid_backup_report, key: notify_file}]
   mail_when:
     description:
-      - With V(failure) a run sends a mail when it failed, when there is an alarm or a frozen client, when what had
-        failed is well again, when clients came or went, and when no mail went out for O(mail_days).
+      - With V(failure) a run sends a mail when it failed, when there is an alarm or a frozen client, when
+        somebody should look at a NAS, when what had failed is well again, when clients came or went, and when no mail
+        went out for O(mail_days).
     type: str
     choices: [always, failure]
     default: always

@@ -10,7 +10,7 @@ told in every report, and what was not said is not well.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import format_duration
@@ -27,6 +27,7 @@ MODULE = "paranoid.backup.nas"
 _MOST = 50  # lines, and pools
 _SKEW = 3600  # seconds by which two clocks may differ: by its own the NAS lets snapshots go
 _AGAIN = "run site.yml for it"
+_SAME = "it is a server as well, so whoever is root there can delete its snapshots, too, and only copies elsewhere stay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ def read_nas(result: Mapping[str, Any], now: float) -> Nas:
     remarks = tuple(line for key in ("remarks", "unknown") if status.get(key) for line in _read_lines(status[key]))
     copy, scrub = take_seconds(ages.get("copy")), take_seconds(ages.get("scrub"))
     return Nas(name, problems, remarks, snapshot, copy, scrub, pools)
+
+
+def mark_servers(nas: Iterable[Nas], servers: Iterable[str]) -> tuple[Nas, ...]:
+    """Say of a NAS that is a server as well that its snapshots are not out of that server's reach."""
+    both = set(servers)
+    return tuple(replace(one, remarks=(_SAME, *one.remarks)) if one.name in both else one for one in nas)
 
 
 def read_record(raw: Any) -> tuple[Nas, ...] | None:

@@ -30,7 +30,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model impo
     State,
     Work,
 )
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas, read_nas
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas, mark_servers, read_nas
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.pruning import prune
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import read_roll
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import take_text
@@ -152,7 +152,8 @@ class Observer:
     def _list_nas(self) -> tuple[Nas, ...] | None:
         """Return how each NAS is, empty where the inventory has none, None where none was asked."""
         has_none = bool(self._groups) and not self._groups.get("backup_nas")
-        return tuple(self._nas.values()) if self._nas or has_none else None
+        servers = map(format_host, self._groups.get("backup_servers", ()))
+        return mark_servers(self._nas.values(), servers) if self._nas or has_none else None
 
     def _find_owners(self) -> list[Owner]:
         if self._settings.later:

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from paranoid_nas.asking import ask
@@ -65,6 +65,7 @@ def describe_disk(name: str, until: float) -> Disk:
     else:
         raw = parse_object(out)
         smart = read_smart(raw)
+        smart = replace(smart, unknown=smart.unknown.replace(f"{device}: ", ""))  # Others have the same reason.
     named = (raw.get("model_name"), model, guessed[1].replace("_", " ") if guessed else "")
     numbered = (raw.get("serial_number"), serial, guessed[2] if guessed else "")
     return Disk(name, _first(named), _first(numbered), smart)

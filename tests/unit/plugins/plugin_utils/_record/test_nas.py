@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.merging import Part, merge
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas, Pool, read_nas, read_record
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import (
+    Nas,
+    Pool,
+    mark_servers,
+    read_nas,
+    read_record,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.nas import describe_nas, summarize_nas
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import make_page
 from hypothesis import given
@@ -100,6 +106,11 @@ def test_in_words(run: Run) -> None:
     quiet = make_page(replace(run, nas=()), "")
     assert [name for name, _value in quiet.facts].count("NAS") == 1
     assert not [note for note in quiet.notes if note.heading == "NAS"]
+
+
+def test_a_server_that_is_its_own_nas_is_named() -> None:
+    one, two = mark_servers((told(remarks=["a"]), replace(told(), name="nas2")), ["nas1", "vault"])
+    assert one.remarks[0].startswith("it is a server as well") and one.remarks[1:] == ("a",) and two.remarks == ()
 
 
 def test_several_runs_in_one_report(run: Run) -> None:

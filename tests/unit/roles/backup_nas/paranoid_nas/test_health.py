@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from paranoid_nas.asking import ask
-from paranoid_nas.disks import Disk, Smart, find_disk, read_smart
+from paranoid_nas.disks import Disk, Smart, describe_disk, find_disk, read_smart
 from paranoid_nas.health import Limits, Line, Pool, judge, late, list_alike, list_unknown, pool_problems, room_problems
 from paranoid_nas.measuring import measure_pool, measure_volume
 from paranoid_nas.policy import DAY
@@ -106,7 +107,7 @@ def sick(smart: Smart) -> dict[str, Any]:
         (sick(Smart(passed=False)), {}, f"{DISK} says that it is failing (SMART): replace it"),
         (sick(Smart(True, bad_sectors=8)), {}, f"{DISK} could not read 8 of its sectors (SMART)"),
         (sick(Smart(True, worn=97)), {}, f"{DISK} is worn to 97 % (SMART)"),
-        (sick(Smart(unknown="smartctl cannot be started")), {}, ""),
+        (sick(Smart(unknown="smartctl is not installed")), {}, ""),
         (
             {},
             {"newest": {"tank/backup/web1": START - 3 * DAY}},
@@ -285,6 +286,27 @@ def test_the_disk_below_a_partition_and_encryption() -> None:
     assert find_disk(None) == find_disk([7, {"type": "part", "children": "x"}]) == {}
 
 
+def test_disks_are_found_and_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what ZFS calls them; smartctl's exit code is no word of their health."""
+    for name, said in (
+        (
+            "lsblk",
+            {"blockdevices": [{"type": "part", "children": [{"type": "disk", "path": "/dev/zero", "model": "M"}]}]},
+        ),
+        ("smartctl", {"serial_number": "S", "smartctl": {"messages": [{"string": "/dev/zero: Unable to detect"}]}}),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{json.dumps(said)}'\nexit 4\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    until = time.monotonic() + 60
+    unable = Smart(unknown="Unable to detect")
+    assert describe_disk("/dev/null", until) == Disk("/dev/null", "M", "S", unable)
+    assert describe_disk("null", until).smart == unable
+    lost = describe_disk("ata-WDC_WD40_WD-WCC7-part1", until)
+    assert lost.smart.unknown == "it is no disk that can be found" and lost.label == "ata-WDC_WD40_WD-WCC7-part1"
+    assert describe_disk(str(tmp_path / "lsblk"), until).smart.unknown == "it is no disk that can be found"
+
+
 def mirror(*disks: tuple[str, int | None], name: str = "mirror-0") -> Pool:
     """A pool of one group of disks, by model and hours."""
     made = tuple(Disk(str(place), model, "", Smart(True, hours)) for place, (model, hours) in enumerate(disks))
@@ -315,10 +337,10 @@ def test_disks_that_may_fail_together(pool: Pool, alike: str) -> None:
 
 
 def test_what_could_not_be_measured_is_said_once_for_all_disks() -> None:
-    why = Smart(unknown="smartctl cannot be started: No such file or directory")
+    why = Smart(unknown="smartctl is not installed")
     pool = replace(POOL, disks=tuple(replace(disk, smart=why) for disk in POOL.disks))
     (line,) = list_unknown(pool)
-    assert line.startswith("SMART of sda (WDC WD40EFRX, WD-1), sdb (ST4000VN008, Z-2) of pool tank: smartctl cannot")
+    assert line.startswith("SMART of sda (WDC WD40EFRX, WD-1), sdb (ST4000VN008, Z-2) of pool tank: smartctl is not")
 
 
 def test_a_command_that_hangs_is_not_waited_for() -> None:
