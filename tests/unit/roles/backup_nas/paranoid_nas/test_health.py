@@ -79,7 +79,8 @@ def test_what_is_not_known_is_not_well() -> None:
     assert late("x", None, START, 2) == ["x: there is none"]
     assert late("x", START - 3 * DAY, START, 2) == ["x: the newest is 3.0 days old"]
     assert late("x", START + 3 * DAY, START, 2) == ["x: the newest is 3.0 days ahead of the clock"]
-    assert late("x", START, START, 2) == []
+    assert late("x", START - 2 * DAY - 8640, START, 2) == ["x: the newest is 2.1 days old"]
+    assert late("x", START - 2 * DAY, START, 2) == late("x", START, START, 2) == []
 
 
 FINE = Smart(passed=True, hours=900, bad_sectors=0, worn=3)
