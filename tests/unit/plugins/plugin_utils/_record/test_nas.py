@@ -68,7 +68,8 @@ def test_what_is_not_well(changes: dict[str, Any], problems: list[str]) -> None:
 
 
 def test_silence_is_not_well() -> None:
-    for said in ({}, {"item": "nas1", "status": []}, {"status": {}}):
+    answers: list[dict[str, Any]] = [{}, {"item": "nas1", "status": []}, {"status": {}}]
+    for said in answers:
         assert read_nas(said, NOW).problems == ("it did not say how it is: run site.yml for it",)
 
 
