@@ -12,7 +12,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
     format_number,
     join_names,
 )
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas, Pool
 
 ADVICE = "Measured there by paranoid-backup-nas status. No failure of this run; docs/nas.md says what to do about each."
 WEAKER = (
@@ -20,6 +20,7 @@ WEAKER = (
     "can delete all backups for good (nas.md)"
 )
 _REMARKS_SHOWN = 3
+_FORESEEN_DAYS = 400
 
 
 def list_troubled(nas: Sequence[Nas]) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -49,8 +50,14 @@ def describe_nas(nas: Sequence[Nas] | None) -> list[str]:
 def _describe_ages(nas: Nas) -> list[str]:
     aged = {"snapshot": nas.snapshot, "copy": nas.copy, "scrub": nas.scrub}
     parts = [f"{what} {format_duration(age)} ago" for what, age in aged.items() if age is not None]
-    parts += [f"{pool.name} {pool.percent} % full" for pool in nas.pools if pool.percent is not None]
+    parts += [f"{pool.name} {pool.percent} % full{_foresee(pool)}" for pool in nas.pools if pool.percent is not None]
     return [f"{nas.name}: {', '.join(parts)}"] if parts else []
+
+
+def _foresee(pool: Pool) -> str:
+    """Return when a pool is full, if that is known and so soon that somebody may want to buy disks."""
+    days = pool.full_in_days
+    return f" (wholly in {days:.0f} days)" if days is not None and days <= _FORESEEN_DAYS else ""
 
 
 def _list_remarks(nas: Nas) -> list[str]:

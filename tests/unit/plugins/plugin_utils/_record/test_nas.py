@@ -94,7 +94,7 @@ def test_in_words(run: Run) -> None:
     (weaker,) = describe_nas(())
     assert weaker.startswith("none in the inventory, so no snapshot is out of a server's reach")
     assert describe_nas([told()]) == [
-        "nas1: snapshot 3 h 02 min ago, copy 1 d 02 h ago, scrub 12 d 00 h ago, tank 42 % full"
+        "nas1: snapshot 3 h 02 min ago, copy 1 d 02 h ago, scrub 12 d 00 h ago, tank 42 % full (wholly in 120 days)"
     ]
     many = describe_nas([told(unknown=[str(number) for number in range(9)])])
     assert many[1:] == ["nas1: 0", "nas1: 1", "nas1: 2", "nas1: and 6 more remarks, see the record"]
