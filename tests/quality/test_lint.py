@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,9 @@ def test_yamllint() -> None:
 
 
 def test_ansible_lint() -> None:
-    run_tool("ansible-lint", "--offline", "--nocolor", "-q", ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS))
+    """With ansible-core alone the examples for AWX cannot be read: they use the collection awx.awx."""
+    left_out = () if find_spec("ansible_collections.awx") else ("--exclude", "docs/examples/awx")
+    run_tool("ansible-lint", "--offline", "--nocolor", "-q", *left_out, ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS))
 
 
 def test_shellcheck() -> None:

@@ -210,6 +210,7 @@ def test_the_server_writes_down_what_the_client_was_set_to(rendered: Path) -> No
         "escrow_recipients": [],
         "anomaly_sessions": 5,
         "expect_change_until": "",
+        "schedule": {"every": "1d", "days": [], "window": "00:00-00:00", "timezone": "UTC", "blackout": []},
         "shrink_archives": 400,
         "shrink_min_bytes": 2**20,
         "shrink_min_files": 20,

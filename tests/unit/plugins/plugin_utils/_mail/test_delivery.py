@@ -178,7 +178,8 @@ def test_an_address_that_the_server_cannot_take_costs_the_others_nothing(mail: E
     with scripted({}) as server, pytest.raises(DeliveryError, match=r"refused büro@example\.org") as caught:
         send(mail, Smtp("localhost", server.port, "none", "", "", "", 5), SENDER, (*TO, "büro@example.org"))
     assert caught.value.accepted == TO
-    assert [line for line in server.said if line.startswith("rcpt")] == [f"rcpt TO:<{one}>" for one in TO]
+    said = [line.lower() for line in server.said]  # newer smtplib writes what older wrote as TO
+    assert [line for line in said if line.startswith("rcpt")] == [f"rcpt to:<{one}>" for one in TO]
     with scripted({}) as server:
         lone = Smtp("localhost", server.port, "none", "", "", "", 5)
         with pytest.raises(DeliveryError, match="SMTPUTF8"):
