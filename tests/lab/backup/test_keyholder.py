@@ -85,8 +85,9 @@ def maintain(lab: Lab, inventory: list[str], *hosts: str) -> dict[str, dict[str,
     environment = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
     done = lab.run("maintain", "--limit", ",".join(hosts), *inventory, environment=environment)
     told, _end = json.JSONDecoder().raw_decode(done.stdout, done.stdout.index("{"))
-    sessions: dict[str, dict[str, Any]] = told["plays"][-1]["tasks"][0]["hosts"]
-    return sessions
+    (sessions,) = (task["hosts"] for task in told["plays"][-1]["tasks"] if task["task"]["name"] == "Maintain")
+    found: dict[str, dict[str, Any]] = sessions
+    return found
 
 
 def test_says_whose_passphrase_is_missing(provisioned: list[subprocess.CompletedProcess[str]]) -> None:

@@ -36,7 +36,7 @@ def test_what_the_program_said(
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     told = call(nas, {"ask": what, "program": str(program)}, capsys, monkeypatch)
-    told.pop("invocation")
+    told.pop("invocation", None)  # newer cores leave it out
     assert told == {"changed": False, "status": {}, "snapshot": "", "problem": "", **said}
 
 
