@@ -23,6 +23,8 @@ def record_rehearsal(site: Site, entry: RehearsalEntry) -> None:
     """Put a rehearsal into the ledger; SessionError if it is of nothing that this server has."""
     if entry.what == ESCROW and entry.escrow not in {one.digest for one in list_escrows(site)}:
         raise SessionError("refused", f"{site.name} has no escrow {entry.escrow[:12]!r}: run escrow.yml for it again")
+    if entry.what == RESTORE and entry.files < 1:
+        raise SessionError("refused", f"nothing of {site.name} came back, which shows nothing: restore what is there")
     names = {archive.name for archive in site.ledger.history(site.name).archives}
     if entry.what == RESTORE and entry.archive_name not in names:
         raise SessionError("refused", f"the ledger knows no archive {entry.archive_name[:80]!r} of {site.name}")

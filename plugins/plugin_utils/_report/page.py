@@ -146,7 +146,20 @@ def make_page(run: Run, record: str, history: History | None = None, limits: Lim
 
 
 def _make_notes(run: Run, history: History) -> tuple[Note, ...]:
+    """Return what is told beside the failures, what is urgent first."""
     notes = (
+        *_make_urgent_notes(run),
+        *_make_archive_notes(run, history),
+        *_make_key_notes(run),
+        *_make_owner_notes(run),
+        Note("Waiting", "", _group(run, run.clients, _explain_wait)),
+        Note("Skipped", "", _group(run, run.clients, _explain_skip)),
+    )
+    return tuple(note for note in notes if note.entries)
+
+
+def _make_urgent_notes(run: Run) -> tuple[Note, ...]:
+    return (
         Note(
             "Nobody has heard of",
             "Runs of this controller that never ended, or whose mail did not reach everybody.",
@@ -175,6 +188,11 @@ def _make_notes(run: Run, history: History) -> tuple[Note, ...]:
             tuple((ledger.host, lines) for ledger in _find_ledgers(run) if (lines := list_late(ledger, run.finished))),
             urgent=True,
         ),
+    )
+
+
+def _make_archive_notes(run: Run, history: History) -> tuple[Note, ...]:
+    return (
         Note(
             "Missing archives",
             "The server saw them arrive, nobody let them go, and the repository does not hold them any more.",
@@ -201,6 +219,11 @@ def _make_notes(run: Run, history: History) -> tuple[Note, ...]:
             "Far beyond the median of the same client's last sessions. No failure, but somebody should know why.",
             tuple((client.name, lines) for client in run.clients if (lines := describe_unusual(client, history))),
         ),
+    )
+
+
+def _make_key_notes(run: Run) -> tuple[Note, ...]:
+    return (
         Note("Borg with known weaknesses", "", _group(run, run.clients, _explain_weakness)),
         Note(
             "Escrow",
@@ -212,6 +235,11 @@ def _make_notes(run: Run, history: History) -> tuple[Note, ...]:
             "Nobody has seen lately that it works, and the day on which it must is a bad one to find out.",
             _group(run, run.clients, _explain_escrow_age) + _group(run, run.clients, _explain_restore_age),
         ),
+    )
+
+
+def _make_owner_notes(run: Run) -> tuple[Note, ...]:
+    return (
         Note(
             "Asked for a tunnel",
             "Their owners want to restore something: open.yml opens one, which withdraws the request.",
@@ -222,10 +250,7 @@ def _make_notes(run: Run, history: History) -> tuple[Note, ...]:
             "What the owners of hosts added by files of their own (hooks.d, sources.d), and what has no effect there.",
             _list_additions(run),
         ),
-        Note("Waiting", "", _group(run, run.clients, _explain_wait)),
-        Note("Skipped", "", _group(run, run.clients, _explain_skip)),
     )
-    return tuple(note for note in notes if note.entries)
 
 
 def _make_absence_notes(roll: Roll) -> tuple[Note, ...]:

@@ -91,6 +91,15 @@ def test_only_what_the_server_has_can_have_been_rehearsed(tmp_path: Path, entry:
     site.close()
 
 
+@pytest.mark.parametrize("files", [0, -1])
+def test_a_restore_that_brought_nothing_is_no_rehearsal(tmp_path: Path, files: int) -> None:
+    site = make_site(tmp_path)
+    with pytest.raises(SessionError, match="nothing of web1 came back"):
+        record_rehearsal(site, replace(RESTORED, files=files))
+    assert site.ledger.entries() == []
+    site.close()
+
+
 def test_the_history_of_a_client_whose_repository_was_set_aside_is_empty(tmp_path: Path) -> None:
     retired = RetireEntry("web1", "a leak", "bo", "a" * 64, "old-aaaaaaaaaaaa", "2027-01-01")
     site = make_site(tmp_path)
