@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from launcher import install_launcher
 from measured import coverage_environment
+from relay import install_relay
 from tool import ROOT
 
 LIBRARY = ROOT / "roles/backup_client/files/lib"
@@ -58,8 +59,7 @@ class Client:
             (path / name).mkdir()
         (path / "source" / "file").write_text("hello")
         (path / "passphrase").write_text("secret")
-        (path / "relay").write_text('#!/bin/sh\nexec socat STDIO "UNIX-CONNECT:$PARANOID_BACKUP_SOCKET"\n')
-        (path / "relay").chmod(0o755)
+        install_relay(path)
         self.configure()
         self.record(borgmatic=install_launcher(path))
 

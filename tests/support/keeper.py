@@ -21,6 +21,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome i
 from client_borg import install_guard
 from launcher import install_launcher
 from measured import coverage_prefix
+from relay import install_relay
 from session_world import CLIENT, OK, World, came_to
 from tool import ROOT
 
@@ -81,8 +82,7 @@ class Keeper:
 
     def _provision_client(self, own: Path) -> None:
         (own / "passphrase").write_text("only for tests")
-        (own / "relay").write_text('#!/bin/sh\nexec socat STDIO "UNIX-CONNECT:$PARANOID_BACKUP_SOCKET"\n')
-        (own / "relay").chmod(0o755)
+        install_relay(own)
         (own / "state").mkdir()
         record = {
             "client": CLIENT,

@@ -22,6 +22,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome i
 from ansible_collections.paranoid.backup.plugins.module_utils._session.engine import perform
 from ansible_collections.paranoid.backup.plugins.module_utils._session.order import Order
 from measured import measure_library
+from relay import install_relay
 from tool import ROOT
 
 LIB = ROOT / "roles/backup_server/files/lib"
@@ -195,6 +196,7 @@ class World:
             shutil.chown(self.repository, REPOSITORY_USER, REPOSITORY_USER)
         (self.own / "source/file").write_bytes(os.urandom(200_000))
         (self.own / "borg_path").write_text(str(Path(sys.executable).parent / "borg"))
+        install_relay(self.own)
         self.pin(self.sshd.home / "host_key.pub")
         self.dispatch("honest")
         self.write()

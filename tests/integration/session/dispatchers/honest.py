@@ -26,9 +26,8 @@ environment = {
     "BORG_BASE_DIR": str(here / "borg"),
     "BORG_PASSPHRASE": "only for tests",
     "BORG_DISPLAY_PASSPHRASE": "no",
-    "BORG_RSH": str(here / "relay")
-    if (here / "relay").exists()
-    else f"sh -c 'exec socat -b 262144 STDIO UNIX-CONNECT:{here}/tunnel/{session}.sock' relay",
+    "BORG_RSH": str(here / "relay"),
+    "PARANOID_BACKUP_SOCKET": str(here / f"tunnel/{session}.sock"),
     "BORG_REPO": "ssh://server/./repository",
     "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes",
 }
