@@ -35,6 +35,11 @@ IMPATIENT = START.replace(
     "from paranoid_dispatcher import host, hooks, process;"
     "host.LOCK_SECONDS = hooks.END_SECONDS = process.GRACE_SECONDS = 1; from paranoid_dispatcher.main",
 )
+# The same, with so much patience that a test sees whether it was waited for.
+PATIENT = START.replace(
+    "from paranoid_dispatcher.main",
+    "from paranoid_dispatcher import process; process.GRACE_SECONDS = 90; from paranoid_dispatcher.main",
+)
 # The same, and at last the most memory that it ever had, in KiB.
 MEASURED = START.replace("sys.exit(main(pathlib.Path(sys.argv[2])))", "main(pathlib.Path(sys.argv[2]));") + (
     "status = pathlib.Path('/proc/self/status').read_text().split();"
@@ -192,7 +197,7 @@ def wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
-def gone(pid_file: Path, seconds: float = 5) -> bool:
+def gone(pid_file: Path, seconds: float = 20) -> bool:
     """Tell whether the process ends within so many seconds."""
     until = time.monotonic() + seconds
     while alive(pid_file) and time.monotonic() < until:

@@ -99,7 +99,7 @@ class Sshd:
         with (self.home / "sshd.log").open("ab") as log:
             argv = ["/usr/sbin/sshd", "-D", "-e", "-f", str(config)]
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:

@@ -22,6 +22,7 @@ from paranoid_dispatcher.hooks import Hook, Hooks
 from paranoid_dispatcher.journal import KEPT_MAX, Journal
 from paranoid_dispatcher.main import tell_of_hooks
 from paranoid_dispatcher.toolbox import Toolbox
+from waiting import wait_until
 
 
 def test_output_is_marked_line_by_line_and_its_end_is_quoted() -> None:
@@ -162,7 +163,13 @@ def test_hook_names_are_one_line() -> None:
 
 
 MOVING = ("while :; do :; done", "sh -c 'while :; do :; done' & wait", "cat /dev/zero >/dev/null")
-STILL = ("sleep 60", "kill -STOP $$")
+STILL = ("exec sleep 60", "kill -STOP $$")
+
+
+def is_still(pid: int) -> bool:
+    """Tell whether a process has come to its rest: its start takes CPU as well."""
+    name, _bracket, fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    return (name.endswith("(sleep") and fields.split()[0] == "S") or fields.split()[0] == "T"
 
 
 @pytest.mark.parametrize("work", [*MOVING, *STILL])
@@ -170,6 +177,7 @@ def test_who_uses_cpu_or_moves_bytes_is_at_work(monkeypatch: pytest.MonkeyPatch,
     moves = work in MOVING
     monkeypatch.setattr(activity, "LOOK_SECONDS", 0.2)
     process = subprocess.Popen(["sh", "-c", work], start_new_session=True)
+    assert moves or wait_until(lambda: is_still(process.pid))
     looking, until = Activity(), time.monotonic() + (20 if moves else 2)
     seen: list[bool] = []
     while True not in seen[2:] and time.monotonic() < until:

@@ -39,10 +39,10 @@ def mounted(borg: Borg, place: Path, environment: dict[str, str]) -> Iterator[No
     argv = [str(BORG), "mount", "--foreground", "::", str(place)]
     with subprocess.Popen(argv, env=environment, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not os.path.ismount(place):
             assert running.poll() is None, running.stderr.read()
-            assert time.monotonic() < until, "nothing was mounted in 20 s"
+            assert time.monotonic() < until, "nothing was mounted in 60 s"
             time.sleep(0.02)
         try:
             yield
@@ -50,7 +50,7 @@ def mounted(borg: Borg, place: Path, environment: dict[str, str]) -> Iterator[No
             done = subprocess.run(["umount", place], capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 running.kill()
-        assert running.wait(20) == 0, running.stderr.read()
+        assert running.wait(60) == 0, running.stderr.read()
     assert not os.path.ismount(place)
 
 

@@ -63,7 +63,7 @@ def test_a_second_connection_waits_until_the_first_is_over(world: World) -> None
                 second.negotiate()
             assert list(first.call("list", limit=10)) == [MANIFEST_ID]
             first.send(b"\xc1")
-            second.wait(20)
+            second.wait(60)
             assert second.receive(), "its gate begins when the first one's is gone"
             assert second.open()
 
@@ -144,7 +144,7 @@ def door(world: World) -> subprocess.CompletedProcess[bytes]:
     script.chmod(0o755)
     user: Any = {"user": REPOSITORY_USER, "group": REPOSITORY_USER, "extra_groups": ()} if IS_ROOT else {}
     done: subprocess.CompletedProcess[bytes] = subprocess.run(
-        [script], input=b"\xc1", capture_output=True, timeout=20, check=False, **user
+        [script], input=b"\xc1", capture_output=True, timeout=60, check=False, **user
     )
     return done
 

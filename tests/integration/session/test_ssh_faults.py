@@ -146,7 +146,7 @@ def test_a_long_request_that_nobody_takes(
 def test_connection_is_cut_in_the_middle_of_the_transfer(world: World) -> None:
     world.grow(200)
     session = world.start_session()
-    assert wait_until(lambda: _size(world) > 20 * 1024**2, 20)
+    assert wait_until(lambda: _size(world) > 20 * 1024**2, 60)
     for pid in world.sshd.connections():
         os.kill(pid, signal.SIGKILL)
     record = world.result(session)

@@ -165,7 +165,7 @@ def test_the_key_starts_the_door_alone_and_forwards_nothing(ported: World, forwa
     with open_session(ported) as port:
         assert knock(ported, "key", USER, "id").stdout == b"", "the door, whatever was asked for"
         argv = ssh(ported, f"-p {port} -o ExitOnForwardFailure=yes {forward}")
-        done = subprocess.run(argv, input=b"\xc1", capture_output=True, timeout=20, check=False)
+        done = subprocess.run(argv, input=b"\xc1", capture_output=True, timeout=60, check=False)
         assert b"SSH-2.0" not in done.stdout
         assert forward.startswith("-L") or done.returncode == 255, done.stderr
 

@@ -13,11 +13,11 @@ from waiting import wait_until
 @pytest.mark.parametrize("seen", ["README", "config", "data/0/1"])
 def test_create_after_a_create_that_was_killed(bare: World, seen: str) -> None:
     first = bare.start_session("create")
-    assert wait_until((bare.repository / seen).exists, 20)
+    assert wait_until((bare.repository / seen).exists, 60)
     first.kill()
     first.communicate()
-    assert wait_until(lambda: not bare.server_processes(), 2), bare.server_processes()
-    assert wait_until(lambda: not bare.client_processes(), 8), bare.client_processes()
+    assert wait_until(lambda: not bare.server_processes(), 15), bare.server_processes()
+    assert wait_until(lambda: not bare.client_processes(), 30), bare.client_processes()
     assert any(bare.repository.iterdir()), "nothing was begun"
     outcome = bare.session("create")
     made_already = "already exists" in " ".join(outcome.log_tail)

@@ -98,7 +98,7 @@ def test_open_reads_but_never_writes_and_ends_by_itself(world: World) -> None:
     assert not outcome.changed
     tried = json.loads((world.own / "open.json").read_text())
     assert tried["list"] == 0 and tried["create"] != 0
-    assert 4 <= outcome.duration < 20
+    assert 4 <= outcome.duration < 60
 
 
 def test_open_outlives_the_idle_deadline(world: World) -> None:
@@ -119,7 +119,7 @@ def test_ssh_and_gate_run_as_their_users(world: World) -> None:
     world.dispatch("hang_in_transfer")
     session = world.start_session()
     try:
-        assert wait_until(lambda: len(world.server_processes()) == 2, 10), world.server_processes()
+        assert wait_until(lambda: len(world.server_processes()) == 2, 60), world.server_processes()
         users = {os.path.basename(argv[0]): owner for argv, owner in world.server_owners()}
         assert users["ssh"] == LOGIN_USER
         assert users["python3"] == REPOSITORY_USER

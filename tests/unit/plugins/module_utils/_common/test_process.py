@@ -10,7 +10,6 @@ import os
 import pwd
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.process im
     pipe,
     spawn,
 )
+from waiting import wait_until
 
 ROOT = os.geteuid() == 0
 MIB = 2**20
@@ -51,10 +51,7 @@ def test_a_child_dies_with_its_killed_parent(user: str) -> None:
     assert child.owner() == user
     parent.kill()
     parent.communicate()
-    until = time.monotonic() + 3
-    while time.monotonic() < until and _alive(child):
-        time.sleep(0.02)
-    assert not _alive(child)
+    assert wait_until(lambda: not _alive(child))
 
 
 def _alive(process: Path) -> bool:
@@ -74,8 +71,7 @@ def test_end_kills_the_whole_group() -> None:
 
     code, grandchild = asyncio.run(scene())
     assert code == -9
-    time.sleep(0.1)
-    assert not _alive(grandchild)
+    assert wait_until(lambda: not _alive(grandchild))
 
 
 def test_a_child_gets_only_the_given_environment(monkeypatch: pytest.MonkeyPatch) -> None:

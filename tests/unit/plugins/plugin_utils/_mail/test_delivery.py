@@ -103,7 +103,7 @@ def test_unknown_host(mailbox: Mailbox, mail: EmailMessage) -> None:
 def test_server_that_never_answers(mailbox: Mailbox, mail: EmailMessage, mute_port: int, security: str) -> None:
     begin = time.monotonic()
     assert "no answer within 0.5 s" in refusal(mail, smtp(mailbox, port=mute_port, security=security, timeout=0.5))
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 20
 
 
 def test_every_recipient_refused(mailbox: Mailbox, mail: EmailMessage) -> None:
@@ -168,10 +168,10 @@ def test_a_server_that_answers_a_letter_at_a_time_is_left(
 ) -> None:
     """Each byte comes in time, the answer never does."""
     monkeypatch.setattr(delivery, "ANSWERS", 1)
-    slow, begin = {answer: b"250-" + b"x" * 500}, time.monotonic()
+    slow, begin = {answer: b"250-" + b"x" * 3000}, time.monotonic()
     with scripted(slow, drip=0.02) as server:
         assert "it was not done within 1 s" in refusal(mail, Smtp("localhost", server.port, "none", "", "", "", 1))
-        assert time.monotonic() - begin < 6  # The server talks for ten seconds.
+        assert time.monotonic() - begin < 20  # The server talks for a minute.
 
 
 def test_an_address_that_the_server_cannot_take_costs_the_others_nothing(mail: EmailMessage) -> None:
@@ -221,9 +221,9 @@ def test_sendmail_that_hangs_is_killed_with_its_children(tmp_path: Path, mail: E
     program = script(tmp_path, f"sleep 60 & echo $! > {tmp_path}/child; wait")
     begin = time.monotonic()
     assert "did not end within 0.5 s" in refusal(mail, Sendmail(program, 0.5))
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 20
     child = Path("/proc", (tmp_path / "child").read_text().strip(), "stat")
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 30
     while child.exists() and child.read_text().split()[2] != "Z" and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not child.exists() or child.read_text().split()[2] == "Z"
