@@ -75,6 +75,11 @@ problem:
   returned: success
   type: str
   sample: ""
+away:
+  description: Whether it could not be reached, or gave no answer in time.
+  returned: success
+  type: bool
+  sample: false
 """
 
 import json

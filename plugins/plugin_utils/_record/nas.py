@@ -26,6 +26,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize i
 MODULE = "paranoid.backup.nas"
 _MOST = 50  # lines, and pools
 _SKEW = 3600  # seconds by which two clocks may differ: by its own the NAS lets snapshots go
+_SOON = 2 * 86400  # seconds
 _AGAIN = "run site.yml for it"
 _SAME = "it is a server as well, so whoever is root there can delete its snapshots, too, and only copies elsewhere stay"
 
@@ -64,7 +65,7 @@ def read_nas(result: Mapping[str, Any], now: float) -> Nas:
     ages, pools = take_mapping(status.get("ages")), _read_pools(status.get("pools"))
     snapshot = take_seconds(ages.get("snapshot"))
     problems = (*_compare_clocks(status.get("measured"), now), *_read_lines(status.get("problems")))
-    if snapshot is None and not problems:
+    if snapshot is None and not problems and not _is_awaited(status.get("first_due"), now):
         problems = (f"it did not say how old its snapshots are: {_AGAIN}",)
     if not pools:
         problems = (*problems, f"it did not say how its pools are: {_AGAIN}")
@@ -121,6 +122,12 @@ def _read_pool(name: Any, pool: Mapping[str, Any]) -> Pool:
     text = take_text(pool.get("capacity"), 10).rstrip("%")
     percent = int(text) if text.isascii() and text.isdigit() else take_count(pool.get("percent"))
     return Pool(take_text(name, 100), percent, take_number(pool.get("full_in_days")))
+
+
+def _is_awaited(first_due: Any, now: float) -> bool:
+    """Tell whether it said when the first snapshots of what is new are due, on one of these days."""
+    moments = [take_number(moment) for moment in take_mapping(first_due).values()]
+    return any(moment is not None and abs(moment - now) <= _SOON for moment in moments)
 
 
 def _compare_clocks(measured: Any, now: float) -> tuple[str, ...]:

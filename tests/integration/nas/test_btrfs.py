@@ -124,7 +124,8 @@ def test_a_run_that_did_not_come_to_its_end_is_done_again(root: Path) -> None:
 
 
 def test_the_state_is_measured(root: Path, tmp_path: Path) -> None:
-    assert f"snapshots of {root}/web1: there is none" in program(root, "status").stderr
+    new = json.loads(well(program(root, "status")))
+    assert new["first_due"].keys() == {f"{root}/web1"} and new["ages"]["snapshot"] is None
     well(program(root, "daily"))
     healthy = json.loads(well(program(root, "status")))
     assert healthy["newest"][str(root)][f"{root}/web1"] and healthy["ages"] == {**healthy["ages"], "scrub": None}

@@ -172,7 +172,11 @@ def test_the_state_is_measured(host: ZfsHost) -> None:
     assert worse.returncode == 1 and "pool here is DEGRADED" in worse.stderr
     host.read("zpool", "online", "here", host.folder / "here-b")
     host.read("zfs", "create", "here/backup/new1")
-    assert "snapshots of here/backup/new1: there is none" in program(host, "status").stderr
+    new = json.loads(well(program(host, "status")))
+    assert new["first_due"].keys() == {"here/backup/new1", "there/copy/new1"} and new["ages"]["snapshot"] is not None
+    assert [line.partition(" due ")[0] for line in new["remarks"]] == ["first snapshot", "first copy"]
+    assert "took" in well(program(host, "snapshot", hold_days=30)), "it waits for no other day"
+    assert well(program(host, "snapshot", hold_days=30)) == ""
 
 
 def test_a_disk_that_is_not_plugged_in_is_remembered(host: ZfsHost) -> None:

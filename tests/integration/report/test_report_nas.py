@@ -6,9 +6,14 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from mail_server import Mailbox
 from report_bench import Bench, smtp
 from report_samples import HOSTILE, MAINTAINED
@@ -38,15 +43,41 @@ def make_nas(folder: Path, program: str) -> dict[str, Any]:
     return {"backup_nas_backend": "core_iocage", "backup_nas_dataset": os.path.relpath(folder / "backup", "/mnt")}
 
 
+@contextmanager
+def silence() -> Iterator[tuple[int, list[socket.socket]]]:
+    """A port where connections are taken and nothing is ever said, as by a NAS whose disks hang; and who came."""
+    came: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def take() -> None:
+            with suppress(OSError):
+                while True:
+                    came.append(listening.accept()[0])
+
+        thread = threading.Thread(target=take, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1], came
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for one in came:
+        one.close()
+
+
+@pytest.fixture
+def silent() -> Iterator[tuple[int, list[socket.socket]]]:
+    with silence() as found:
+        yield found
+
+
 def test_the_nas_is_in_the_mail_and_nothing_goes_without_its_snapshot(
-    bench: Bench, mailbox: Mailbox, closed_port: int
+    bench: Bench, mailbox: Mailbox, silent: tuple[int, list[socket.socket]]
 ) -> None:
     """One that is well enough, one that is away, one whose program fails; each only stops its own clients."""
     hostile = "".join(char for char in HOSTILE if char.isprintable() and char.isascii() and char not in "\"'%{}\\")
-    bench.settings = smtp(mailbox)
+    bench.settings, (port, came) = smtp(mailbox), silent
     bench.nas = {
         "nas1": make_nas(bench.root / "nas1", PROGRAM.format(hostile=hostile)),
-        "nas2": {"ansible_connection": "ssh", "ansible_host": "localhost", "ansible_port": closed_port},
+        "nas2": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": port, "ansible_timeout": 2},
         "nas3": make_nas(bench.root / "nas3", "#!/bin/sh\necho another run is at work >&2; exit 1\n"),
     }
     for name, nas in (("web01", {}), ("db01", {"backup_client_nas": "nas2"}), ("db02", {"backup_client_nas": "nas3"})):
@@ -59,6 +90,7 @@ def test_the_nas_is_in_the_mail_and_nothing_goes_without_its_snapshot(
         in done.client("db02")["session"]["reason"]
     )
     assert "nas2 took no snapshot, so nothing was let go; " in done.client("db01")["session"]["reason"]
+    assert len(came) == 1, "one that is away costs its timeout once in a run, however many clients and plays there are"
     calls = (bench.root / "nas1/backup-nas/paranoid-backup-nas.calls").read_text().splitlines()
     assert calls == ["status", "snapshot --reason maintenance"], "once each, and in this order"
     assert [one["name"] for one in done.record["nas"]] == ["nas1", "nas2", "nas3"]

@@ -19,5 +19,5 @@ def is_btrfs(config: Mapping[str, Any]) -> bool:
 
 
 def storage_of(config: Mapping[str, Any], until: Optional[float] = None) -> Storage:
-    """Return what holds the snapshots here; ``until`` is when ZFS must have answered (``time.monotonic``)."""
-    return Btrfs(config["dataset"]) if is_btrfs(config) else Zfs(until=until)
+    """Return what holds the snapshots here; ``until`` is when it must have answered (``time.monotonic``)."""
+    return Btrfs(config["dataset"], until) if is_btrfs(config) else Zfs(until=until)

@@ -17,9 +17,12 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from typing import Optional
 
+from paranoid_nas.asking import read
 from paranoid_nas.policy import Snapshot, is_own
 from paranoid_nas.storage import SNAPSHOT, NasError
+from paranoid_nas.volumes import volume_born
 
 SERVER = "_server"  # the root's own snapshots; no client has a name that begins so
 _SNAP_CREATE_V2, _SNAP_DESTROY = 0x50009417, 0x5000940F  # _IOW(0x94, 23), _IOW(0x94, 15), of 4096 bytes
@@ -52,8 +55,9 @@ def is_subvolume(path: str) -> bool:
 class Btrfs:
     """btrfs of this machine below ``top``; a dataset is a subvolume, called by its path."""
 
-    def __init__(self, top: str) -> None:
+    def __init__(self, top: str, until: Optional[float] = None) -> None:
         self.top = top
+        self.until = until  # when the program ``btrfs`` must have answered (``time.monotonic``)
         self.kept = f"{top}-snapshots"  # beside it, where no server looks
 
     def datasets(self, root: str) -> list[str]:
@@ -71,6 +75,10 @@ class Btrfs:
         datasets = [self.top if name == SERVER else f"{self.top}/{name}" for name in names]
         below = [one for one in datasets if f"{one}/".startswith(f"{root}/")]
         return [snapshot for one in below for snapshot in _listed(one, self._place(one))]
+
+    def born(self, dataset: str) -> Optional[int]:
+        """Return when a subvolume was made."""
+        return volume_born(read(["btrfs", "subvolume", "show", dataset], self.until))
 
     def take(self, root: str, name: str) -> None:
         """The root's comes last: a run that was killed before it is done again."""

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from paranoid_nas.disks import Disk
@@ -21,7 +22,10 @@ _COUNT = re.compile(
 _SCRUB = re.compile(
     r"scrub repaired (\S+) in .*? with (\d+) errors on (.+)|scrub completed after .*? with (\d+) errors on (.+)"
 )
+_ONE = {"snapshots": "snapshot", "copies": "copy"}
+_NAMED = 5  # of the datasets in one line
 _LIKE_HOURS = 60 * 24  # disks that ran for as long, give or take, came together
+_LEEWAY = {"snapshots": 3600, "copies": DAY}  # seconds that the first one may take, and begin later than is known
 _WORN_OUT = 90  # per cent of what a solid-state disk is made for
 
 
@@ -81,7 +85,8 @@ class Pool:
 class Line:
     """Datasets that ``what`` should exist of, ``snapshots`` or ``copies``: when the newest of each was made.
 
-    ``days`` is when one is late; ``unreadable`` is why nothing is known.
+    ``days`` is when one is late; ``due`` when the first of those that have none is made, in seconds since 1970;
+    ``unreadable`` is why nothing is known.
     """
 
     what: str
@@ -89,6 +94,12 @@ class Line:
     newest: Mapping[str, Optional[int]]
     days: float
     unreadable: str = ""
+    due: Mapping[str, float] = field(default_factory=dict)
+
+    def awaited(self, now: float) -> dict[str, float]:
+        """Return when the first is due of each dataset that has none because it is too new; no day is far away."""
+        missing = {name: self.due[name] for name in self.due if self.newest.get(name) is None}
+        return {name: due for name, due in missing.items() if now - _LEEWAY[self.what] <= due <= now + 2 * DAY}
 
 
 def judge(pools: Sequence[Pool], lines: Sequence[Line], now: float, limits: Limits) -> list[str]:
@@ -150,9 +161,18 @@ def line_problems(line: Line, now: float) -> list[str]:
         return [f"{line.what} of {line.root}: {line.unreadable}"]
     if not line.newest:
         return [f"{line.what} of {line.root}: there is none"]
-    return [
-        one for name, newest in line.newest.items() for one in late(f"{line.what} of {name}", newest, now, line.days)
-    ]
+    there = {name: newest for name, newest in line.newest.items() if name not in line.awaited(now)}
+    return [one for name, newest in there.items() for one in late(f"{line.what} of {name}", newest, now, line.days)]
+
+
+def list_awaited(lines: Iterable[Line], now: float) -> list[str]:
+    """Return what has no snapshot or copy yet because it is new, one line for each moment at which they are due."""
+    groups: dict[str, list[str]] = {}
+    for line in lines:
+        for name, due in line.awaited(now).items():
+            when = time.strftime("%Y-%m-%d %H:%M", time.localtime(due))
+            groups.setdefault(f"first {_ONE[line.what]} due {when}", []).append(name)
+    return [f"{what}: {_some(names)}" for what, names in groups.items()]
 
 
 def disk_problems(pool: str, disk: Disk) -> list[str]:
@@ -209,6 +229,11 @@ def newest_ages(snapshots: Iterable[Snapshot], datasets: Sequence[str]) -> dict[
     everything = list(snapshots)
     own = {dataset: own_snapshots(everything, dataset) for dataset in datasets}
     return {dataset: found[-1].created if found else None for dataset, found in own.items()}
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _are_alike(one: Disk, two: Disk) -> bool:

@@ -13,7 +13,18 @@ from typing import Any, Optional
 from paranoid_nas.asking import read
 from paranoid_nas.at_hand import is_btrfs, storage_of
 from paranoid_nas.disks import describe_disk
-from paranoid_nas.health import Limits, Line, Pool, judge, list_alike, list_unknown, newest_ages, pool_problems
+from paranoid_nas.health import (
+    Limits,
+    Line,
+    Pool,
+    judge,
+    list_alike,
+    list_awaited,
+    list_unknown,
+    newest_ages,
+    pool_problems,
+)
+from paranoid_nas.policy import next_daily, own_snapshots
 from paranoid_nas.pools import last_scrub, list_vdevs
 from paranoid_nas.replication import SERVER
 from paranoid_nas.seen import Seen, add_copy, add_sample, add_scrub, growth
@@ -28,7 +39,7 @@ def look(config: Mapping[str, Any], seen: Seen, now: float) -> dict[str, Any]:
     """Return what was measured, and under ``problems`` what somebody should look at, one line each.
 
     ``newest`` and ``measured`` are seconds since 1970 by this machine's clock; ``ages`` are seconds, of what is oldest
-    among the newest, and None where one is missing.
+    among the newest, and None where one is missing; ``first_due`` says when there will be one of what is new.
     """
     until, root = time.monotonic() + PATIENCE, str(config["dataset"])
     zfs = Zfs(until=until)
@@ -37,11 +48,12 @@ def look(config: Mapping[str, Any], seen: Seen, now: float) -> dict[str, Any]:
     away = {one["dataset"].partition("/")[0] for one in config["copies"] if one.get("removable")} - here
     pools = [measure_volume(root, seen, until)] if is_btrfs(config) else []
     pools += [measure_pool(zfs, name, seen) for name in _pools(config) if name not in away]
-    lines = [_measure_snapshots(storage_of(config, until), root, limits.snapshot)]
+    storage, at = storage_of(config, until), config.get("snapshot_at")
+    lines = [_measure_snapshots(storage, root, limits.snapshot, at)]
     for copy in config["copies"]:
         days = float(copy.get("late_days") or limits.copy)
         is_away = copy["dataset"].partition("/")[0] in away
-        lines.append(_measure_copy(None if is_away else zfs, copy["dataset"], root, copy, days, seen))
+        lines.append(_measure_copy(None if is_away else zfs, copy["dataset"], root, copy, days, seen, at))
     return {
         "schema": 1,
         "measured": int(now),
@@ -53,7 +65,8 @@ def look(config: Mapping[str, Any], seen: Seen, now: float) -> dict[str, Any]:
             "scrub": _age([pool.scrubbed for pool in pools], now),
         },
         "problems": judge(pools, lines, now, limits),
-        "remarks": [line for pool in pools for line in list_alike(pool)],
+        "first_due": {name: int(due) for line in lines for name, due in line.awaited(now).items()},
+        "remarks": [*list_awaited(lines, now), *(line for pool in pools for line in list_alike(pool))],
         "unknown": [line for pool in pools for line in list_unknown(pool)],
     }
 
@@ -129,8 +142,9 @@ def remember_pools(config: Mapping[str, Any], seen: Seen, now: float) -> Seen:
 
 
 def remember_copy(source: Zfs, root: str, target: Zfs, copy: str, seen: Seen) -> Seen:
-    """Note what a copy has of each dataset of its source, while both can be asked."""
-    expected = [_place(copy, root, dataset) for dataset in source.datasets(root)]
+    """Note what a copy has of each dataset of its source that has a snapshot, while both can be asked."""
+    there = source.snapshots(root)
+    expected = [_place(copy, root, dataset) for dataset in source.datasets(root) if own_snapshots(there, dataset)]
     return add_copy(seen, copy, newest_ages(target.snapshots(copy), expected))
 
 
@@ -151,30 +165,40 @@ def _newer(*moments: Optional[int]) -> Optional[int]:
     return max((one for one in moments if one is not None), default=None)
 
 
-def _measure_snapshots(storage: Storage, root: str, days: float) -> Line:
+def _measure_snapshots(storage: Storage, root: str, days: float, at: Optional[str]) -> Line:
     try:
         datasets = storage.datasets(root)
         newest = newest_ages(storage.snapshots(root), [one for one in datasets if one != root] or datasets)
+        due = _first_due(storage, {name: name for name, moment in newest.items() if moment is None}, at)
     except NasError as error:
         return Line("snapshots", root, {}, days, str(error))
-    return Line("snapshots", root, newest, days)
+    return Line("snapshots", root, newest, days, due=due)
+
+
+def _first_due(storage: Storage, datasets: Mapping[str, str], at: Optional[str]) -> dict[str, float]:
+    """Return when the first snapshot of each dataset was due after it was made; by the names that they are given."""
+    born = {name: storage.born(dataset) for name, dataset in datasets.items()}
+    return {name: next_daily(moment, at) for name, moment in born.items() if moment is not None}
 
 
 def _measure_copy(
-    zfs: Optional[Zfs], copy: str, root: str, settings: Mapping[str, Any], days: float, seen: Seen
+    zfs: Optional[Zfs], copy: str, root: str, settings: Mapping[str, Any], days: float, seen: Seen, at: Optional[str]
 ) -> Line:
     """Measure a copy, or say what the last run saw of one whose disk is not plugged in (``zfs`` is None).
 
     What a copy should have is what its source has: a client that never came there is missed.
     """
-    expected = dict(seen.copies.get(copy, {}))
+    expected, here = dict(seen.copies.get(copy, {})), dict[str, str]()
     if zfs is None:
         return Line("copies", copy, expected, days)
     try:
         if settings.get("source", root) == root and not settings.get("source_command"):
-            expected = dict.fromkeys(_place(copy, root, dataset) for dataset in zfs.datasets(root))
+            here = {_place(copy, root, dataset): dataset for dataset in zfs.datasets(root)}
+            expected = dict.fromkeys(here)
         names = list(expected) or [one for one in zfs.datasets(copy) if one != copy]
-        return Line("copies", copy, newest_ages(zfs.snapshots(copy), names), days)
+        newest = newest_ages(zfs.snapshots(copy), names)
+        missing = {name: here[name] for name in names if newest[name] is None and name in here}
+        return Line("copies", copy, newest, days, due=_first_due(zfs, missing, at))
     except NasError as error:
         return Line("copies", copy, {}, days, str(error))
 
@@ -201,7 +225,8 @@ def _list_pools(zfs: Zfs) -> set[str]:
 def _oldest(lines: list[Line], now: float) -> Optional[int]:
     if any(line.unreadable or not line.newest for line in lines):
         return None
-    return _age([newest for line in lines for newest in line.newest.values()], now)
+    present = [(line.newest, line.awaited(now)) for line in lines]
+    return _age([moment for newest, new in present for name, moment in newest.items() if name not in new], now)
 
 
 def _age(moments: list[Optional[int]], now: float) -> Optional[int]:

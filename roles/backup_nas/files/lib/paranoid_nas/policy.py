@@ -10,6 +10,7 @@ clock ahead by a year gains nothing, and a NAS that was off for a month keeps wh
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -64,6 +65,24 @@ def own_snapshots(snapshots: Iterable[Snapshot], dataset: str) -> list[Snapshot]
 def is_due(newest: Optional[int], now: float) -> bool:
     """Tell whether a daily snapshot is due; one from the future, which a wrong clock made, does not count."""
     return newest is None or newest > now + _EARLY or now - newest >= DAY - _EARLY
+
+
+def lacks_snapshot(snapshots: Iterable[Snapshot], datasets: Iterable[str]) -> bool:
+    """Tell whether a dataset has no own snapshot yet, as that of a new client: it waits for no other day."""
+    return bool(set(datasets) - {one.dataset for one in snapshots if is_own(one.name)})
+
+
+def next_daily(after: float, at: Optional[str]) -> float:
+    """Return when the first daily run after a moment comes, ``at`` such as 02:00 by this machine's clock.
+
+    Configurations of earlier releases do not say at what time it comes.
+    """
+    if at is None:
+        return after + DAY
+    year, month, today = time.localtime(after)[:3]
+    hour, minute = map(int, at.split(":"))
+    first, second = (time.mktime((year, month, day, hour, minute, 0, 0, 0, -1)) for day in (today, today + 1))
+    return first if first > after else second
 
 
 def unheld(snapshots: Sequence[Snapshot], now: float, rules: Rules) -> list[Snapshot]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from paranoid_nas.policy import Rules, expired, is_due, own_snapshots, snapshot_name, unheld
+from paranoid_nas.policy import Rules, expired, is_due, lacks_snapshot, own_snapshots, snapshot_name, unheld
 from paranoid_nas.storage import NasError, Storage
 
 Say = Callable[[str], None]
@@ -15,8 +15,9 @@ Say = Callable[[str], None]
 
 def take(storage: Storage, root: str, reason: str, now: float, rules: Rules, say: Say) -> None:
     """Take a snapshot of a dataset and all below it at one moment, and hold it; a daily one when it is due."""
-    newest = max((one.created for one in own_snapshots(storage.snapshots(root), root)), default=None)
-    if reason != "daily" or is_due(newest, now):
+    there = storage.snapshots(root)
+    newest = max((one.created for one in own_snapshots(there, root)), default=None)
+    if reason != "daily" or is_due(newest, now) or lacks_snapshot(there, storage.datasets(root)):
         name = _free_name(storage, root, now, reason)
         storage.take(root, name)
         say(f"took {root}@{name}")

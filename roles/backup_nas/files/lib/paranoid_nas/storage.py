@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Optional, Protocol
 
 from paranoid_nas.policy import Snapshot
 
@@ -24,6 +24,9 @@ class Storage(Protocol):
 
     def snapshots(self, root: str) -> list[Snapshot]:
         """Return the snapshots of a dataset and of all below it."""
+
+    def born(self, dataset: str) -> Optional[int]:
+        """Return when a dataset was made, in seconds since 1970; None if that is not known."""
 
     def take(self, root: str, name: str) -> None:
         """Take a snapshot of a dataset and of all below it."""

@@ -55,6 +55,11 @@ class Zfs:
                 found.setdefault(name, {})[prop] = value
         return [_snapshot(name, about) for name, about in found.items()]
 
+    def born(self, dataset: str) -> Optional[int]:
+        """Return when a dataset was made, in seconds since 1970."""
+        said = self.read("zfs", "get", "-Hp", "-o", "value", "creation", dataset).strip()
+        return int(said) if said.isdigit() else None
+
     def value(self, prop: str, name: str) -> Optional[str]:
         """Return the value of a property that was set on this very dataset; None if it was not."""
         value, source = self.read("zfs", "get", "-Hp", "-o", "value,source", prop, name).rstrip("\n").split("\t")

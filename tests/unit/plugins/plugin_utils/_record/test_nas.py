@@ -56,6 +56,11 @@ def test_a_nas_that_is_well() -> None:
         ({"measured": "now"}, ["it did not say what time it is there: run site.yml for it"]),
         ({"ages": {}}, ["it did not say how old its snapshots are: run site.yml for it"]),
         ({"ages": {"snapshot": -5}}, ["it did not say how old its snapshots are: run site.yml for it"]),
+        ({"ages": {}, "first_due": {"tank/backup/new": NOW + 9000}}, []),
+        (
+            {"ages": {}, "first_due": {"tank/backup/new": NOW + 9 * 86400, "tank/x": "soon"}},
+            ["it did not say how old its snapshots are: run site.yml for it"],
+        ),
         ({"pools": {}}, ["it did not say how its pools are: run site.yml for it"]),
         ({"pools": ["tank"]}, ["it did not say how its pools are: run site.yml for it"]),
         ({"problems": None}, ["it said what cannot be read: run site.yml for it"]),

@@ -15,7 +15,18 @@ from typing import Any
 import pytest
 from paranoid_nas.asking import ask
 from paranoid_nas.disks import Disk, Smart, describe_disk, find_disk, read_smart
-from paranoid_nas.health import Limits, Line, Pool, judge, late, list_alike, list_unknown, pool_problems, room_problems
+from paranoid_nas.health import (
+    Limits,
+    Line,
+    Pool,
+    judge,
+    late,
+    list_alike,
+    list_awaited,
+    list_unknown,
+    pool_problems,
+    room_problems,
+)
 from paranoid_nas.measuring import measure_pool, measure_volume
 from paranoid_nas.policy import DAY
 from paranoid_nas.pools import Vdev, last_scrub, list_vdevs
@@ -92,6 +103,7 @@ POOL = Pool(
 SNAPSHOTS = Line("snapshots", "tank/backup", {"tank/backup/web1": START - DAY}, 2)
 DISK = "disk sda (WDC WD40EFRX, WD-1) of pool tank"
 UNSEEN = "no scrub of pool tank was seen: zpool scrub tank, and have it done each month"
+NONE_YET = {"newest": {"tank/backup/web1": None}}
 COPIES = Line("copies", "usb/copy", {"usb/copy/web1": START - 5 * DAY, "usb/copy/_server": START - 5 * DAY}, 8)
 
 
@@ -122,6 +134,20 @@ def sick(smart: Smart) -> dict[str, Any]:
         ),
         ({}, {"newest": {}}, "snapshots of tank/backup: there is none"),
         ({}, {"unreadable": "zfs get: no answer in time"}, "snapshots of tank/backup: zfs get: no answer in time"),
+        ({}, {**NONE_YET, "due": {"tank/backup/web1": START + DAY}}, ""),
+        ({}, {**NONE_YET, "due": {"tank/backup/web1": START - 3599}}, ""),
+        ({}, {**NONE_YET, "due": {"tank/backup/web1": START - 3601}}, "snapshots of tank/backup/web1: there is none"),
+        (
+            {},
+            {**NONE_YET, "due": {"tank/backup/web1": START + 9 * DAY}},
+            "snapshots of tank/backup/web1: there is none",
+        ),
+        ({}, {**NONE_YET, "due": {"tank/backup/web2": START}}, "snapshots of tank/backup/web1: there is none"),
+        (
+            {},
+            {"newest": {"tank/backup/web1": START - 3 * DAY}, "due": {"tank/backup/web1": START}},
+            "snapshots of tank/backup/web1: the newest is 3.0 days old",
+        ),
         ({"capacity": "79%"}, {}, ""),
         ({"capacity": "80%"}, {}, "pool tank is 80 % full"),
         ({"rate": 1e12}, {}, "pool tank is 42 % full, and full in 1 days if it goes on so"),
@@ -137,6 +163,16 @@ def sick(smart: Smart) -> dict[str, Any]:
 def test_each_thing_that_is_wrong(pool: dict[str, Any], lines: dict[str, Any], said: str) -> None:
     found = judge([replace(POOL, **pool)], [replace(SNAPSHOTS, **lines), COPIES], START, Limits())
     assert found == ([said] if said else [])
+
+
+def test_what_is_new_is_told_once_for_each_moment() -> None:
+    due = {f"tank/backup/web{number}": float(START) for number in range(7)}
+    line = replace(SNAPSHOTS, newest=dict.fromkeys(due), due={**due, "tank/backup/web6": START + 3600.0})
+    copies = replace(COPIES, newest={"usb/copy/web1": None}, due={"usb/copy/web1": START - DAY + 1.0})
+    one, two, three = list_awaited([line, copies], START)
+    assert one.startswith("first snapshot due 2027-01-1") and one.endswith("web3, tank/backup/web4 and 1 more")
+    assert two.endswith(": tank/backup/web6") and three.startswith("first copy due 2027-01-1")
+    assert list_awaited([SNAPSHOTS, COPIES, replace(copies, due={"usb/copy/web1": START - DAY - 1.0})], START) == []
 
 
 def test_what_is_most_urgent_comes_first_and_limits_can_be_set() -> None:

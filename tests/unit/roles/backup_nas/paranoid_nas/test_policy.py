@@ -5,8 +5,22 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
-from paranoid_nas.policy import DAY, Rules, Snapshot, expired, is_due, is_own, own_snapshots, snapshot_name, unheld
+from paranoid_nas.policy import (
+    DAY,
+    Rules,
+    Snapshot,
+    expired,
+    is_due,
+    is_own,
+    lacks_snapshot,
+    next_daily,
+    own_snapshots,
+    snapshot_name,
+    unheld,
+)
 from paranoid_nas.replication import newest_common
 
 RULES = Rules(hold_days=14)
@@ -101,3 +115,36 @@ def test_what_two_sides_have_in_common_was_made_at_the_same_second() -> None:
     forged = Snapshot("b/c", snap(3).name, START, 1)
     assert newest_common(here, [snap(1, "b/c"), forged]) == snap(1)
     assert newest_common(here, []) is None
+
+
+@pytest.mark.parametrize(
+    ("after", "at", "next_one"),
+    [
+        ("2026-11-26 01:59", "02:00", "2026-11-26 02:00"),
+        ("2026-11-26 02:00", "02:00", "2026-11-27 02:00"),
+        ("2026-11-30 10:00", "02:00", "2026-12-01 02:00"),
+        ("2026-12-31 23:59", "00:00", "2027-01-01 00:00"),
+        ("2026-03-28 12:00", "02:30", "2026-03-29 03:30"),  # an hour that the clock leaves out
+        ("2026-10-24 12:00", "04:00", "2026-10-25 04:00"),
+        ("2026-11-26 01:59", None, "2026-11-27 01:59"),
+    ],
+)
+def test_when_the_first_daily_snapshot_of_a_new_dataset_is_due(
+    after: str, at: str | None, next_one: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        moment = next_daily(time.mktime(time.strptime(after, "%Y-%m-%d %H:%M")), at)
+        assert time.strftime("%Y-%m-%d %H:%M", time.localtime(moment)) == next_one
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_dataset_without_a_snapshot_is_noticed() -> None:
+    there = [
+        Snapshot("tank/backup", "paranoid-20261126T020000Z-daily", 5, 1),
+        Snapshot("tank/backup/web1", "mine", 5, 0),
+    ]
+    assert not lacks_snapshot(there, ["tank/backup"]) and lacks_snapshot(there, ["tank/backup", "tank/backup/web1"])
