@@ -57,10 +57,10 @@ files:
   elements: str
   sample: [/var/lib/paranoid-backup-page/index.html, /var/lib/paranoid-backup-page/status.json]
 counts:
-  description: How many clients are C(frozen), C(never) backed up, C(late), C(failed) and C(good).
+  description: How many clients are C(frozen), C(never) backed up, C(late), C(failed), C(noted) and C(good).
   returned: success
   type: dict
-  sample: {"frozen": 0, "never": 0, "late": 1, "failed": 0, "good": 41}
+  sample: {"frozen": 0, "never": 0, "late": 1, "failed": 0, "noted": 2, "good": 39}
 """
 
 from typing import Any

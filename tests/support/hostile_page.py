@@ -8,7 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, Restore, Total
-from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Disk, Fleet, Health
+from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import (
+    ClientFacts,
+    Disk,
+    Escrow,
+    Fleet,
+    Health,
+    Trouble,
+)
 from page_world import NOW
 
 HOSTILE = (
@@ -34,6 +41,11 @@ HOSTILE = (
 )
 
 
+def fill(one: ClientFacts, text: str) -> ClientFacts:
+    """Return a client with this text wherever one has text."""
+    return replace(one, name=text, reason=text, last_status=text, last_code=text, notes=(text, text))
+
+
 def make_hostile_fleet() -> Fleet:
     """Return a fleet with each of these texts in every place that takes one."""
     today = NOW.date().toordinal()
@@ -42,9 +54,10 @@ def make_hostile_fleet() -> Fleet:
     one = ClientFacts(
         "", Health.LATE, "", NOW, NOW, "", "", 2**63, 2**63, 1e9, 2**63, Disk(2**63, 2**63, 1), days, tried
     )
+    one = replace(one, escrow=Escrow("kept", NOW, NOW))
     clients = tuple(
-        replace(one, name=text, reason=text, last_status=text, last_code=text, health=list(Health)[place % len(Health)])
-        for place, text in enumerate(HOSTILE)
+        replace(fill(one, text), health=list(Health)[place % len(Health)]) for place, text in enumerate(HOSTILE)
     )
     totals = tuple(Total(today - back, 2**40, back, 2**62) for back in range(9, -1, -1))
-    return Fleet(HOSTILE[0] + HOSTILE[2], NOW, HOSTILE[1], clients, totals)
+    troubles = tuple(Trouble(text, (text, text)) for text in HOSTILE)
+    return Fleet(HOSTILE[0] + HOSTILE[2], NOW, HOSTILE[1], clients, totals, troubles)

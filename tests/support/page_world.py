@@ -28,6 +28,7 @@ from tool import ROOT
 FORMATS = ROOT / "tests/fixtures/formats/0.1.0/server"
 NOW = datetime(2026, 11, 26, 7, 30, tzinfo=UTC)
 GIB = 1024**3
+RECIPIENTS = [{"holder": "ana", "recipient": "age1ana"}]
 NO_DUMP = "database app: pg_dump: connection refused"
 UNREACHABLE = "connect to 192.0.2.7 port 22: Connection timed out"
 
@@ -47,6 +48,7 @@ class Host:
     code: str = "unreachable"
     frozen: bool = False
     quota: int | None = None
+    escrow: str = "age1ana"  # for whom it is, nobody has one where this is empty; age1ana should
 
 
 HOSTS = (
@@ -83,14 +85,22 @@ def make_server(directory: Path, hosts: tuple[Host, ...] = HOSTS, days: int = 40
         (directory / name).mkdir()
     (directory / "server.json").write_text(json.dumps(server | settings))
     for host in hosts:
-        (directory / f"clients/{host.name}.json").write_text(
-            json.dumps(client | {"client": host.name, "quota": host.quota})
-        )
+        repository = directory / "repositories" / host.name / "repo"
+        own = {"client": host.name, "quota": host.quota, "repository": str(repository), "escrow_recipients": RECIPIENTS}
+        (directory / f"clients/{host.name}.json").write_text(json.dumps(client | own))
+        if host.escrow:
+            _write_escrow(repository.with_name("escrow"), host, now - timedelta(days=20))
         if host.since > 0:
             _write_baseline(state / host.name, host)
     with Ledger.open(str(state / NAME)) as ledger:
         ledger.take_over(link(make_entries(hosts, days, now)))
     return directory
+
+
+def _write_escrow(directory: Path, host: Host, kept: datetime) -> None:
+    directory.mkdir(parents=True)
+    meta = {"digest": host.name, "kept": kept.isoformat(), "recipients": [{"holder": "ana", "recipient": host.escrow}]}
+    (directory / "0001-made.json").write_text(json.dumps({"name": "0001-made", **meta}))
 
 
 def _write_baseline(directory: Path, host: Host) -> None:

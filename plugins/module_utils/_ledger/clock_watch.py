@@ -165,6 +165,11 @@ def look_at_clock(ledger: Ledger, now: Moment, ahead: float | None = None) -> Cl
     return state
 
 
+def recorded_doubt(ledger: Ledger) -> str:
+    """Return why the server's clock could not be believed when it was last read, empty if it could."""
+    return _last_state(ledger).doubt
+
+
 def _last_state(ledger: Ledger) -> ClockState:
     row = ledger.last_clock()
     return read_state(row.entry.clock) if row and isinstance(row.entry, (SessionEntry, ClockEntry)) else ClockState()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, TypeAlias
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm
@@ -49,7 +50,8 @@ class SessionEntry:
     what the server noticed of the archive (`_retention/content.py`); ``escrow`` is the digest of the ciphertext that
     the verb escrow brought. ``bytes_read`` were read back through the gate, ``held_objects`` and ``held_bytes`` lie in
     the repository afterwards; None is unknown. ``unusual`` is what was noticed of the session
-    (`_retention/anomaly.py`), ``clock`` what is known of the server's clock (`_ledger/clock_watch.py`).
+    (`_retention/anomaly.py`), ``clock`` what is known of the server's clock (`_ledger/clock_watch.py`). ``versions``
+    are those of Borg and borgmatic, the client's word.
     """
 
     client: str
@@ -82,6 +84,7 @@ class SessionEntry:
     held_bytes: int | None = None
     unusual: dict[str, Any] | None = None
     clock: dict[str, Any] | None = None
+    versions: dict[str, str] | None = None
 
     @property
     def brought(self) -> bool:
@@ -436,8 +439,12 @@ def make_session_entry(result: Mapping[str, Any]) -> SessionEntry:
 
 
 def _build(entry_type: Any, content: Mapping[str, Any]) -> Any:
-    values = {item.name: _restore(item.name, content[item.name]) for item in fields(entry_type) if item.name in content}
-    return entry_type(**values)
+    return entry_type(**{name: _restore(name, content[name]) for name in _names(entry_type) if name in content})
+
+
+@cache
+def _names(entry_type: Any) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(entry_type))
 
 
 def _restore(name: str, value: Any) -> Any:

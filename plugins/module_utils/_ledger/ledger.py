@@ -38,6 +38,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     FreezeEntry,
     LedgerError,
     LedgerRow,
+    SessionEntry,
     decode,
     encode,
 )
@@ -185,7 +186,7 @@ class Ledger:
     def freeze_state(self, client: str) -> LedgerRow | None:
         """Return the entry that froze this client's repository, or None if it is not frozen."""
         freeze = self.newest(client, "freeze")
-        lifted = self.newest(client, "unfreeze")
+        lifted = self.newest(client, "unfreeze") if freeze else None
         return freeze if freeze and (lifted is None or lifted.seq < freeze.seq) else None
 
     def frozen_by(self, client: str) -> Alarm | None:
@@ -204,7 +205,8 @@ class Ledger:
     def state(self, client: str) -> ClientState:
         """Return the client's present state."""
         newest = self.newest(client, "session")
-        return ClientState(client, newest, self.last_success(client), self.frozen_by(client))
+        success = newest if newest and _is_success(newest) else self.last_success(client)
+        return ClientState(client, newest, success, self.frozen_by(client))
 
     def states(self) -> list[ClientState]:
         """Return the present state of every client, ordered by name."""
@@ -234,6 +236,14 @@ class Ledger:
     def _rows(self, query: str, values: tuple[_Value, ...]) -> list[LedgerRow]:
         with explained(self.path):
             return [_read_row(self.path, columns) for columns in self._connection.execute(query, values).fetchall()]
+
+
+def _is_success(row: LedgerRow) -> bool:
+    """Whether it is what the query for the last success looks for: mostly the newest session is, and none is asked."""
+    entry = row.entry
+    if not isinstance(entry, SessionEntry) or not entry.arrived or entry.audit == "alarm":
+        return False
+    return entry.commits > 0 and entry.manifests > 0
 
 
 def _read_row(path: str, columns: tuple[Any, ...]) -> LedgerRow:

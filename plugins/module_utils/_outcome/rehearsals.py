@@ -34,17 +34,30 @@ def record_rehearsal(site: Site, entry: RehearsalEntry) -> None:
 def describe_rehearsals(site: Site, escrow: Mapping[str, Any] | None, now: datetime) -> dict[str, Any]:
     """Return when each was last rehearsed with the present key and repository (empty: never), and which are overdue.
 
-    ``escrow`` is what `describe_state` says. What never was becomes overdue as long after the escrow was kept, or the
-    repository was made. LedgerError if the ledger cannot be read.
+    ``escrow`` is what `describe_state` says. LedgerError if the ledger cannot be read.
     """
     rows = site.ledger.entries("rehearsal", site.name)
     made = site.ledger.newest(site.name, "repository")
+    return judge_rehearsals(rows, made, escrow, timedelta(days=site.server.rehearsal_days), now)
+
+
+def judge_rehearsals(
+    rows: Sequence[LedgerRow],
+    made: LedgerRow | None,
+    escrow: Mapping[str, Any] | None,
+    limit: timedelta,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return the same of a client's rehearsals, oldest first, and the entry that made its repository.
+
+    What never was becomes overdue as long after the escrow was kept, or the repository was made. Rehearsals that are
+    older than ``limit`` only tell *never* from *too long ago*.
+    """
     digest = escrow["digest"] if escrow and escrow["state"] == KEPT else ""
     opened = [row for row in rows if _is(row, ESCROW) and getattr(row.entry, "escrow", "") == digest]
     restored = [row for row in rows if _is(row, RESTORE) and (made is None or made.seq < row.seq)]
     since = {ESCROW: _parse(escrow["kept"]) if escrow and digest else None, RESTORE: made.time if made else None}
     last = {ESCROW: _last(opened) if digest else None, RESTORE: _last(restored)}
-    limit = timedelta(days=site.server.rehearsal_days)
     overdue = [
         what for what in (ESCROW, RESTORE) if limit and (then := last[what] or since[what]) and now - then > limit
     ]

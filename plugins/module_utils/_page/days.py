@@ -22,6 +22,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain impo
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.database import transaction
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     AuditEntry,
+    Entry,
     FreezeEntry,
     RehearsalEntry,
     SessionEntry,
@@ -30,9 +31,9 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
 
 NAME = "days.sqlite"
-_VERSION = 1
+_VERSION = 2
 _BATCH = 5000
-_KINDS = ("session", "audit", "freeze")
+_KINDS = ("session", "audit", "freeze", "rehearsal")
 _TABLES = (
     """CREATE TABLE days (
         day INTEGER, client TEXT, state INTEGER, failed INTEGER, duration REAL, size INTEGER, stored INTEGER,
@@ -40,6 +41,7 @@ _TABLES = (
     ) WITHOUT ROWID""",
     "CREATE TABLE totals (day INTEGER PRIMARY KEY, good INTEGER, bad INTEGER, stored INTEGER)",
     "CREATE TABLE restores (day INTEGER, client TEXT, seconds REAL, PRIMARY KEY (client, day)) WITHOUT ROWID",
+    "CREATE TABLE maintenances (client TEXT PRIMARY KEY, failed TEXT) WITHOUT ROWID",
     "CREATE TABLE folded (seq INTEGER, hash TEXT)",
 )
 # The worst that an alarm says stays; beside that, a good backup counts more than those that failed before or after it.
@@ -47,6 +49,7 @@ _ADD = """INSERT INTO days VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SE
 state = max(state, excluded.state), failed = failed + excluded.failed, stored = stored + excluded.stored,
 duration = coalesce(excluded.duration, duration), size = coalesce(excluded.size, size)"""
 _RESTORED = "INSERT OR REPLACE INTO restores VALUES (?, ?, ?)"
+_MAINTAINED = "INSERT OR REPLACE INTO maintenances VALUES (?, ?)"
 _SUM = """INSERT OR REPLACE INTO totals
 SELECT day, count(*) FILTER (WHERE state = 2), count(*) FILTER (WHERE state <> 2), sum(stored)
 FROM days WHERE day = ? GROUP BY day"""
@@ -110,11 +113,13 @@ class Days:
         """Add what the ledger has that is not in here yet; the caller has begun a transaction."""
         touched: set[int] = set()
         for batch in _batches(ledger.links(self.head.seq)):
-            rows = [row for link in batch if link.kind in _KINDS and (row := _read(link))]
+            told = [(link, decode(link.kind, link.client, link.body)) for link in batch if link.kind in _KINDS]
+            rows = [row for link, entry in told if (row := _read(link, entry))]
             self._connection.executemany(_ADD, rows)
             self._connection.execute("UPDATE folded SET seq = ?, hash = ?", (batch[-1].seq, batch[-1].hash))
             touched.update(row[0] for row in rows)
-            self._connection.executemany(_RESTORED, filter(None, map(_read_restore, batch)))
+            self._connection.executemany(_RESTORED, filter(None, (_read_restore(*one) for one in told)))
+            self._connection.executemany(_MAINTAINED, filter(None, (_read_maintenance(entry) for _link, entry in told)))
         self._connection.executemany(_SUM, ((day,) for day in sorted(touched)))
 
     def of_all(self, since: int) -> dict[str, list[Day]]:
@@ -127,9 +132,9 @@ class Days:
 
     def of_one(self, client: str, numbers: Iterable[int]) -> list[Day]:
         """Return one client's days among those of these numbers."""
-        query = "SELECT day, state, failed, duration, size, stored FROM days WHERE day = ? AND client = ?"
-        rows = (self._connection.execute(query, (number, client)).fetchone() for number in numbers)
-        return [Day._make(row) for row in rows if row]
+        listed = ",".join(str(int(number)) for number in numbers)  # The key begins with the day: each is looked up.
+        query = f"SELECT day, state, failed, duration, size, stored FROM days WHERE day IN ({listed}) AND client = ?"
+        return [Day._make(row) for row in self._connection.execute(f"{query} ORDER BY day", (client,))]
 
     def restores(self) -> dict[str, list[Restore]]:
         """Return the restores that were tried of each client, oldest first."""
@@ -137,6 +142,10 @@ class Days:
         for client, *row in self._connection.execute("SELECT client, day, seconds FROM restores ORDER BY client, day"):
             found[client].append(Restore._make(row))
         return found
+
+    def failed_maintenances(self) -> dict[str, str]:
+        """Return the clients whose last maintenance failed, each with the reason in one line."""
+        return dict(self._connection.execute("SELECT client, failed FROM maintenances WHERE failed <> ''").fetchall())
 
     def totals(self, since: int) -> list[Total]:
         """Return what all clients' days came to, from a day on, oldest first."""
@@ -177,7 +186,7 @@ def _is_current(connection: sqlite3.Connection) -> bool:
 
 
 def _begin_again(connection: sqlite3.Connection) -> None:
-    for name in ("days", "totals", "restores", "folded"):
+    for name in ("days", "totals", "restores", "maintenances", "folded"):
         connection.execute(f"DROP TABLE IF EXISTS {name}")
     for statement in _TABLES:
         connection.execute(statement)
@@ -197,19 +206,26 @@ def _day(link: Link) -> int:
     return date.fromisoformat(link.time[:10]).toordinal()  # the ledger's times are UTC
 
 
-def _read_restore(link: Link) -> tuple[int, str, float] | None:
-    if link.kind != "rehearsal":
-        return None
-    match decode(link.kind, link.client, link.body):
-        case RehearsalEntry(what="restore") as entry:
+def _read_restore(link: Link, entry: Entry) -> tuple[int, str, float] | None:
+    match entry:
+        case RehearsalEntry(what="restore"):
             return _day(link), link.client, entry.seconds
     return None
 
 
-def _read(link: Link) -> _Row | None:
+def _read_maintenance(entry: Entry) -> tuple[str, str] | None:
+    match entry:
+        case SessionEntry(verb="maintain", status="ok"):
+            return entry.client, ""
+        case SessionEntry(verb="maintain", status="failed"):
+            return entry.client, entry.reason or entry.code or "it failed"
+    return None
+
+
+def _read(link: Link, entry: Entry) -> _Row | None:
     day = _day(link)
-    match decode(link.kind, link.client, link.body):
-        case SessionEntry(verb="backup") as entry:
+    match entry:
+        case SessionEntry(verb="backup"):
             return (day, link.client, *_read_session(entry))
         case SessionEntry(audit="alarm") | AuditEntry(verdict="alarm") | FreezeEntry():
             return day, link.client, DayState.ALARM, 0, None, None, 0

@@ -18,10 +18,17 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
     NOTHING,
     format_number,
     format_size,
+    join_names,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._page.charts import draw_share, draw_strip, draw_trend
 from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day
-from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import SHORT, ClientFacts, Fleet, Health
+from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import (
+    SHORT,
+    ClientFacts,
+    Fleet,
+    Health,
+    Trouble,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._page.markup import Html, element, join, text
 from ansible_collections.paranoid.backup.plugins.module_utils._page.script import SCRIPT
 from ansible_collections.paranoid.backup.plugins.module_utils._page.style import STYLE
@@ -33,11 +40,13 @@ from ansible_collections.paranoid.backup.plugins.module_utils._page.years import
 
 LARGEST = 1_950_000  # bytes of the page, if the lines alone do not need more
 URGENT_SHOWN = 50
+TROUBLES_SHOWN = 20
 WORDS = {
     Health.FROZEN: "Frozen",
     Health.NEVER: "No backup",
     Health.LATE: "Late",
     Health.FAILED: "Failed",
+    Health.NOTED: "Noted",
     Health.GOOD: "Good",
 }
 COLUMNS = (
@@ -150,17 +159,20 @@ def _header(fleet: Fleet, title: str) -> Html:
 def _verdict(fleet: Fleet) -> str:
     total = len(fleet.clients)
     urgent = total - fleet.counts[Health.GOOD]
+    names = [trouble.name for trouble in fleet.troubles]
+    beside = f", but somebody should look at {join_names(names)}" if names else ""
     if not total:
-        return "No client yet"
+        return f"No client yet{beside}"
     if not urgent:
-        return "Every client is backed up" if total > 1 else "The client is backed up"
-    return f"{format_number(urgent)} of {format_number(total)} clients need{'s' * (urgent == 1)} somebody"
+        return f"Every client is backed up{beside}" if total > 1 else f"The client is backed up{beside}"
+    beside = f", and somebody should look at {join_names(names)}" if names else ""
+    return f"{format_number(urgent)} of {format_number(total)} clients need{'s' * (urgent == 1)} somebody{beside}"
 
 
 def _urgent(fleet: Fleet) -> Html:
-    """Return what needs somebody, in words, the worst first."""
+    """Return what needs somebody, in words: what concerns all first, then clients, the worst first."""
     found = [client for client in fleet.clients if not client.is_good]
-    if not found:
+    if not found and not fleet.troubles:
         return Html("")
     items = [
         element(
@@ -174,7 +186,16 @@ def _urgent(fleet: Fleet) -> Html:
     ]
     rest = len(found) - len(items)
     more = element("p", f"and {format_number(rest)} more, in the list below", class_="soft") if rest else ""
-    return element("section", element("h2", "Needs somebody"), element("ul", *items), more, class_="urgent")
+    troubles = map(_trouble, fleet.troubles)
+    return element("section", element("h2", "Needs somebody"), element("ul", *troubles, *items), more, class_="urgent")
+
+
+def _trouble(trouble: Trouble) -> Html:
+    shown = trouble.lines[:TROUBLES_SHOWN]
+    rest = len(trouble.lines) - len(shown)
+    lines = [element("div", line) for line in (*shown, *([f"and {rest} more"] if rest else []))]
+    word = element("span", "Look", class_="state noted")
+    return element("li", element("b", trouble.name), word, element("span", *lines), class_="noted")
 
 
 def _table(fleet: Fleet, rows: Html) -> Html:

@@ -35,6 +35,7 @@ class Health(StrEnum):
     NEVER = "never"
     LATE = "late"
     FAILED = "failed"
+    NOTED = "noted"
     GOOD = "good"
 
     @property
@@ -56,8 +57,17 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class Escrow:
+    """A client's escrow: its state as `_outcome/escrow.py` has it, when it was kept, and when a holder opened it."""
+
+    state: str = ""
+    kept: datetime | None = None
+    opened: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ClientFacts:
-    """One client. ``reason`` says in one line why its health is not good.
+    """One client. ``reason`` says in one line why its health is not good, ``notes`` what it lacks beside its backups.
 
     Of the last good backup are ``size`` (bytes before Borg), ``files``, ``duration`` (seconds) and ``added`` (bytes
     that the server saw come); size and files are the client's word. ``days`` are its last weeks, ``restores`` all
@@ -78,6 +88,8 @@ class ClientFacts:
     disk: Disk
     days: tuple[Day, ...]
     restores: tuple[Restore, ...] = ()
+    escrow: Escrow = Escrow()
+    notes: tuple[str, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -91,14 +103,26 @@ class ClientFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """What somebody should look at: of what it is, and lines, the most urgent first."""
+
+    name: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
-    """A server and its clients, the worst first; ``head`` is its ledger's, ``totals`` are a year of days."""
+    """A server and its clients, the worst first; ``head`` is its ledger's, ``totals`` are a year of days.
+
+    ``troubles`` are what somebody should look at that is no client's.
+    """
 
     server: str
     made: datetime
     head: str
     clients: tuple[ClientFacts, ...]
     totals: tuple[Total, ...]
+    troubles: tuple[Trouble, ...] = ()
 
     @property
     def counts(self) -> Mapping[Health, int]:
@@ -138,10 +162,12 @@ def latest_age(schedule: Mapping[str, Any] | None) -> timedelta:
     return max(every, timedelta(days=max(gaps, default=0))) + LATE_BY
 
 
-def judge(state: ClientState, backup: SessionEntry | None, latest: timedelta, now: datetime) -> tuple[Health, str]:
+def judge(
+    state: ClientState, backup: SessionEntry | None, latest: timedelta, notes: tuple[str, ...], now: datetime
+) -> tuple[Health, str]:
     """Return how a client is, and why in one line, empty if it is good. ``backup`` is its newest after the good one.
 
-    ``latest`` is how old the good one may be.
+    ``latest`` is how old the good one may be, ``notes`` are what it lacks although its backups arrive.
     """
     failed = (backup.reason or backup.code or "it failed") if backup and backup.status != "ok" else ""
     if state.frozen_by:
@@ -154,7 +180,7 @@ def judge(state: ClientState, backup: SessionEntry | None, latest: timedelta, no
         return Health.LATE, f"{since}: {failed}" if failed else since
     if backup and backup.status == "failed":
         return Health.FAILED, failed
-    return Health.GOOD, ""
+    return (Health.NOTED, "; ".join(notes)) if notes else (Health.GOOD, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +196,14 @@ class Seen:
     disk: Disk
     days: tuple[Day, ...]
     restores: tuple[Restore, ...]
+    escrow: Escrow
+    notes: tuple[str, ...]
 
 
 def describe(seen: Seen, now: datetime) -> ClientFacts:
     """Return what is said of one client."""
     state = seen.state
-    health, reason = judge(state, seen.backup, seen.latest, now)
+    health, reason = judge(state, seen.backup, seen.latest, seen.notes, now)
     last, good = _session(state.last_session), _session(state.last_success)
     archive = good.archive if good else None
     return ClientFacts(
@@ -193,6 +221,8 @@ def describe(seen: Seen, now: datetime) -> ClientFacts:
         disk=seen.disk,
         days=seen.days,
         restores=seen.restores,
+        escrow=seen.escrow,
+        notes=seen.notes,
     )
 
 

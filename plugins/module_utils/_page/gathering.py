@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._config.server imp
     list_clients,
     load_client,
 )
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import SessionEntry
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.clock_watch import recorded_doubt
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerRow, SessionEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, ClientState, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, Days, Restore, open_days
 from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import (
@@ -28,11 +29,17 @@ from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import
     YEAR,
     ClientFacts,
     Disk,
+    Escrow,
     Fleet,
     Seen,
+    Trouble,
     describe,
     latest_age,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._page.notes import Notes, list_recent
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.waiting import CLOCK_CURE
+
+UNREADABLE = "its configuration on the server cannot be read, so nobody knows of its escrow: run site.yml for it"
 
 
 @dataclass(frozen=True)
@@ -48,17 +55,20 @@ class Source:
     def fleet(self) -> Fleet:
         """Return the facts of every client that is provisioned: one that is gone has none; raise ConfigError."""
         today = self.now.date().toordinal()
-        recent = self.days.of_all(today - SHORT + 1)
-        tried = self.days.restores()
+        recent, tried = self.days.of_all(today - SHORT + 1), self.days.restores()
+        notes = self._notes()
         clients = [
-            self._client(name, recent.get(name, []), tried.get(name, [])) for name in list_clients(self.config_dir)
+            self._client(name, notes, recent.get(name, []), tried.get(name, []))
+            for name in list_clients(self.config_dir)
         ]
+        doubt = recorded_doubt(self.ledger)
         return Fleet(
             server=platform.node(),
             made=self.now,
             head=str(self.ledger.head()),
             clients=tuple(sorted(clients, key=lambda client: (client.health.rank, client.name))),
             totals=tuple(self.days.totals(today - YEAR + 1)),
+            troubles=(Trouble("The server's clock", (f"{doubt}: {CLOCK_CURE}",)),) if doubt else (),
         )
 
     def year(self, client: str) -> list[Day]:
@@ -66,22 +76,35 @@ class Source:
         today = self.now.date().toordinal()
         return self.days.of_one(client, range(today - YEAR + 1, today + 1))
 
-    def _client(self, name: str, days: list[Day], restores: list[Restore]) -> ClientFacts:
+    def _notes(self) -> Notes:
+        recent = list_recent(self.ledger, self.server.rehearsal_days, self.now)
+        return Notes(self.server, self.ledger, recent, self.days.failed_maintenances(), self.now)
+
+    def _client(self, name: str, notes: Notes, days: list[Day], restores: list[Restore]) -> ClientFacts:
         state = self.ledger.state(name)
         client = self._configuration(name)
-        latest = latest_age(client.schedule if client else None)
-        disk = self._disk(name, client.quota if client else None)
-        seen = Seen(state, self._newest_backup(state), latest, disk, tuple(days), tuple(restores))
+        sessions = self._sessions(state)
+        escrow, lines = notes.of(client, sessions) if client else (Escrow(), (UNREADABLE,))
+        seen = Seen(
+            state=state,
+            backup=next((one for one in sessions if one.verb == "backup" and not _is_good(state, one)), None),
+            latest=latest_age(client.schedule if client else None),
+            disk=self._disk(name, client.quota if client else None),
+            days=tuple(days),
+            restores=tuple(restores),
+            escrow=escrow,
+            notes=lines,
+        )
         return describe(seen, self.now)
 
-    def _newest_backup(self, state: ClientState) -> SessionEntry | None:
-        """Return the newest backup after the last good one; mostly there is none, and then nothing is read."""
-        if state.last_session is None or state.last_session == state.last_success:
-            return None
-        since = state.last_success.time if state.last_success else None
-        rows = reversed(self.ledger.entries("session", state.client, since, 100))
-        later = (row.entry for row in rows if state.last_success is None or row.seq > state.last_success.seq)
-        return next((entry for entry in later if isinstance(entry, SessionEntry) and entry.verb == "backup"), None)
+    def _sessions(self, state: ClientState) -> list[SessionEntry]:
+        """Return the sessions from the last good backup on, newest first; mostly it is the newest itself."""
+        good = state.last_success
+        if state.last_session is None or state.last_session == good:
+            return _entries([good] if good else [])
+        rows = self.ledger.entries("session", state.client, good.time if good else None, 100)
+        later = [row for row in reversed(rows) if good is None or row.seq > good.seq]
+        return _entries([*later, *([good] if good else [])])
 
     def _configuration(self, name: str) -> ClientConfig | None:
         """Return a client's configuration; its own session says what is wrong with one that cannot be read."""
@@ -97,6 +120,14 @@ class Source:
         except (OSError, ValueError):
             baseline = None
         return Disk(baseline.size, baseline.freeable, quota) if baseline else Disk(quota=quota)
+
+
+def _entries(rows: Iterable[LedgerRow]) -> list[SessionEntry]:
+    return [row.entry for row in rows if isinstance(row.entry, SessionEntry)]
+
+
+def _is_good(state: ClientState, session: SessionEntry) -> bool:
+    return state.last_success is not None and session is state.last_success.entry
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import KEPT
 from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Fleet, Health, plain
 
 PREFIX = "paranoid_backup_"
@@ -28,12 +29,21 @@ def _restored(client: ClientFacts) -> float | None:
     return datetime.combine(date.fromordinal(client.restores[-1].number), time(), UTC).timestamp()
 
 
+def _is_noted(client: ClientFacts) -> int:
+    return int(bool(client.notes))
+
+
+def _escrow_kept(client: ClientFacts) -> float | None:
+    return _seconds(client.escrow.kept) if client.escrow.state == KEPT else None
+
+
 # Name, what it is, and where it comes from; None leaves a client out.
 CLIENT_METRICS: tuple[tuple[str, str, Callable[[ClientFacts], float | None]], ...] = (
     ("last_good_timestamp_seconds", "When the newest good archive arrived.", lambda one: _seconds(one.last_good)),
     ("last_session_timestamp_seconds", "When the last session ended.", lambda one: _seconds(one.last_session)),
     ("last_session_ok", "Whether the last session was ok.", lambda one: int(one.last_status == "ok")),
     ("good", "Whether nobody needs to look, as the page says.", lambda one: int(one.is_good)),
+    ("noted", "Whether its backups arrive, but something else is not as it should be.", _is_noted),
     ("frozen", "Whether an alarm froze the repository.", lambda one: int(one.health is Health.FROZEN)),
     ("missing", "Whether the last session found archives missing.", lambda one: int(one.last_code == MISSING)),
     ("duration_seconds", "How long the last good backup took.", lambda one: one.duration),
@@ -44,6 +54,8 @@ CLIENT_METRICS: tuple[tuple[str, str, Callable[[ClientFacts], float | None]], ..
     ("held_bytes", "What was deleted and is not yet freed.", lambda one: one.disk.held),
     ("restore_tried_timestamp_seconds", "The day on which a restore was last tried.", _restored),
     ("restore_seconds", "How long that took.", lambda one: one.restores[-1].seconds or None if one.restores else None),
+    ("escrow_kept_timestamp_seconds", "When the escrow was kept that is as it should be.", _escrow_kept),
+    ("escrow_opened_timestamp_seconds", "When a holder last opened it.", lambda one: _seconds(one.escrow.opened)),
     ("quota_bytes", "What the repository may hold.", lambda one: one.disk.quota),
 )
 

@@ -22,6 +22,9 @@ def make_status(fleet: Fleet) -> bytes:
         "made": _format(fleet.made),
         "ledger_head": plain(fleet.head),
         "counts": {str(health): count for health, count in fleet.counts.items()},
+        "troubles": [
+            {"of": plain(trouble.name), "lines": [plain(line) for line in trouble.lines]} for trouble in fleet.troubles
+        ],
         "clients": [_describe(client) for client in fleet.clients],
     }
     return json.dumps(content, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
@@ -44,6 +47,10 @@ def _describe(client: ClientFacts) -> dict[str, Any]:
         "held": client.disk.held,
         "quota": client.disk.quota,
         "restore_tried": date.fromordinal(client.restores[-1].number).isoformat() if client.restores else None,
+        "escrow": client.escrow.state,
+        "escrow_kept": _format(client.escrow.kept),
+        "escrow_opened": _format(client.escrow.opened),
+        "notes": [plain(note) for note in client.notes],
         "restore_seconds": client.restores[-1].seconds or None if client.restores else None,
     }
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 STYLE = """
 :root{color-scheme:light dark;--paper:#f6f5f1;--card:#fffefb;--ink:#1d2733;--soft:#5b6673;--line:#e3e1d9;--cell:#e9e7df;
---good:#2c7a5f;--failed:#b5342a;--late:#8f5b06;--never:#6b4a9c;--frozen:#a3195f;--series:#39699c;--shade:#1d27330d}
+--good:#2c7a5f;--failed:#b5342a;--late:#8f5b06;--noted:#6a6410;--never:#6b4a9c;--frozen:#a3195f;--series:#39699c;--shade:#1d27330d}
 @media(prefers-color-scheme:dark){:root{--paper:#12161b;--card:#181e25;--ink:#e6e9ed;--soft:#9ba7b4;--line:#2a323b;
---cell:#262e37;--good:#57b38d;--failed:#f07f72;--late:#dca94f;--never:#b79fe6;--frozen:#f386b5;--series:#80b0e4;
+--cell:#262e37;--good:#57b38d;--failed:#f07f72;--late:#dca94f;--noted:#cdc25c;--never:#b79fe6;--frozen:#f386b5;--series:#80b0e4;
 --shade:#ffffff0d}}
 *{box-sizing:border-box}
 html{scroll-padding-top:3rem;-webkit-text-size-adjust:100%}
@@ -34,11 +34,11 @@ code{font:.92em ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",mon
 .skip{position:absolute;left:-99rem}
 .skip:focus{left:1rem;top:1rem;background:var(--card);padding:.5rem 1rem;z-index:2}
 section{margin-top:2.8rem}
-.good{--c:var(--good)}.failed{--c:var(--failed)}.late{--c:var(--late)}.never{--c:var(--never)}.frozen{--c:var(--frozen)}
+.good{--c:var(--good)}.failed{--c:var(--failed)}.late{--c:var(--late)}.noted{--c:var(--noted)}.never{--c:var(--never)}.frozen{--c:var(--frozen)}
 .none{--c:var(--soft)}
 .state,td:nth-child(2){color:var(--c);font-weight:550;white-space:nowrap}
 .state::before,td:nth-child(2)::before{display:inline-block;width:1.25em;font-size:.86em;content:"\\25CF"/""}
-.failed::before{content:"\\2715"/""!important}.late::before{content:"\\25D0"/""!important}
+.failed::before{content:"\\2715"/""!important}.late::before{content:"\\25D0"/""!important}.noted::before{content:"\\25B2"/""!important}
 .never::before{content:"\\25CB"/""!important}.frozen::before{content:"\\25C6"/""!important}
 .share{display:block;width:100%;height:10px;border-radius:5px;background:var(--cell)}
 .share rect{fill:var(--c)}
@@ -85,7 +85,7 @@ svg path{fill:none}
 article{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:1.1rem 1.2rem 1.2rem;
 margin-top:1rem;content-visibility:auto;contain-intrinsic-size:auto 26rem}
 article>*+*{margin-top:.8rem}
-.reason{margin-top:.3rem;max-width:75ch}
+.reason{margin-top:.3rem;max-width:75ch}ul.reason{padding-left:1.1rem}
 .told{display:grid;gap:1rem 2.4rem}
 .told>*{min-width:0}
 .told dl{align-content:start}

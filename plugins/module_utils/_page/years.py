@@ -15,9 +15,10 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
     format_number,
     format_size,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import KEPT
 from ansible_collections.paranoid.backup.plugins.module_utils._page.charts import draw_bars, draw_calendar, draw_line
 from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, DayState
-from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import YEAR, ClientFacts, Fleet
+from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import YEAR, ClientFacts, Fleet, Health
 from ansible_collections.paranoid.backup.plugins.module_utils._page.markup import Html, element, join
 
 DAYS_NAMED = 6
@@ -40,7 +41,8 @@ def show_fleet_year(fleet: Fleet) -> Html:
 def show_client_year(client: ClientFacts, days: Sequence[Day], today: int, state: Html) -> Html:
     """Return one client: what is known of it, its calendar, and how its backups went."""
     heading = element("h3", client.name, Html(" "), state)
-    reason = element("p", client.reason, class_="reason") if client.reason else ""
+    reason = element("p", client.reason, class_="reason") if client.reason and client.health is not Health.NOTED else ""
+    notes = element("ul", *(element("li", note) for note in client.notes), class_="reason") if client.notes else ""
     charts = [
         _line("Took", [(day.number, day.duration) for day in days if day.duration is not None], format_duration),
         _line("Size", [(day.number, float(day.size)) for day in days if day.size is not None], _size),
@@ -58,7 +60,7 @@ def show_client_year(client: ClientFacts, days: Sequence[Day], today: int, state
     told = element("div", calendar, _name_bad_days(days)) if days else ""
     drawn = element("div", *charts, class_="charts") if len(days) > 1 else ""
     facts = element("div", told, _facts(client), class_="told")
-    return element("article", heading, reason, facts, drawn, id=f"c-{client.name}")
+    return element("article", heading, reason, notes, facts, drawn, id=f"c-{client.name}")
 
 
 def _facts(client: ClientFacts) -> Html:
@@ -71,8 +73,18 @@ def _facts(client: ClientFacts) -> Html:
         ("Held", format_size(disk.held)),
         ("Quota", quota),
         ("Restore tried", _name_last_restore(client)),
+        ("Escrow", _name_escrow(client)),
     )
     return list_facts(facts)
+
+
+def _name_escrow(client: ClientFacts) -> str:
+    """Return since when the escrow is as it should be, and whether somebody saw it open."""
+    escrow = client.escrow
+    if escrow.state != KEPT or escrow.kept is None:
+        return escrow.state or NOTHING
+    opened = f"opened {escrow.opened:%-d %b %Y}" if escrow.opened else "never opened"
+    return f"{escrow.kept:%-d %b %Y}, {opened}"
 
 
 def _name_last_restore(client: ClientFacts) -> str:

@@ -42,10 +42,13 @@ def waits_for_person(site: Site, history: History, now: datetime, ahead: float |
     """
     ahead = ahead if ahead is not None else find_ahead(site.server, now)
     doubt = _doubt_clock(site.ledger, replace(this_moment(), time=now), ahead)
-    if doubt:
-        return doubt
+    return doubt or describe_pending(history, site.client.anomaly_sessions)
+
+
+def describe_pending(history: History, needed: int) -> str:
+    """Say what about a client's archives waits for a person; after ``needed`` usual backups an anomaly is over."""
     shrunk = pending(history)
     if shrunk:
         return f"the last archive is not as it was ({shrunk}): bring it back, or run accept.yml"
-    anomaly = pending_anomaly(history, site.client.anomaly_sessions)
+    anomaly = pending_anomaly(history, needed)
     return f"{anomaly}: look why, then run accept.yml" if anomaly else ""

@@ -19,8 +19,12 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._common.remarks import describe_remarks
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import printable
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import NONE, OUTDATED, UNREADABLE
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rehearsals import ESCROW, RESTORE
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.shortcomings import (
+    describe_escrow,
+    describe_unopened,
+    describe_untried,
+)
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.weaknesses import describe_weaknesses
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import History
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import (
@@ -64,7 +68,6 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.unusual im
     list_expected,
     list_unusual,
 )
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.weaknesses import describe_weaknesses
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.witnesses import describe_witnesses, list_late
 
 NAMES_SHOWN = 20
@@ -73,12 +76,6 @@ _UNTIL_LIFTED = (
     "Backups of a frozen client go on; it is neither maintained nor compacted until a person has looked, "
     "and goes back (rollback.yml) or lifts the freeze (unfreeze.yml)."
 )
-
-_ESCROW = {
-    NONE: "no escrow: set backup_client_escrow_recipients, run site.yml, then escrow.yml",
-    OUTDATED: "escrowed for others than it should be: run site.yml, then escrow.yml",
-    UNREADABLE: "what is escrowed cannot be read on the server: bring it back from a copy",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,22 +352,17 @@ def _explain_weakness(client: Client) -> str:
 
 
 def _explain_escrow(client: Client) -> str:
-    return _ESCROW.get(client.session.escrow, "") if client.session else ""
+    return describe_escrow(client.session.escrow) if client.session else ""
 
 
 def _explain_escrow_age(client: Client) -> str:
     told = client.session.rehearsals if client.session else None
-    if told is None or ESCROW not in told.overdue:
-        return ""
-    what = "was opened by a holder too long ago" if told.escrow else "was never opened by a holder"
-    return f"the escrow {what}: escrow.yml --tags prove"
+    return describe_unopened(told.escrow, told.overdue) if told else ""
 
 
 def _explain_restore_age(client: Client) -> str:
     told = client.session.rehearsals if client.session else None
-    if told is None or RESTORE not in told.overdue:
-        return ""
-    return f"a restore was {'tried too long ago' if told.restore else 'never tried'}: drill.yml"
+    return describe_untried(told.restore, told.overdue) if told else ""
 
 
 def _explain_skip(client: Client) -> str:

@@ -250,6 +250,7 @@ def test_the_column_and_the_entry_agree_on_what_arrived(
         ledger.append(entry)
         ((column,),) = ledger._connection.execute("SELECT arrived FROM entries")
         assert (column is not None) == entry.arrived == (ledger.last_success("web1") is not None)
+        assert ledger.state("web1").last_success == ledger.last_success("web1")
         assert held(ledger.history("web1")) == (["a"] if entry.arrived else [])
 
 

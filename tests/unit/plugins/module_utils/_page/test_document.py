@@ -16,7 +16,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._config.server imp
 from ansible_collections.paranoid.backup.plugins.module_utils._page import document
 from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day
 from ansible_collections.paranoid.backup.plugins.module_utils._page.document import make_page
-from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import Fleet, Health
+from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import Fleet, Health, Trouble
 from ansible_collections.paranoid.backup.plugins.module_utils._page.gathering import source
 from ansible_collections.paranoid.backup.plugins.module_utils._page.script import SCRIPT
 from ansible_collections.paranoid.backup.plugins.module_utils._page.style import STYLE
@@ -232,14 +232,19 @@ def test_years_give_way_and_lines_do_not(fleet: Made, monkeypatch: pytest.Monkey
         ([Health.GOOD], "The client is backed up"),
         ([Health.GOOD, Health.GOOD], "Every client is backed up"),
         ([Health.LATE, Health.GOOD], "1 of 2 clients needs somebody"),
+        ([Health.NOTED, Health.GOOD], "1 of 2 clients needs somebody"),
         ([Health.LATE, Health.FAILED], "2 of 2 clients need somebody"),
     ],
 )
 def test_the_verdict_comes_first(healths: list[Health], verdict: str) -> None:
     made = make_hostile_fleet()
     clients = tuple(replace(made.clients[0], name=f"h{place}", health=health) for place, health in enumerate(healths))
-    text = "".join(Page(make_page(replace(made, clients=clients, totals=()), no_year)).texts)
-    assert verdict in text
+    made = replace(made, clients=clients, totals=(), troubles=())
+    assert f"{verdict}</h1>" in make_page(made, no_year).decode()
+    troubled = make_page(replace(made, troubles=(Trouble("nas1", ("pool tank is DEGRADED",)),)), no_year).decode()
+    assert f"{verdict}</h1>" not in troubled
+    assert "somebody should look at nas1</h1>" in troubled
+    assert "pool tank is DEGRADED" in troubled
 
 
 def luminance(colour: str) -> float:
@@ -252,7 +257,7 @@ def test_colours_can_be_read_in_both_themes() -> None:
     """WCAG 2.1, 1.4.3: contrast of text."""
     light, dark = (dict(re.findall(r"--(\w+):(#[0-9a-f]{6})", part)) for part in STYLE.split("@media", 2)[:2])
     for theme in (light, dark):
-        for ink in ("ink", "soft", "good", "failed", "late", "never", "frozen", "series"):
+        for ink in ("ink", "soft", "good", "failed", "late", "never", "frozen", "noted", "series"):
             for ground in ("paper", "card"):
                 low, high = sorted((luminance(theme[ink]), luminance(theme[ground])))
                 assert (high + 0.05) / (low + 0.05) >= 4.5, f"{ink} on {ground}: {theme}"

@@ -14,7 +14,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._config.server imp
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import SessionEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Fleet, Health, latest_age
-from ansible_collections.paranoid.backup.plugins.module_utils._page.gathering import source
+from ansible_collections.paranoid.backup.plugins.module_utils._page.gathering import UNREADABLE, source
 from page_world import GIB, HOSTS, NOW, Host, make_server
 
 
@@ -79,7 +79,7 @@ def test_numbers_of_a_fleet(tmp_path: Path) -> None:
     names = [client.name for client in fleet.clients]
     assert names[:4] == ["mail", "new1", "db2", "monitoring"]
     assert names[4:] == sorted(names[4:])
-    assert fleet.counts == {"frozen": 1, "never": 1, "late": 2, "failed": 0, "good": 8}
+    assert fleet.counts == {"frozen": 1, "never": 1, "late": 2, "failed": 0, "noted": 0, "good": 8}
     (db1,) = (client for client in fleet.clients if client.name == "db1")
     assert db1.disk.quota == 800 * GIB
     assert db1.disk.held == int(3.1 * 8 * GIB)
@@ -100,7 +100,8 @@ def test_what_cannot_be_read_is_unknown_and_hides_nobody(tmp_path: Path) -> None
     found = {client.name: client for client in gather(tmp_path).clients}
     assert found["db1"].disk.used is None
     assert found["files"].disk.quota is None
-    assert found["files"].health is Health.GOOD
+    assert found["files"].health is Health.NOTED
+    assert found["files"].notes == (UNREADABLE,)
     assert len(found) == 3
 
 

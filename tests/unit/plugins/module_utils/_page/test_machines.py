@@ -73,7 +73,7 @@ def test_metrics_say_the_same_of_every_client_and_of_nobody_else() -> None:
     assert found["paranoid_backup_clients"] == dict(fleet.counts)
     names = [plain(client.name) for client in fleet.clients]
     per_client = {name: series for name, series in found.items() if "made" not in name and "clients" not in name}
-    assert len(per_client) == 15
+    assert len(per_client) == 18
     for series in per_client.values():
         assert list(series) == names, "no label became another series"
     assert found["paranoid_backup_frozen"] == {plain(c.name): float(c.health == "frozen") for c in fleet.clients}

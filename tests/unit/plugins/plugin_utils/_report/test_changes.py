@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.weaknesses import (
+    describe_weaknesses,
+    find_weaknesses,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import (
     TEAM,
     History,
@@ -28,10 +32,6 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._report.changes im
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.layout import render_html, render_text
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import make_page
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.weaknesses import (
-    describe_weaknesses,
-    find_weaknesses,
-)
 from report_samples import HOSTILE, session
 
 GIB = 2**30

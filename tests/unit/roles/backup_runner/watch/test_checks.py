@@ -30,8 +30,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     UnfreezeEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import Ledger
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.weaknesses import find_weaknesses
 from ansible_collections.paranoid.backup.plugins.module_utils._watch import witness as engine_witness
-from ansible_collections.paranoid.backup.plugins.plugin_utils._report.weaknesses import find_weaknesses
 from paranoid_runner.watch import chain, witness
 from paranoid_runner.watch.chain import EMPTY, ChainError, Head, prove
 from paranoid_runner.watch.checks import BORG, Look, check, find_lateness
