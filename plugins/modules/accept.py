@@ -96,18 +96,19 @@ from ansible_collections.paranoid.backup.plugins.module_utils._retention.anomaly
     sessions_to_accept,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import pending, to_accept
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, require_words, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import (
+    WHY_AND_WHO,
+    at_work,
+    require_words,
+    spec,
+)
 
 
 def main() -> None:
     """Accept what was noticed, with who and why."""
-    own = {
-        "what": {"type": "str", "choices": ["client", "clock"], "default": "client"},
-        "reason": {"type": "str", "required": True},
-        "by": {"type": "str", "required": True},
-    }
-    module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
-    require_words(module, "say why it is meant, and who says so", "reason", "by")
+    own = {"what": {"type": "str", "choices": ["client", "clock"], "default": "client"}}
+    module = AnsibleModule(argument_spec=spec(own, WHY_AND_WHO), supports_check_mode=True)
+    require_words(module, WHY_AND_WHO, "say why it is meant, and who says so")
     accept = accept_clock if module.params["what"] == "clock" else accept_client
     with at_work(module, "an accept") as site:
         result = accept(site, module.params["reason"], module.params["by"], module.check_mode)

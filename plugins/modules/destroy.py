@@ -65,20 +65,21 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.waiting import refuse_doubted_clock
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, require_words, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import (
+    WHY_AND_WHO,
+    at_work,
+    require_words,
+    spec,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.retiring import Wish, destroy, plan_destruction
 
 
 def main() -> None:
     """Destroy it, and say what that freed."""
-    own = {
-        "repository_id": {"type": "str", "required": True},
-        "reason": {"type": "str", "required": True},
-        "by": {"type": "str", "required": True},
-    }
-    module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
+    own = {"repository_id": {"type": "str", "required": True}}
+    module = AnsibleModule(argument_spec=spec(own, WHY_AND_WHO), supports_check_mode=True)
     wanted = module.params
-    require_words(module, "say why it is destroyed, and who says so", "reason", "by")
+    require_words(module, WHY_AND_WHO, "say why it is destroyed, and who says so")
     with at_work(module, "a destruction") as site:
         refuse_doubted_clock(site.ledger)
         entry = plan_destruction(site, wanted["repository_id"], Wish(wanted["reason"], wanted["by"]), utc_now())

@@ -69,8 +69,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module imp
 
 def main() -> None:
     """Remove them, and say which."""
-    module = AnsibleModule(spec({"by": {"type": "str", "required": True}}), supports_check_mode=True)
-    require_words(module, "say who removes them", "by")
+    module = AnsibleModule(argument_spec=spec({}, ("by",)), supports_check_mode=True)
+    require_words(module, ("by",), "say who removes them")
     with at_work(module, "a removal of escrows") as site:
         entry, going = plan_forgetting(site, module.params["by"])
         if entry and not module.check_mode:

@@ -97,14 +97,13 @@ def main() -> None:
     texts = {name: {"type": "str", "default": ""} for name in ("holder", "escrow", "archive_name")}
     counts = {name: {"type": "int", "default": 0} for name in ("files", "bytes")}
     what = {"type": "str", "choices": ["escrow", "restore"], "required": True}
-    own = {"what": what, "by": {"type": "str", "required": True}, **texts, **counts}
-    own["seconds"] = {"type": "float", "default": 0.0}
-    module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
+    own = {"what": what, **texts, **counts, "seconds": {"type": "float", "default": 0.0}}
+    module = AnsibleModule(argument_spec=spec(own, ("by",)), supports_check_mode=True)
     wanted = module.params
-    require_words(module, "say who rehearsed it", "by")
+    require_words(module, ("by",), "say who rehearsed it")
     if not valid_client_name(wanted["client"]):
         module.fail_json(msg="the name of the client is not a valid name", code="not_provisioned")
-    entry = RehearsalEntry(**{name: wanted[name] for name in ("client", *own)})
+    entry = RehearsalEntry(**{name: wanted[name] for name in ("client", "by", *own)})
     try:
         with closing(load_site(wanted["config_dir"], wanted["client"])) as site:
             if not module.check_mode:

@@ -98,7 +98,12 @@ code:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import recorded_id
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, require_words, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import (
+    WHY_AND_WHO,
+    at_work,
+    require_words,
+    spec,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.restore_list import (
     prepare_restoration,
     restore_list,
@@ -107,14 +112,10 @@ from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.restore_li
 
 def main() -> None:
     """Bring the list back, and say which archives are not on it."""
-    own = {
-        "transaction": {"type": "int", "required": True},
-        "reason": {"type": "str", "required": True},
-        "by": {"type": "str", "required": True},
-    }
-    module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
+    own = {"transaction": {"type": "int", "required": True}}
+    module = AnsibleModule(argument_spec=spec(own, WHY_AND_WHO), supports_check_mode=True)
     wanted = module.params
-    require_words(module, "say why the list comes back, and who says so", "reason", "by")
+    require_words(module, WHY_AND_WHO, "say why the list comes back, and who says so")
     transaction = None
     with at_work(module, "restoring its list") as site:
         restoration = prepare_restoration(site, wanted["transaction"], module.check_mode)

@@ -84,20 +84,20 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, require_words, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import (
+    WHY_AND_WHO,
+    at_work,
+    require_words,
+    spec,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.retiring import Wish, plan_retirement, retire
 
 
 def main() -> None:
     """Set it aside, and say where it is."""
-    own = {
-        "reason": {"type": "str", "required": True},
-        "by": {"type": "str", "required": True},
-        "keep_days": {"type": "int"},
-    }
-    module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
+    module = AnsibleModule(argument_spec=spec({"keep_days": {"type": "int"}}, WHY_AND_WHO), supports_check_mode=True)
     wanted = module.params
-    require_words(module, "say why the repository is set aside, and who says so", "reason", "by")
+    require_words(module, WHY_AND_WHO, "say why the repository is set aside, and who says so")
     if wanted["keep_days"] is not None and not 0 <= wanted["keep_days"] <= 36500:
         module.fail_json(msg="keep_days is a number of days from 0 to 36500", code="refused")
     with at_work(module, "a retirement") as site:

@@ -104,15 +104,11 @@ from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.rollback i
 
 def main() -> None:
     """Go back, and say what that took away."""
-    own = {
-        "transaction": {"type": "int"},
-        "snapshot": {"type": "path"},
-        "reason": {"type": "str", "required": True},
-    }
+    own = spec({"transaction": {"type": "int"}, "snapshot": {"type": "path"}}, ("reason",))
     where = [("transaction", "snapshot")]
-    module = AnsibleModule(spec(own), supports_check_mode=True, mutually_exclusive=where, required_one_of=where)
+    module = AnsibleModule(own, supports_check_mode=True, mutually_exclusive=where, required_one_of=where)
     wanted = module.params
-    require_words(module, "say why the repository goes back", "reason")
+    require_words(module, ("reason",), "say why the repository goes back")
     evidence, moment = "", utc_now().strftime("%Y%m%dT%H%M%SZ")
     with at_work(module, "a rollback", recover_first=not wanted["snapshot"]) as site:
         if wanted["snapshot"]:

@@ -68,20 +68,21 @@ code:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import alarm_line
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import UnfreezeEntry
-from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import at_work, require_words, spec
+from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import (
+    WHY_AND_WHO,
+    at_work,
+    require_words,
+    spec,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.rollback import refuse_older_state
 
 
 def main() -> None:
     """Lift the freeze, with who and why."""
-    own = {
-        "reason": {"type": "str", "required": True},
-        "by": {"type": "str", "required": True},
-        "lost": {"type": "list", "elements": "str", "default": []},
-    }
-    module = AnsibleModule(argument_spec=spec(own), supports_check_mode=True)
+    own = {"lost": {"type": "list", "elements": "str", "default": []}}
+    module = AnsibleModule(argument_spec=spec(own, WHY_AND_WHO), supports_check_mode=True)
     wanted = module.params
-    require_words(module, "say why the freeze is lifted, and who says so", "reason", "by")
+    require_words(module, WHY_AND_WHO, "say why the freeze is lifted, and who says so")
     with at_work(module, "an unfreeze") as site:
         alarm = site.ledger.frozen_by(site.name)
         known = {archive.id for archive in site.ledger.history(site.name).archives}

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm
@@ -32,6 +32,11 @@ class GateSummary:
     trouble: str | None = None
     detail: str = ""
     read: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a result has under ``gate``; bytes have keys of their own there, trouble became its code."""
+        counted = ("put", "delete", "commits", "manifests", "transaction")
+        return {**{name: getattr(self, name) for name in counted}, "refused": list(self.refused)}
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,6 @@ class Outcome:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the documented result, made of plain JSON types."""
-        counted = ("put", "delete", "commits", "manifests", "transaction", "refused")
-        gate = asdict(self.gate)
         return {
             "client": self.client,
             "verb": self.verb,
@@ -120,7 +123,7 @@ class Outcome:
             "bytes_received": self.gate.received,
             "bytes_sent": self.gate.sent,
             "bytes_read": self.gate.read,
-            "gate": {name: list(gate[name]) if name == "refused" else gate[name] for name in counted},
+            "gate": self.gate.to_dict(),
             "log": self.log,
             "log_tail": list(self.log_tail),
             "audit": self.audit,

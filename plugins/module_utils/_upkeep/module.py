@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -20,16 +20,18 @@ _COMMON: dict[str, dict[str, Any]] = {
     "client": {"type": "str", "required": True},
     "config_dir": {"type": "path", "default": "/etc/paranoid-backup"},
 }
+# What a person writes and the ledger keeps.
+WHY_AND_WHO = ("reason", "by")
 
 
-def spec(own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a module's options: its own, and the common ones."""
-    return {**_COMMON, **own}
+def spec(own: Mapping[str, Any], words: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a module's options: the common ones, its own, and the words that `require_words` asks for."""
+    return {**_COMMON, **own, **{name: {"type": "str", "required": True} for name in words}}
 
 
-def require_words(module: Any, why: str, *names: str) -> None:
-    """Fail with ``why`` if one of these options is blank: the ledger keeps what a person writes there."""
-    blank = [name for name in names if not module.params[name].strip()]
+def require_words(module: Any, words: Sequence[str], why: str) -> None:
+    """Fail with ``why`` if one of these options is blank."""
+    blank = [name for name in words if not module.params[name].strip()]
     if blank:
         module.fail_json(msg=f"{why}: {' and '.join(blank)} must not be empty")
 

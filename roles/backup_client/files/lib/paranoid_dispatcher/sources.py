@@ -16,7 +16,7 @@ import itertools
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -94,19 +94,22 @@ def plan_sources(
         source = _plain(one)
         if not isinstance(source, str) or source not in found:
             examine(source)
-    nested = [path for path in mounts.wanted_below(found) if not _matching(path, matches)]
-    seen = _lie([path for path in found if path not in wishes], [path for path in nested if path not in wishes], mounts)
-    roots, refusals = _in_order(found, added), tuple(dict.fromkeys(refused))
-    return Plan(roots, refusals, tuple(dict.fromkeys(absent)), seen, tuple(expected))
+    seen = _lie(found, wishes, matches, mounts)
+    return Plan(_in_order(found, added), _once(refused), _once(absent), seen, tuple(expected))
 
 
-def _lie(sources: Iterable[str], nested: Iterable[str], mounts: Mounts) -> dict[str, bool]:
+def _lie(
+    sources: Iterable[str], wishes: Container[str], matches: Mapping[str, Match], mounts: Mounts
+) -> dict[str, bool]:
     """Tell of sources, and of what the system mounts below them, whether they lie on a file system of their own.
 
-    One may still do so when its disk is gone, for there may be another one below. So of a source that does, also each
-    directory on the way is told, with a slash behind it: whether something is mounted there.
+    Those in WISHES are left out: somebody has said how they must lie. One may still do so when its disk is gone, for
+    there may be another one below. So of a source that does, also each directory on the way is told, with a slash
+    behind it: whether something is mounted there.
     """
-    told = {path: mounts.has(path) or (is_apart(path) and path not in mounts.wanted) for path in sources}
+    free = [path for path in sources if path not in wishes]
+    nested = [path for path in mounts.wanted_below(sources) if path not in wishes and not _matching(path, matches)]
+    told = {path: mounts.has(path) or (is_apart(path) and path not in mounts.wanted) for path in free}
     way = {step: mounts.has(step) for path, apart in told.items() if apart for step in _steps(path)}
     told.update({path: mounts.has(path) or path in mounts.waiting for path in nested})
     told.update({f"{step}/": is_mount for step, is_mount in way.items()})
@@ -224,6 +227,10 @@ def _some_names(path: str) -> list[str]:
     """Return the first two names in a directory."""
     with os.scandir(path) as entries:
         return [entry.name for entry, _turn in zip(entries, range(2))]
+
+
+def _once(lines: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(lines))
 
 
 def _quoted(text: object) -> str:
