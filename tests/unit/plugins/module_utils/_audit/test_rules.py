@@ -107,6 +107,15 @@ def test_what_is_not_known_is_not_compared() -> None:
     assert rules.judge(session) == []
 
 
+def test_what_is_missing_or_was_another_ones_is_found_in_any_session() -> None:
+    for policy in ("create", "append", "read", "trim"):
+        session = replace(HONEST, policy=policy, presence=Presence(("a" * 64,)), foreign=1)
+        assert rules.judge(session) == [
+            "1 archives that nobody let go are not in the repository: aaaaaaaaaaaa",
+            "1 deleted objects came with archives that stay",
+        ]
+
+
 def test_every_rule_is_asked() -> None:
     assert [rule.__name__ for rule in rules.RULES] == [name for name in vars(rules) if name.startswith("find_")]
 

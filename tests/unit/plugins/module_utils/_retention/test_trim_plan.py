@@ -121,6 +121,14 @@ def test_what_went_with_an_interrupted_trim_counts_as_deleted_later() -> None:
     assert (result["deleted"], result["missing"], result["kept"]) == ([A], [], 2)
 
 
+def test_what_an_interrupted_trim_took_is_not_left_to_be_deleted() -> None:
+    trim = replace(PLAN, asked_before=frozenset([A, STRANGE]))
+    evidence = seen(deleted=[B], missing=[A, STRANGE])
+    assert judged("web1", trim, evidence) == Conclusion("ok")
+    result = trim_result(trim, evidence)
+    assert (result["deleted"], result["missing"], result["kept"]) == ([A, B], [], 1), "STRANGE was never known"
+
+
 def test_only_what_the_gate_saw_counts_as_deleted() -> None:
     assert trim_result(PLAN, seen())["deleted"] == [A, B]
     assert trim_result(PLAN, seen(GateSummary(commits=1)))["deleted"] == []

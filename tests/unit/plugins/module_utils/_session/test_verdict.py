@@ -30,6 +30,8 @@ LOST = "Connection to 192.0.2.7 closed by remote host.\n"
 
 def test_good() -> None:
     assert decide(VERBS["backup"], CLIENT, GOOD).status == "ok"
+    ended = replace(GOOD, ssh_code=-15, ssh_signal=15)
+    assert decide(VERBS["backup"], CLIENT, ended).status == "ok", "the result had come"
 
 
 IDLE: dict[str, Any] = {"deadline": "idle_timeout", "seconds": 7}

@@ -110,6 +110,37 @@ def test_a_connection_opens_one_repository_and_makes_none(repository: FakeReposi
             calls("open", exclusive=True)
 
 
+def test_a_repository_that_is_there_is_not_made_again(repository: FakeRepository) -> None:
+    with gate_calls("create", repository.path) as calls:
+        with pytest.raises(Repository.AlreadyExists):
+            calls("open", exclusive=True, create=True)
+        calls("open", exclusive=True)
+        assert calls("__len__") == 2
+    assert (repository.path / "config").exists()
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+def test_a_check_repairs_nothing_and_keeps_its_progress_only_where_something_may_be_written(
+    repository: FakeRepository, policy: str
+) -> None:
+    path, config = repository.path, (repository.path / "config").read_text()
+    with gate_calls(policy, path) as calls:
+        calls("open", exclusive=True)
+        with pytest.raises(Refused, match="check with repair"):
+            calls("check", repair=True)
+        assert calls("check", max_duration=3600) is True
+    assert ((path / "config").read_text() != config) is POLICIES[policy].may_write
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+def test_a_config_that_is_a_link_is_not_read(repository: FakeRepository, policy: str, tmp_path: Path) -> None:
+    """The repository's own user may leave one there, to a file that only the gate's caller may read."""
+    (repository.path / "config").rename(tmp_path / "elsewhere")
+    (repository.path / "config").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EndOfConnection), gate_calls(policy, repository.path):
+        pass
+
+
 def test_old_clients_are_told_nothing(repository: FakeRepository) -> None:
     with gate_calls("read", repository.path) as calls:
         with pytest.raises(EndOfConnection, match="the client is older than Borg"):
