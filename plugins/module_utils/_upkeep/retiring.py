@@ -179,7 +179,12 @@ def _is_destroyed(site: Site, repository_id: str) -> bool:
 
 
 def _size(path: str) -> int:
-    """Return the bytes of all files below a directory that only root enters; links are not followed."""
+    """Return the bytes of all files below a directory that only root enters; links are not followed.
+
+    0 if it is not there: a destruction that was cut off has removed it, and only the ledger does not know yet.
+    """
+    if not os.path.lexists(path):
+        return 0
     return sum(
         os.stat(name, dir_fd=parent, follow_symlinks=False).st_size
         for _below, _directories, names, parent in os.fwalk(path)

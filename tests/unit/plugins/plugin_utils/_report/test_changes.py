@@ -75,6 +75,18 @@ def test_a_report_says_what_failed_for_the_first_time_and_what_is_well_again(run
     assert said(night(run, 3, z=State.FAILED), history) == {"Newly failing": "z", "New": "z"}
 
 
+def test_who_never_ended_before_is_neither_well_again_nor_failing_still(run: Run) -> None:
+    """A client that was only skipped so far has no state that could have changed."""
+    history = remembered(night(run, 1, a=State.SKIPPED, b=State.PLANNED, c=State.OK))
+    assert said(night(run, 2, a=State.OK, b=State.FAILED), history) == {"Newly failing": "b"}
+
+
+def test_of_several_works_each_failure_is_named_once(run: Run) -> None:
+    works = tuple(Client("a", State.FAILED, session(), work) for work in (Work.BACKUP, Work.MAINTAIN))
+    both = replace(night(run, 1), clients=works)
+    assert said(both, remembered(night(run, 1, z=State.OK))) == {"Newly failing": "a", "New": "a"}
+
+
 def test_works_are_compared_with_themselves(run: Run) -> None:
     history = remembered(night(run, 1, a=State.FAILED))
     upkeep = replace(run, clients=(Client("a", State.OK, session(), Work.MAINTAIN),))
@@ -120,6 +132,9 @@ def test_what_is_far_beyond_the_usual_is_named_with_both_numbers(run: Run) -> No
     assert told() == ()
     assert told(duration=7200.0) == ("took 2 h 00 min, usually 1 min 00 s",)
     assert told(duration=179.0) == told(duration=600.0) == (), "not thrice, or not worth a word"
+    assert told(duration=659.9) == () and told(duration=660.0) != (), "thrice and ten minutes more"
+    assert told(bytes_received=3 * GIB - 1) == () and told(bytes_received=3 * GIB) != ()
+    assert told(archive={"original_size": 75 * GIB - 1}) == () and told(archive={"original_size": 75 * GIB}) != ()
     assert told(bytes_received=40 * GIB) == ("received 40.0 GiB, usually 1.0 GiB",)
     assert told(archive={"original_size": 80 * GIB}) == ("holds 80.0 GiB, usually 50.0 GiB",)
     few = remembered(*(night(run, day, a=session(**usual)) for day in range(1, 5)))
@@ -141,6 +156,8 @@ def test_one_bad_night_does_not_move_what_is_usual(run: Run) -> None:
         ("1.4.4", ["CVE-2026-62268"]),
         ("1.2.5", ["CVE-2026-62268"]),
         ("1.2.4", ["CVE-2023-36811", "CVE-2026-62268"]),
+        ("1.1.0", ["CVE-2017-15914", "CVE-2023-36811", "CVE-2026-62268"]),
+        ("0.0.0", ["CVE-2016-10099", "CVE-2023-36811", "CVE-2026-62268"]),
         ("1.1.2", ["CVE-2017-15914", "CVE-2023-36811", "CVE-2026-62268"]),
         ("1.1.3", ["CVE-2023-36811", "CVE-2026-62268"]),
         ("1.0.8", ["CVE-2016-10099", "CVE-2023-36811", "CVE-2026-62268"]),

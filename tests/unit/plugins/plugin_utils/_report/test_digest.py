@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import format_size
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import (
     TEAM,
     History,
@@ -15,10 +17,10 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history im
     note_digest,
     note_told,
 )
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State, Work
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.digest import ROWS_SHOWN, make_digest
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.layout import render_html, render_text
-from report_samples import session
+from report_samples import maintained, session
 
 NOW = datetime(2026, 11, 22, 7, tzinfo=UTC)
 GIB = 2**30
@@ -77,3 +79,59 @@ def test_a_digest_is_a_sign_of_life(run: Run) -> None:
     assert note_digest(told, "2026-11-20T07:00:00+00:00").told[TEAM] == "2026-11-20T07:00:00+00:00"
     assert note_digest(told, "2026-11-01T07:00:00+00:00") == told, "a mail is younger"
     assert note_digest(told, "") == note_digest(told, "soon") == note_digest(told, "2026-11-20") == told
+
+
+@pytest.mark.parametrize(("age", "counts"), [(timedelta(days=7), True), (timedelta(days=7, seconds=1), False)])
+def test_a_run_counts_for_so_many_days(run: Run, age: timedelta, counts: bool) -> None:
+    history = add_run(History(), replace(run, finished=f"{NOW - age:%Y-%m-%dT%H:%M:%SZ}"))
+    page = make_digest(history, "t", NOW, 7)
+    assert page.headline.startswith("1 run," if counts else "No run ended in 7 days.")
+
+
+@pytest.mark.parametrize(("age", "is_stale"), [(timedelta(days=3), False), (timedelta(days=3, seconds=1), True)])
+def test_a_client_without_a_good_backup_for_three_days_makes_it_red(run: Run, age: timedelta, is_stale: bool) -> None:
+    """Also where each run since left it out, so that nothing ever failed."""
+    history = add_run(History(), replace(run, finished=f"{NOW - age:%Y-%m-%dT%H:%M:%SZ}"))
+    left_out = tuple(replace(client, state=State.SKIPPED, session=None) for client in run.clients)
+    history = add_run(history, replace(run, finished=f"{NOW:%Y-%m-%dT%H:%M:%SZ}", clients=left_out))
+    page = make_digest(history, "t", NOW, 7)
+    assert page.status == ("FAILURE" if is_stale else "SUCCESS")
+    stale = [("No good backup for 3 days", "db01 and web01", "bad")] if is_stale else []
+    assert [(one.kind, one.what, one.tone) for one in page.changes] == stale
+
+
+def test_only_a_backup_is_missed_and_only_a_backup_grows(run: Run) -> None:
+    """A repository that was maintained a month ago is not without a backup."""
+    history = History()
+    for day, size in ((1, 1), (22, 99)):
+        kept = Client("web01", State.OK, maintained(), Work.MAINTAIN)
+        grown = replace(kept, session=session(archive={"original_size": size * GIB}))
+        clients = (*run.clients, grown) if day == 22 else (grown,)
+        history = add_run(history, replace(run, clients=clients, finished=f"2026-11-{day:02}T03:00:00Z"))
+    page = make_digest(replace(history, runs=history.runs[1:]), "t", NOW, 7)
+    assert (page.status, page.changes) == ("SUCCESS", ())
+
+
+def test_who_grew_most_comes_first_and_little_growth_is_none(run: Run) -> None:
+    sizes = {"a": (1, 2), "b": (1, 9), "c": (9, 1), "d": (5, 5), "e": (1, 4), "f": (1, 3), "g": (2, 9), "h": (2, 9)}
+    history = History()
+    for night in range(2):
+        clients = tuple(
+            Client(name, State.OK, session(archive={"original_size": held[night] * GIB - night * (name == "a")}))
+            for name, held in sizes.items()
+        )
+        once = (Client("new", State.OK, session(archive={"original_size": 900 * GIB})),) if night else ()
+        history = add_run(history, replace(run, clients=clients + once, finished=f"2026-11-2{night + 1}T03:00:00Z"))
+    ((kind, what, tone),) = [(one.kind, one.what, one.tone) for one in make_digest(history, "t", NOW, 7).changes]
+    assert (kind, tone) == ("Grew most", "quiet")
+    assert [part.partition(" ")[0] for part in what.split("; ")] == ["b", "g", "h", "e", "f"]
+
+
+def test_the_table_of_runs_adds_up(run: Run) -> None:
+    history = week(run)
+    (table,) = make_digest(history, "t", NOW, 30).tables
+    assert (table.total.client, table.total.label, table.total.tone) == ("total 10", "5 good", "quiet")
+    assert table.total.cells == ("–", "–", "–", "–", format_size(10 * GIB + 10 * 310 * 2**20)) and table.more == ""
+    assert [row.client for row in table.rows][:2] == ["2026-11-21 03:10", "2026-11-20 03:10"]
+    assert [(row.label, row.tone) for row in table.rows] == [("failure", "bad")] * 5 + [("good", "good")] * 5
+    assert [row.cells[2] for row in table.rows] == ["1"] * 5 + ["–"] * 5

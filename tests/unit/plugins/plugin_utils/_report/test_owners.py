@@ -44,6 +44,10 @@ def test_what_was_added_is_counted_and_named() -> None:
     many = take(sources=["/a"] * 20, skipped=["x"] * 12)
     first, *_skipped, last = describe_additions(many)
     assert first == "20+ sources of the owner: /a, /a, /a, /a, /a, …" and last == "and 2 more, see the record"
+    assert describe_additions(take(sources=["/a"] * 5)) == ("5 sources of the owner: /a, /a, /a, /a, /a",)
+    assert describe_additions(take(hooks=["h"] * 6)) == ("6 hooks of the owner: h, h, h, h, h, …",)
+    assert [len(describe_additions(take(skipped=["x"] * count))) for count in (10, 11)] == [10, 11]
+    assert describe_additions(take(skipped=["x"] * 11))[-1] == "and 1 more, see the record"
     assert describe_additions(take()) == ()
 
 

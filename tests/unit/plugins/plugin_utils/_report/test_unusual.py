@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Mail, MailState, Run, State
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import (
+    Client,
+    Mail,
+    MailState,
+    Run,
+    State,
+    Work,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult, UnusualResult
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import Page, make_page
 from hypothesis import given
@@ -82,3 +89,14 @@ def test_anything_can_be_read(raw: Any) -> None:
     UnusualResult.from_dict(raw)
     UnusualResult.from_dict({"signals": [raw, {"name": raw, "value": raw}], "since": raw, "normal": raw})
     SessionResult.from_dict({"clock": raw, "unusual": raw})
+
+
+def test_of_several_works_the_one_with_an_anomaly_counts() -> None:
+    odd = session(unusual={**NOTHING, "signals": [NEW_BYTES], "anomaly": True})
+    usual = session(unusual=NOTHING)
+    for several in ((odd, usual), (usual, odd), (usual, odd, usual)):
+        clients = tuple(Client("web1", State.OK, told, work) for told, work in zip(several, Work, strict=False))
+        when, mail = ("2026-11-26T03:00:00Z", "2026-11-26T03:10:00Z"), Mail(MailState.NONE)
+        run = Run("20261126T030000Z-1a2b3c4d", "b", "c", "root", "backup.yml", False, *when, mail, clients)
+        shown = make_page(run, "/r")
+        assert list(entries(shown, "Unusual")) == ["web1"] and "Unusual: web1." in shown.headline
