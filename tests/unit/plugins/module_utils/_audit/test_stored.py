@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.owners import keep_index
@@ -39,7 +40,7 @@ AMPLE = Budget(objects=99, bytes=10**6, archives=9)
 def enter(site: Site, number: int, transaction: int) -> None:
     """Have the ledger know archive ``number`` as one that came with this transaction."""
     archive = ReportedArchive(key(number).hex(), f"name {number}")
-    seen = {"commits": 1, "manifests": 1, "transaction": transaction, "archive": archive}
+    seen: dict[str, Any] = {"commits": 1, "manifests": 1, "transaction": transaction, "archive": archive}
     site.ledger.append(SessionEntry(site.name, "backup", f"{number:032x}", "run", "ok", **seen))
 
 

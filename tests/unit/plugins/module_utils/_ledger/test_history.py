@@ -318,3 +318,18 @@ def test_an_archive_is_good_or_an_alarms_or_of_a_session_that_failed() -> None:
         "alarm": ArchiveState.ALARM,
         "both": ArchiveState.ALARM,
     }
+
+
+def test_a_list_that_came_back_twice_leads_to_what_the_first_one_led_to() -> None:
+    """b was made before the list of 8 came back as that of 2, and the list of 11 is that of 8 once more."""
+    entries: list[Entry] = [
+        *(backup("a", 2), backup("b", 5)),
+        ListEntry("web1", "r", 2, ("b",), 8),
+        ListEntry("web1", "r", 8, (), 11),
+        ListEntry("web1", "r", 5, (), 14, ("b",)),
+    ]
+    history = fold_history(rows(*entries))
+    assert held(history) == ["a", "b"]
+    assert {to: history.lost_by(to) for to in (2, 5, 8, 11, 14)} == {
+        2: ("b",), 5: (), 8: ("b",), 11: ("b",), 14: (),
+    }  # fmt: skip

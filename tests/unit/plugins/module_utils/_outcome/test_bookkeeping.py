@@ -19,6 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict imp
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import Alarm
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    ArchiveEntry,
     AuditEntry,
     Entry,
     FreezeEntry,
@@ -185,6 +186,37 @@ def test_a_gate_that_was_killed_did_commit_where_the_disk_says_so(server: Any) -
         (*_, entry) = entries(server)
         assert isinstance(entry, SessionEntry)
         assert told.gate.transaction == entry.transaction == transaction
+
+
+NAMED = {"id": "9" * 64, "name": "a", "nfiles": 5, "original_size": 7}
+
+
+@pytest.mark.usefixtures("steps")
+@pytest.mark.parametrize("code", ["", "client_failed"])
+@pytest.mark.parametrize("brought", [True, False])
+def test_an_archive_is_one_that_the_server_saw_come(server: Any, code: str, brought: bool) -> None:
+    """What its client names, and did not bring, is in no entry and in no result, whatever the session came to."""
+    ended = Conclusion("failed" if code else "ok", code)
+    found = AuditVerdict("clean", (), presence=Presence(brought=brought))
+    told = record_and_advance(site(server), replace(BACKUP, archive=NAMED, conclusion=ended), found, BASELINE)
+    (*_, entry) = entries(server)
+    assert isinstance(entry, SessionEntry)
+    assert (told.archive, told.came) == ((NAMED, NAMED["id"]) if brought else (None, ""))
+    assert (entry.came, entry.archive is not None) == (told.came, brought)
+    assert told.conclusion.code == entry.code == (code or ("" if brought else "no_archive"))
+
+
+@pytest.mark.usefixtures("steps")
+@pytest.mark.parametrize(("found", "looks"), [(CLEAN, True), (TOUCHED, False)])
+def test_after_an_alarm_nothing_that_a_client_names_becomes_known(
+    server: Any, monkeypatch: pytest.MonkeyPatch, found: AuditVerdict, looks: bool
+) -> None:
+    named = ArchiveEntry("web1", "8" * 64, "b", "2" * 32, 40)
+    monkeypatch.setattr(bookkeeping, "find_archives", lambda *_words: [named])
+    unknown = [{"id": one * 64, "name": "b"} for one in "87"]
+    told = record_and_advance(site(server), replace(TRIM, maintain={**MAINTAIN, "unknown": unknown}), found, BASELINE)
+    assert (named in entries(server)) is looks
+    assert told.maintain and told.maintain["unknown"] == (unknown[1:] if looks else unknown)
 
 
 @pytest.mark.usefixtures("steps")

@@ -25,6 +25,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome i
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.band import Band
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import (
     ContentVerdict,
+    is_good,
     judge_content,
     pending,
     to_accept,
@@ -186,3 +187,25 @@ def test_nothing_is_pending_without_a_backup() -> None:
     assert pending(History()) == "" and to_accept(History()) == ()
     judge: Callable[..., ContentVerdict] = judge_content
     assert judge(History(), {"nfiles": 0, "original_size": 0}, {"/srv": False}, "", Band()) == ContentVerdict()
+
+
+@pytest.mark.parametrize(
+    ("told", "accepted", "good"),
+    [
+        ({"status": "ok", "audit": "clean"}, False, True),
+        ({"status": "ok", "audit": "alarm"}, False, False),
+        ({"status": "failed", "audit": "alarm"}, True, False),
+        ({"status": "failed", "code": "shrunk", "audit": "clean"}, True, True),
+        ({"status": "failed", "code": "shrunk", "audit": "clean"}, False, False),
+        ({"status": "ok", "audit": "clean", "archive": None}, True, False),
+    ],
+)
+def test_no_archive_of_an_alarm_is_compared_with_though_a_person_accepted_it(
+    told: dict[str, Any], accepted: bool, good: bool
+) -> None:
+    archive = ReportedArchive("9" * 64, "a")
+    seen: dict[str, Any] = {"commits": 1, "manifests": 1, "archive": archive, **told}
+    client = Client()
+    client.entries.append(SessionEntry("web1", "backup", "1" * 32, "r", **seen))
+    client.entries += [AcceptEntry("web1", "r", "bo", (archive.id,))] if accepted else []
+    assert is_good(client.history, client.history.sessions[0]) is good

@@ -15,6 +15,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     CompactionEntry,
     Entry,
     FreezeEntry,
+    ListEntry,
     RepositoryEntry,
     RollbackEntry,
     TrimEntry,
@@ -71,11 +72,17 @@ def test_a_trim_waits_until_it_is_final_or_undone(ledger: Ledger, entries: list[
 
 def test_the_hold_begins_with_whatever_came_last(ledger: Ledger) -> None:
     assert hold_ends(ledger, "web1", 14) is None
-    entries: list[Entry] = [TRIM, FreezeEntry("web1", "x"), UnfreezeEntry("web1", "y"), RollbackEntry("web1", "z")]
+    entries: list[Entry] = [
+        *(TRIM, FreezeEntry("web1", "x"), UnfreezeEntry("web1", "y"), RollbackEntry("web1", "z")),
+        ListEntry("web1", "r", 20, (), 30),
+    ]
     for day, entry in enumerate(entries):
         ledger.append(entry)
         began = day - 1 if isinstance(entry, UnfreezeEntry) else day
         assert hold_ends(ledger, "web1", 14) == START + timedelta(days=began + 14)
+    ledger.append(TRIM)
+    ledger.append(CompactionEntry("web1", 9, 5))
+    assert hold_ends(ledger, "web1", 14) == START + timedelta(days=len(entries) + 14), "not with what came first"
     assert hold_ends(ledger, "web2", 14) is None
 
 

@@ -420,7 +420,7 @@ def test_the_facts_of_a_run(run: Run) -> None:
     history = History()
     for day in range(1, 6):
         history = add_run(history, replace(run, finished=f"2026-11-{day:02}T03:00:00Z"))
-    told = {"ledger": {**HEAD, "witnesses": [{**LATE, "time": "2026-11-21T05:32:10Z"}]}}
+    told: dict[str, Any] = {"ledger": {**HEAD, "witnesses": [{**LATE, "time": "2026-11-21T05:32:10Z"}]}}
     clients = (client("web01", **told), client("b", state=State.FAILED), Client("c", State.SKIPPED))
     facts = make_page(run_of(run, *clients, check=True, nas=()), RECORD, history).facts
     assert [(name, plain(what)) for name, what in facts] == [
