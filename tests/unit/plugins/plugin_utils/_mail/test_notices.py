@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.programs import run_program
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail import notices
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.notices import Notice, make_notice, send_notice
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import History
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import History, add_run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Mail, MailState, Run, State
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import make_page
 from ansible_collections.paranoid.backup.plugins.plugin_utils._targets import (
@@ -64,6 +64,15 @@ def test_no_word_of_a_client_goes_to_a_chat(run: Run) -> None:
     )
     notice = told(replace(run, clients=clients, problems=(lure,)))
     assert notice.lines == ("ALARM: db01", "web01: client_failed", "The run itself had a problem.")
+
+
+def test_a_chat_hears_what_changed_and_not_which_versions(run: Run) -> None:
+    before = replace(run, clients=(*run.clients, Client("old", State.FAILED)), version="1")
+    now = replace(run, clients=(replace(run.clients[0], state=State.FAILED), Client("old", State.OK)), version="2")
+    page = make_page(now, "/r", add_run(History(), before))
+    assert [one.kind for one in page.changes] == ["Newly failing", "Well again", "Versions"]
+    newly, well, failed = make_notice(now, page, "subject").lines
+    assert (newly, failed) == ("Newly failing: web01", "web01: failed") and well.startswith("Well again: old (1 run")
 
 
 def test_a_webhook_gets_the_object_signed_with_the_time(run: Run) -> None:

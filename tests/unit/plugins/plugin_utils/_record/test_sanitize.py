@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import (
     take_count,
     take_lines,
+    take_number,
     take_seconds,
     take_text,
     take_time,
@@ -56,3 +58,21 @@ def test_no_moment(value: object) -> None:
 @pytest.mark.parametrize("value", ["2026-11-21T06:30:00Z", "2026-11-21T06:30:00.123456+01:00", "2026-11-21T06:30:00"])
 def test_moment(value: object) -> None:
     assert take_time(value) == value
+
+
+@pytest.mark.parametrize(
+    ("take", "value"),
+    [
+        *((take_count, value) for value in (0, 2**63 - 1)),
+        *((take_number, value) for value in (0, 2.0**62)),
+        *((take_seconds, value) for value in (0, 0.5, 10 * 366 * 86400)),
+    ],
+)
+def test_nothing_is_a_number_and_the_largest_is_one(take: Callable[[object], float | None], value: float) -> None:
+    assert take(value) == value and take(value) is not None
+
+
+@pytest.mark.parametrize(("line", "kept"), [("x" * 9, "x" * 9), ("x" * 10, "x" * 10), ("x" * 11, "x" * 9 + "…")])
+def test_a_line_that_fits_is_whole_and_one_that_does_not_says_so(line: str, kept: str) -> None:
+    assert take_lines([line], 1, 10) == (kept,)
+    assert take_text(line, 10) == kept

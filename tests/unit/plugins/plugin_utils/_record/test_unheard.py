@@ -14,9 +14,17 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RunDir
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Mail, MailState, Run
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import (
+    Mail,
+    MailState,
+    NoticeState,
+    Run,
+    SentNotice,
+    State,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.unheard import (
     MARK,
+    find_parts,
     find_unheard,
     hold,
     mark_told,
@@ -61,13 +69,48 @@ def test_a_run_without_a_mark_is_of_no_interest(tmp_path: Path, run: Run) -> Non
         (Mail(MailState.FAILED, ("a",), "no route"), "its mail (SUCCESS) did not reach anybody: no route"),
         (Mail(MailState.FAILED, ("a", "b"), "refused b", ("a",)), "did not reach everybody: refused b"),
         (Mail(MailState.PENDING, ("a",)), "killed while its mail was sent; whether that left is not known"),
+        (Mail(MailState.SENT, ("a",)), "its notice did not reach chat: no route"),
+        (
+            Mail(MailState.LATER, ("a",)),
+            "its mail was left to the playbook report, which has not run since; 1 of 2 clients had no result",
+        ),
     ],
 )
 def test_what_became_of_a_mail(tmp_path: Path, run: Run, mail: Mail, what: str) -> None:
-    with held(begun(tmp_path, replace(run, mail=mail), "r1")):
+    notices = (SentNotice("hook", NoticeState.SENT), SentNotice("chat", NoticeState.FAILED, "no route"))
+    clients = (run.clients[0], replace(run.clients[1], state=State.RUNNING))
+    with held(begun(tmp_path, replace(run, mail=mail, notices=notices, clients=clients, problems=("x",)), "r1")):
         pass
-    (line,) = told(tmp_path)
-    assert line.startswith("r1 (backup.yml, begun 2026-11-21T06:30:00Z): ") and line.endswith(what)
+    (one,) = find_unheard(tmp_path)
+    status = what.replace("SUCCESS", "FAILURE")
+    assert one.sentence.startswith("r1 (backup.yml, begun 2026-11-21T06:30:00Z): ") and one.sentence.endswith(status)
+    assert one.is_left is (mail.state is MailState.LATER)
+
+
+def test_what_a_later_report_tells_of(tmp_path: Path, run: Run) -> None:
+    """Of those that waited for it the record is enough; of the others a sentence, and nobody is left out."""
+    runs = {
+        "20261121T010000Z-00000001": replace(run, mail=Mail(MailState.LATER, ("a",))),
+        "20261121T020000Z-00000002": replace(run, finished=""),
+        "20261121T030000Z-00000003": replace(run, mail=Mail(MailState.FAILED, ("a",), "no route")),
+        "20261121T040000Z-00000004": replace(run, finished=""),
+    }
+    made = {name: begun(tmp_path, one, name) for name, one in runs.items()}
+    first, second, third, fourth = made
+    for name in (first, second, third):
+        with held(made[name]):
+            pass
+    (made[third].record).write_text("rubbish")
+    with held(made[fourth]):
+        parts, sentences = find_parts(tmp_path)
+    assert [(part.run_id, part.record.get("run_id")) for part in parts] == [
+        (first, first), (second, second), (third, None),
+    ]  # fmt: skip
+    assert parts[1].record["status"] == "FAILURE"
+    killed, unread, busy = sentences
+    assert killed.startswith(f"{second} (") and "it never ended" in killed and "0 of 2 clients had" in killed
+    assert unread == f"{third}: its record cannot be read"
+    assert busy == f"{fourth} is still at work, so this does not tell of it"
 
 
 def test_the_record_of_a_dead_run_is_closed(tmp_path: Path, run: Run) -> None:

@@ -13,6 +13,8 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model impo
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_events import (
     find_work,
+    is_nas_status,
+    list_answers,
     read_failure,
     read_result,
 )
@@ -185,3 +187,55 @@ def test_failure_in_another_task() -> None:
     client = read_failure(State.FAILED, result({"msg": "no disk"}))
     assert (client.name, client.state) == ("web01", State.FAILED)
     assert client.session and client.session.reason == 'in the task "A task": no disk'
+
+
+@pytest.mark.parametrize(
+    ("action", "args", "asks"),
+    [
+        ("paranoid.backup.nas", {}, True),
+        ("paranoid.backup.nas", {"ask": "status"}, True),
+        ("paranoid.backup.nas", {"ask": "snapshot"}, False),
+        ("paranoid.backup.nas", "{{ all }}", True),
+        ("paranoid.backup.audit", {"ask": "status"}, False),
+    ],
+)
+def test_which_task_asks_how_a_nas_is(action: str, args: object, asks: bool) -> None:
+    assert is_nas_status(task(action, args)) is asks
+
+
+@pytest.mark.parametrize(
+    ("raw", "loop", "answers"),
+    [
+        ({"problem": "x"}, None, [{"item": "vault", "problem": "x"}]),
+        ({"item": "attic", "problem": "x"}, None, [{"item": "attic", "problem": "x"}]),
+        ({"results": [{"item": "a"}, {"item": "b"}, 7]}, "{{ all }}", [{"item": "a"}, {"item": "b"}]),
+        ({"results": []}, "{{ all }}", []),
+        ({"results": []}, None, [{"item": "vault", "results": []}]),
+        ({"skipped": True}, None, []),
+        ({"skipped": "yes"}, None, [{"item": "vault", "skipped": "yes"}]),
+        ("rubbish", None, [{"item": "vault"}]),
+    ],
+)
+def test_each_machine_that_was_asked_has_answered(raw: object, loop: object, answers: list[dict[str, Any]]) -> None:
+    """An answer that nobody can read is one, too: it is told as a machine that did not say how it is."""
+    told = result(raw, delegate_to="vault")
+    told.task.loop = loop
+    assert [dict(one) for one in list_answers(told)] == answers
+
+
+@pytest.mark.parametrize(
+    ("action", "raw", "state"),
+    [
+        ("compact", {"freeable": 7, "size": 9}, State.OK),
+        ("compact", {"verdict": "clean", "size": 9}, State.FAILED),
+        ("audit", {"verdict": "clean"}, State.OK),
+        ("audit", {"freeable": 7}, State.FAILED),
+        ("audit", {"verdict": "alarm"}, State.FAILED),
+    ],
+)
+def test_a_task_of_the_server_is_green_only_by_its_own_answer(action: str, raw: dict[str, Any], state: State) -> None:
+    client, session = seen(State.OK, raw, action=f"paranoid.backup.{action}")
+    assert client.state is state
+    assert (session.compaction is not None, session.audit is not None) == (
+        action == "compact" and "freeable" in raw, action == "audit" and "verdict" in raw,
+    )  # fmt: skip
