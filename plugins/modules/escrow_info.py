@@ -58,6 +58,13 @@ sample:
   returned: success
   type: dict
   sample: {"repository_id": "5f0c…", "list": "…"}
+rehearsals:
+  description: >-
+    When a person last saw that the newest C(escrow) opens, and that a C(restore) works, empty if never, and what is
+    C(overdue). A newest escrow that is not for whom it should be counts as none.
+  returned: success
+  type: dict
+  sample: {"escrow": "2026-11-25T22:41:10Z", "restore": "", "overdue": []}
 code:
   description: A word for the kind of failure.
   returned: on failure
@@ -73,13 +80,19 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept_lists import read_list
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.repository import recorded_id
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ConfigError
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site, load_site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerError
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import list_escrows, load_ciphertext
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import (
+    describe_state,
+    list_escrows,
+    load_ciphertext,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.forgetting import former_holders
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rehearsals import describe_rehearsals
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.module import spec
 
 
@@ -87,7 +100,8 @@ def read_escrows(site: Site) -> dict[str, Any]:
     """Return the module's result."""
     escrows = [{**asdict(one), "ciphertext": load_ciphertext(site, one)} for one in list_escrows(site)]
     told = {"wanted": site.client.escrow_recipients, "former": former_holders(site)}
-    return {"escrows": escrows, **told, "sample": read_sample(site)}
+    rehearsals = describe_rehearsals(site, describe_state(site), utc_now())
+    return {"escrows": escrows, **told, "sample": read_sample(site), "rehearsals": rehearsals}
 
 
 def read_sample(site: Site) -> dict[str, str] | None:

@@ -59,12 +59,11 @@ class RunnerWorld:
         }
         (self.bench.root / "runner.json").write_text(json.dumps({**found, **changes}))
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Type a command."""
+    def start(self, *words: str, under: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """Type a command, behind the words of another one that starts it."""
         pipe = subprocess.PIPE
-        return subprocess.Popen(
-            self._make_argv(words), env=CLEAN, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True
-        )
+        argv = [*under, *self._make_argv(words)]
+        return subprocess.Popen(argv, env=CLEAN, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
 
     def _make_argv(self, words: Sequence[str]) -> list[str]:
         return [sys.executable, "-I", str(LIB), *words, "--config", str(self.bench.root / "runner.json")]

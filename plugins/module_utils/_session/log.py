@@ -30,6 +30,7 @@ class SessionLog:
         self._partial = b""
         self._taken = self._written = 0
         self._is_cut = False
+        self._problem = ""
 
     @property
     def full(self) -> bool:
@@ -38,8 +39,9 @@ class SessionLog:
 
     @property
     def tail(self) -> tuple[str, ...]:
-        """The last lines, each short enough for a mail."""
-        return tuple(self._tail)
+        """The last lines, each short enough for a mail; then why the file has not all of them."""
+        told = (self._problem,) if self._problem else ()
+        return (*self._tail, *told)[-_TAIL_LINES:]
 
     def feed(self, raw: bytes) -> None:
         """Take bytes that the client sent; a line longer than 4 KiB is cut there."""
@@ -80,9 +82,11 @@ class SessionLog:
             self._write(f"server: the log is cut here: it is longer than {LOG_LIMIT // 1024**2} MiB")
 
     def _write(self, line: str) -> None:
-        with suppress(OSError):  # A full disk must not end the session that could tell about it.
+        try:
             self._handle.write(line + "\n")
             self._handle.flush()
+        except OSError as error:  # A full disk must not end the session that can tell about it.
+            self._problem = one_line(f"server: {self.path} is not whole: {error.strerror}", _TAIL_WIDTH)
 
 
 def rotate(directory: str, keep: int) -> None:

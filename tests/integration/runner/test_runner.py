@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from memory_limit import memory_limit
 from report_samples import PLAYBOOK
 from runner_world import RunnerWorld
 from waiting import wait_until
@@ -125,6 +126,34 @@ def test_a_worker_that_is_killed_ends_the_run_and_is_told(world: RunnerWorld) ->
     assert process.returncode == 1 and sleepers() == []
     assert len(world.mailbox.mails) == 1 and "FAILURE" in str(world.mailbox.mails[0]["Subject"])
     assert {client["state"] for client in world.records()[0]["clients"]} <= {"running", "planned", "failed"}
+
+
+# What one of its workers would need is more than the whole run may have.
+GREEDY = """
+- hosts: backup_clients
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug: {msg: "{{ ('x' * 4000000000) | length }}"}
+      when: inventory_hostname == "web01"
+    - name: Back up
+      paranoid.backup.session: {client: "{{ inventory_hostname }}", verb: backup}
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root limits the memory of processes")
+def test_a_run_that_has_no_memory_left_is_told_and_the_next_one_works(world: RunnerWorld) -> None:
+    world.playbook = GREEDY + PLAYBOOK
+    world.configure()
+    with memory_limit(512 * 1024**2) as limit:
+        process = world.start("run", "--due", under=limit.entering)
+        process.communicate(timeout=300)
+        assert process.returncode == 1 and limit.kills
+    assert len(world.mailbox.mails) == 1 and "FAILURE" in str(world.mailbox.mails[0]["Subject"])
+    assert "The run itself had a problem" in world.mailbox.text()
+    assert not {client["state"] for client in world.records()[0]["clients"]} & {"ok", "running"}
+    world.playbook = PLAYBOOK
+    world.configure()
+    assert world.run("run").returncode == 0 and "SUCCESS" in str(world.mailbox.mails[-1]["Subject"])
 
 
 def test_a_run_that_takes_too_long_is_ended_and_told(world: RunnerWorld) -> None:

@@ -61,7 +61,9 @@ def test_a_full_disk_does_not_end_the_session(tmp_path: Path) -> None:
     log._handle = open("/dev/full", "w", encoding="utf-8")  # noqa: SIM115
     log.feed(b"lost on disk\n")
     log.close()
-    assert log.tail == ("lost on disk",)
+    assert log.tail == ("lost on disk", f"server: {log.path} is not whole: No space left on device")
+    log._tail.extend(str(number) for number in range(20))
+    assert len(log.tail) == 20 and log.tail[-1].endswith("No space left on device"), "nothing pushes it out"
 
 
 def test_a_log_is_never_written_over(tmp_path: Path) -> None:
