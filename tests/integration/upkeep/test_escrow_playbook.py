@@ -52,6 +52,12 @@ def play(keeper: Keeper, directory: Path, *options: str, **variables: Any) -> su
     return keeper.play("escrow", *options, backup_escrow_dir=str(directory), backup_borg=str(BIN / "borg"), **variables)
 
 
+def let_go(keeper: Keeper) -> subprocess.CompletedProcess[str]:
+    """See in check mode whether a client may go that is off already, and so cannot make its last backup."""
+    gone = {"backup_reason": "burned", "backup_decommission_backup": "false", "backup_keep_days": 1}
+    return keeper.play("decommission", "--check", "--limit", CLIENT, **gone)
+
+
 def test_ana_proves_that_she_can_open_it(keeper: Keeper, tmp_path: Path) -> None:
     identity, recipient = make_identity(tmp_path / "ana")
     entrust(keeper, ("ana", recipient))
@@ -59,12 +65,17 @@ def test_ana_proves_that_she_can_open_it(keeper: Keeper, tmp_path: Path) -> None
     done = play(keeper, kept)
     assert done.returncode == 0, done.stdout
     assert "web1: escrowed for ana" in done.stdout
+    refused = let_go(keeper)
+    assert refused.returncode == 2 and "nobody has seen that the escrow of web1 opens" in " ".join(
+        refused.stdout.split()
+    )
     again = play(keeper, kept)
     assert "changed=0" in again.stdout and len(list((kept / CLIENT).glob("*.age"))) == 1
     proved = play(keeper, kept, "--tags", "prove", "-vvv", backup_identity=str(identity))
     assert proved.returncode == 0, proved.stdout
     assert "ana's identity opens the escrow, and Borg reads the list" in proved.stdout
     assert list(json.loads((kept / "rehearsals.json").read_text())["ana"]) == [CLIENT]
+    assert let_go(keeper).returncode == 0, "the host is gone, and ana has seen that its escrow opens"
     key = next(line for line in (keeper.repository / "config").read_text().splitlines() if line.startswith("key = "))[
         6:
     ]
