@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,37 @@ def test_disk_is_full(world: World, small: Path) -> None:
     assert reason.startswith("the server's disk is full: free space on it")
     (world.own / "source/big").unlink()
     assert_next_session_works(world)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="NOT TESTED: only root mounts a disk that is full")
+def test_disk_of_the_ledger_and_of_the_logs_is_full(world: World) -> None:
+    """Nothing can be recorded, so nothing is a success; a log alone is not worth a backup, but that is told."""
+    assert came_to(world.session("backup")) == OK
+    with full_disk(world.path / "log"):
+        outcome = world.session("info")
+        assert came_to(outcome) == OK and outcome.log_tail[-1].endswith("is not whole: No space left on device")
+    with full_disk(world.path / "state") as filler:
+        code, reason = failed(world)
+        assert code == "server_error"
+        assert "state/ledger.sqlite: no space left on its file system: free some, then run again" in reason
+        filler.unlink()
+        assert came_to(world.session("backup")) == OK
+
+
+@contextmanager
+def full_disk(place: Path) -> Iterator[Path]:
+    """What a directory holds on a file system that has no byte to spare; yields the file that takes them all."""
+    kept = place.with_name(f"{place.name}.kept")
+    subprocess.run(["cp", "-a", place, kept], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", place], check=True)
+    try:
+        subprocess.run(["cp", "-a", f"{kept}/.", place], check=True)
+        with suppress(OSError), (place / "filler").open("wb", buffering=0) as filler:
+            while filler.write(b"x" * 4096):
+                pass
+        yield place / "filler"
+    finally:
+        subprocess.run(["umount", place], check=True)
 
 
 def test_quota(world: World) -> None:
