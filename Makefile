@@ -6,7 +6,7 @@ BIN := .cache/venv/bin
 PYTEST := $(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap bootstrap-unit lab demo test unit integration lab-test test-zfs molecule lint coverage mutants times bench screenshots down clean
+.PHONY: help bootstrap bootstrap-unit lab demo test unit integration lab-test test-zfs power-cuts molecule lint coverage mutants times bench screenshots down clean
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,8 +35,11 @@ integration: bootstrap ## Run the tests that start Borg, sshd or Ansible on this
 lab-test: bootstrap ## Run the tests that need the lab
 	@$(PYTEST) tests/lab
 
-test-zfs: bootstrap ## Run the tests on real OpenZFS, in a virtual machine that is built once: minutes without hardware's help
+test-zfs: bootstrap ## Run the tests on real OpenZFS, in a virtual machine that is built once
 	@$(BIN)/pytest tests/vm
+
+power-cuts: bootstrap ## Cut that machine's power at random, CUTS=10 times at each: session, commit, compaction, entry of the ledger
+	@PARANOID_POWER_CUTS=$(or $(CUTS),10) $(BIN)/pytest tests/vm
 
 molecule: bootstrap ## Run the Molecule scenarios of the roles
 	@$(BIN)/pytest tests/lab/molecule

@@ -64,6 +64,11 @@ class Stopwatch:
             terminalreporter.section("versions of ansible-core")
             for line in describe_cores():
                 terminalreporter.write_line(line, bold=True)
+        reasons = (str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ()))
+        if untested := sorted({reason.removeprefix("Skipped: ") for reason in reasons if "NOT TESTED" in reason}):
+            terminalreporter.section("not tested")
+            for line in untested:
+                terminalreporter.write_line(line, bold=True)
         if sum(time.total for time in self.times.values()) > WORTH_A_TABLE:
             terminalreporter.section("where the time went")
             for line in format_times(self.times):

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.chain import EMPTY, ChainHead
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import AcceptEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import audit_and_record, upkeep
@@ -68,17 +69,19 @@ def append() -> None:
             sys.stdout.flush()
 
 
-def verify() -> None:
-    """Print every entry's head, and whether the chain is whole."""
+def verify(head: str = str(EMPTY)) -> None:
+    """Print whether the chain is whole and holds the entry of a head that was acknowledged."""
+    seq, _, digest = head.partition(":")
     with Ledger.open(str(STATE / NAME)) as ledger:
-        sys.stdout.write(f"{ledger.verify()!r}\n{ledger.head()}\n")
+        sys.stdout.write(f"{ledger.verify(ChainHead(int(seq), digest))!r}\n")
 
 
-def audited(client: str) -> None:
+def audited(*clients: str) -> None:
     """Conclude what was cut off, as the next session would, and audit everything."""
     os.makedirs("/run/p", exist_ok=True)
-    with upkeep(str(CONFIG), client, "an audit") as site:
-        sys.stdout.write(f"{audit_and_record(site)!r}\n")
+    for client in clients:
+        with upkeep(str(CONFIG), client, "an audit") as site:
+            sys.stdout.write(f"{client} {audit_and_record(site)!r}\n")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

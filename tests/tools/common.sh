@@ -73,3 +73,14 @@ each() {
         wait "$each_job"
     done
 }
+
+# Where a tree of some gigabytes is made that is thrown away: in memory, three times as fast, where there is room for it.
+scratch() {
+    scratch_room=$(df --output=avail --block-size=1M /dev/shm 2>/dev/null | tail -n 1)
+    scratch_memory=$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)
+    if [ "${scratch_room:-0}" -gt 4000 ] && [ "${scratch_memory:-0}" -gt 6000 ]; then
+        echo /dev/shm
+    else
+        echo "${TMPDIR:-/tmp}"
+    fi
+}

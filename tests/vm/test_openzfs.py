@@ -19,18 +19,18 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tool import ROOT
-from vm import Vm, VmError, machine, make_image
+from vm import NoVmError, Vm, machine, make_image
 
 NAS = "/usr/local/sbin/paranoid-backup-nas"
 SERVER = "as-server env PYTHONPATH=/opt/code /opt/borg/bin/python /opt/code/vm_server.py"
 DISKS = {"a": 1600, "b": 1600, "usb": 400}  # sparse files; Borg deletes with 550 MB free
 QUOTA = 8 << 20
-CUTS = 2
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +38,10 @@ def vm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vm]:
     """A machine with a mirror of two disks, and a third disk."""
     try:
         image = make_image()
-    except VmError as error:
+    except NoVmError as error:
         pytest.skip(f"NOT TESTED: no virtual machine with OpenZFS: {error}")
     with machine(image, tmp_path_factory.mktemp("vm"), DISKS) as running:
-        running.read("zpool create -O mountpoint=none tank mirror vdb vdc; zpool create -O mountpoint=none usb vdd")
+        prepare(running)
         yield running
 
 
@@ -51,7 +51,10 @@ def provision(vm: Vm) -> int:
     nas: dict[str, Any] = {"ansible_host": "127.0.0.1", "ansible_port": vm.port, "ansible_user": "root"}
     nas |= {"ansible_ssh_common_args": f"-F none -i {key} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"}
     nas |= {"ansible_python_interpreter": "/usr/bin/python3", "backup_nas_dataset": "tank/backup"}
-    nas |= {"backup_nas_clients": [{"name": "web1", "quota": QUOTA}, {"name": "web2"}], "backup_nas_room": 0}
+    nas |= {
+        "backup_nas_clients": [{"name": "web1", "quota": QUOTA}, {"name": "web2"}, {"name": "web3"}],
+        "backup_nas_room": 0,
+    }
     nas |= {"backup_nas_compression": "lz4", "backup_nas_copies": [{"dataset": "usb/copy", "removable": True}]}
     (vm.folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {"nas": nas}}}))
     facts = {"ansible_facts": {"service_mgr": "none", "system": "Linux"}}  # to gather them takes seconds there
@@ -72,13 +75,22 @@ def code() -> bytes:
     with tarfile.open(fileobj=out, mode="w") as tar:
         tar.add(ROOT / "plugins/module_utils", utils, filter=lambda one: None if "__pycache__" in one.name else one)
         tar.add(ROOT / "roles/backup_server/files/lib", "gate")
-        tar.add(ROOT / "tests/support/vm_server.py", "vm_server.py")
+        for name in ("vm_borg.py", "vm_server.py"):
+            tar.add(ROOT / "tests/support" / name, name)
     return out.getvalue()
 
 
-def boot_server(vm: Vm) -> None:
-    """Make what the disk of the machine forgets with each boot."""
-    vm.read("cat >/tmp/boot && sh /tmp/boot", (ROOT / "tests/support/vm_boot.sh").read_bytes())
+def prepare(vm: Vm) -> None:
+    """Make the server, keep the machine's state for after the cuts, and make the pools."""
+    vm.read((ROOT / "tests/support/vm_boot.sh").read_text(), code())
+    vm.keep_state()
+    vm.resume()
+    vm.read("zpool create -O mountpoint=none tank mirror vdb vdc; zpool create -O mountpoint=none usb vdd")
+
+
+def import_pool(vm: Vm) -> None:
+    """Import the pool and give the server its datasets, as the NAS does when it boots."""
+    vm.read((ROOT / "tests/support/vm_import.sh").read_text())
 
 
 def test_provisioned_twice_and_nothing_to_change(vm: Vm) -> None:
@@ -93,21 +105,20 @@ def test_provisioned_twice_and_nothing_to_change(vm: Vm) -> None:
 
 
 def test_two_clients_and_the_quota_of_one(vm: Vm) -> None:
-    boot_server(vm)
-    vm.read("tar -C /opt/code -xf -; chmod -R a+rX /opt/code", code())
+    import_pool(vm)
     vm.read(
-        """for number in 1 2; do
+        """for number in 1 2 3; do
         as-server install -d -m 700 -o 200$number -g 200$number /srv/backup/web$number/repo
-        mkdir -p /opt/code/data$number && dd if=/dev/urandom of=/opt/code/data$number/file bs=1M count=1 status=none
-        POLICY=create borg-of web$number init -e repokey-blake2
-        borg-of web$number create ::first /opt/code/data$number
+        mkdir -p /clients/data$number; dd if=/dev/urandom of=/clients/data$number/file bs=1M count=1 status=none
+        POLICY=create borg-as-client web$number init -e repokey-blake2
+        borg-as-client web$number create ::first /clients/data$number
         done"""
     )
-    vm.read(f"{SERVER} configure web1 web2")
+    vm.read(f"{SERVER} configure web1 web2 web3")
     full = vm.run("as-server dd if=/dev/urandom of=/srv/backup/web1/fill bs=256k count=50")
     assert full.returncode != 0 and "quota" in full.stderr.lower(), full.stderr
-    vm.read("borg-of web2 create ::second /opt/code/data2")
-    vm.read("as-server rm /srv/backup/web1/fill; borg-of web1 create ::second /opt/code/data1")
+    vm.read("borg-as-client web2 create ::second /clients/data2")
+    vm.read("as-server rm /srv/backup/web1/fill; borg-as-client web1 create ::second /clients/data1")
 
 
 @pytest.fixture(scope="module")
@@ -139,31 +150,31 @@ def test_root_of_the_server_reaches_no_snapshot(vm: Vm, snapshot: str) -> None:
     ):
         assert vm.run(f"as-server {attack}").returncode != 0, attack
     listed = vm.read(f"zfs list -H -t snapshot -o name -r tank/backup; zfs holds -H tank/backup/web1@{snapshot}")
-    assert listed.count(snapshot) == 4 and "paranoid-backup" in listed
+    assert listed.count(snapshot) == 5 and "paranoid-backup" in listed
     assert vm.run(f"zfs destroy tank/backup/web1@{snapshot}").returncode != 0, "nor root of the NAS, by a slip"
 
 
 def test_ransom_with_a_compaction_is_undone(vm: Vm, snapshot: str) -> None:
     """What server and client destroyed together comes back byte for byte; no nonce is used twice."""
-    wanted = vm.read("sha256sum /opt/code/data2/file").split()[0]
-    vm.read(f"borg-of web2 create ::later /opt/code/data1; {SERVER} audited web2")  # as each session ends
+    wanted = vm.read("sha256sum /clients/data2/file").split()[0]
+    vm.read(f"borg-as-client web2 create ::later /clients/data1; {SERVER} audited web2")  # as each session ends
     highest = int(vm.read("as-server cat /srv/backup/web2/repo/nonce"), 16)
-    vm.read("""borg-there web2 delete --force --glob-archives '*'; borg-there web2 compact --threshold 0
+    vm.read("""borg-as-owner web2 delete --force --glob-archives '*'; borg-as-owner web2 compact --threshold 0
         as-server rm /srv/backup/web2/repo/nonce""")
-    assert vm.read("borg-there web2 list").strip() == ""
+    assert vm.read("borg-as-owner web2 list").strip() == ""
     place = vm.read(f"{NAS} expose web2 {snapshot}").strip()
     assert place == "/srv/backup/web2/snapshot/repo"
     assert vm.run(f"as-server touch {place}/x").returncode != 0
     evidence = vm.read(f"{SERVER} rollback web2 {place}").strip()
-    vm.read(f"{NAS} conceal web2; as-server test -d {evidence}; rm -rf /opt/code/home-web2")
+    vm.read(f"{NAS} conceal web2; as-server test -d {evidence}; rm -rf /clients/home-web2")
     assert int(vm.read("as-server cat /srv/backup/web2/repo/nonce"), 16) >= highest
-    vm.read("mkdir -p /tmp/back && cd /tmp/back && borg-of web2 extract ::second")
-    assert vm.read("sha256sum /tmp/back/opt/code/data2/file").split()[0] == wanted
-    vm.read(f"borg-of web2 create ::again /opt/code/data2; as-server rm -rf {evidence}; rm -rf /tmp/back")
+    vm.read("mkdir -p /tmp/back && cd /tmp/back && borg-as-client web2 extract ::second")
+    assert vm.read("sha256sum /tmp/back/clients/data2/file").split()[0] == wanted
+    vm.read(f"borg-as-client web2 create ::again /clients/data2; as-server rm -rf {evidence}; rm -rf /tmp/back")
 
 
 def test_the_copy_on_another_pool_is_restored_from(vm: Vm) -> None:
-    wanted = vm.read("sha256sum /opt/code/data2/file").split()[0]
+    wanted = vm.read("sha256sum /clients/data2/file").split()[0]
     assert "copied" in vm.read(f"{NAS} snapshot --reason manual && {NAS} copy")
     assert vm.run("zpool list usb").returncode != 0, "a removable disk is exported again"
     assert vm.read(f"{NAS} copy").strip() == "", "nothing new"
@@ -202,48 +213,73 @@ def test_a_scrub_that_repairs_is_told(vm: Vm) -> None:
     assert vm.run(f"{NAS} status").stderr == ""
 
 
-WORK = """( n=0; while :; do n=$((n+1))
-  dd if=/dev/urandom of=/opt/code/data1/new bs=64k count=2 status=none
-  borg-of web1 create "::$1-$n" /opt/code/data1/new && echo "archive $1-$n"
-done ) &
-( while :; do borg-there web2 create ::gone /opt/code/data2; borg-there web2 delete ::gone
-  borg-there web2 compact --threshold 0; done >/dev/null 2>&1 ) &
-SERVER append | sed -u "s/^/entry /" &
-wait
-"""
+# What is done until the power is cut: it prints what was acknowledged.
+WORK = {
+    "session": """n=0; while :; do n=$((n+1)); dd if=/dev/urandom of=/clients/data1/new bs=16k count=1 status=none
+        borg-as-client web1 create "::$CUT-$n" /clients/data1/new && echo "session $CUT-$n"; done""",
+    "commit": "as-client web3 /opt/borg/bin/python /opt/code/vm_borg.py commits | sed -u 's/^/commit /'",
+    "compaction": """as-owner web2 /opt/borg/bin/python /opt/code/vm_borg.py compactions /srv/backup/web2/repo |
+        sed -u 's/^/compaction /'""",
+    "append": f"{SERVER} append | sed -u 's/^/append /'",
+}
+EACH = int(os.environ.get("PARANOID_POWER_CUTS", "0"))  # cuts at each moment, instead of one in the middle of all
+CUTS = [f"{moment}-{number}" for number in range(EACH) for moment in WORK] or ["all"]
 
 
-@pytest.mark.parametrize("cut", range(CUTS))
-def test_a_power_cut_loses_nothing_that_was_acknowledged(vm: Vm, cut: int) -> None:
-    """In the middle of sessions, commits, compactions and the ledger's appends, all at once; nobody mends anything."""
-    script = WORK.replace("SERVER", SERVER)
-    told = vm.folder / f"told-{cut}"
-    with told.open("wb") as out:
-        work = subprocess.Popen(
-            [*vm.ssh(), "sh", "-s", f"c{cut}"], stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL
-        )
-        assert work.stdin
-        work.stdin.write(script.encode())
-        work.stdin.close()
-        until = time.monotonic() + 240
-        while (b"archive" not in told.read_bytes() or b"entry" not in told.read_bytes()) and time.monotonic() < until:
+def work_until_cut(vm: Vm, cut: str) -> dict[str, list[str]]:
+    """Cut the power at a random moment of such work, once each kind of it was acknowledged; return what was."""
+    moments = [moment for moment in WORK if cut.startswith((moment, "all"))]
+    script = (
+        f"CUT={cut}\n"
+        + "".join(f"( {WORK[moment]}\necho ended {moment} ) </dev/null &\n" for moment in moments)
+        + "wait\n"
+    )
+    told, errors = vm.folder / f"told-{cut}", vm.folder / f"errors-{cut}"
+    began = time.monotonic()
+    with told.open("wb") as out, errors.open("wb") as err:
+        work = subprocess.Popen([*vm.ssh(), script], stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        while not all(f"{moment} ".encode() in told.read_bytes() for moment in moments):
+            assert b"ended " not in told.read_bytes() and time.monotonic() < began + 600, errors.read_text()
             time.sleep(0.1)
-        time.sleep(random.Random(cut + time.time_ns()).uniform(0, 6))
+        time.sleep(random.uniform(0, min(20, time.monotonic() - began)))
         vm.cut_power()
-        work.kill()
         work.wait(60)
-    lines = told.read_text(errors="replace").splitlines()
-    archives = [line.split()[1] for line in lines if line.startswith("archive ")]
-    heads = [line.split()[1] for line in lines if re.fullmatch(r"entry \d+:[0-9a-f]{64}", line)]
-    assert archives and heads, "nothing was acknowledged before the cut"
-    vm.boot()
-    boot_server(vm)
-    assert "ONLINE" in vm.read("zpool list -H -o health tank")
-    listed = vm.read("borg-of web1 list --short").split()
-    assert set(archives) <= set(listed), set(archives) - set(listed)
-    vm.read("POLICY=append borg-of web1 create ::goes-on-$(date +%s%N) /opt/code/data1")
-    report, head = vm.read(f"{SERVER} verify").splitlines()
-    assert "ok=True" in report and int(head.partition(":")[0]) >= int(heads[-1].partition(":")[0])
-    for client in ("web1", "web2"):
-        vm.read(f"{SERVER} audited {client}; borg-there {client} check --repository-only")
-    assert {"first", "second"} <= set(vm.read("borg-of web2 list --short").split())
+    lines = [line.split() for line in told.read_text(errors="replace").split("\n")[:-1]]
+    return {moment: [word for kind, word in lines if kind == moment] for moment in WORK}
+
+
+def lost(vm: Vm, client: str, objects: list[str]) -> str:
+    """Check a repository on its disk; which of the objects are not in it."""
+    program = "/opt/borg/bin/python /opt/code/vm_borg.py checked"
+    return vm.read(f"as-owner {client} {program} /srv/backup/{client}/repo", "\n".join([*objects, ""]).encode())
+
+
+@pytest.fixture(scope="module")
+def acknowledged() -> dict[str, list[str]]:
+    """Everything that was acknowledged before any cut: it stays for ever."""
+    return {moment: [] for moment in WORK}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_power_cut_loses_nothing_that_was_acknowledged(vm: Vm, acknowledged: dict[str, list[str]], cut: str) -> None:
+    """In the middle of a session, a commit, a compaction and an append to the ledger; nobody mends anything."""
+    for moment, words in work_until_cut(vm, cut).items():
+        acknowledged[moment] += words
+    vm.resume()
+    import_pool(vm)
+    assert vm.read("zpool list -H -o health tank").strip() == "ONLINE"
+    archives = ["first", "second", *acknowledged["session"]]
+    with ThreadPoolExecutor() as beside:  # two processors are there
+        session = beside.submit(
+            vm.read,
+            f"""borg-as-client web1 create ::goes-on-{cut} /clients/data1
+            borg-as-client web1 extract --dry-run ::{archives[-1]}
+            borg-as-client web1 list --short""",
+        )
+        assert lost(vm, "web2", acknowledged["compaction"]) == ""
+        assert lost(vm, "web3", acknowledged["commit"]) == ""
+        assert "ok=True" in vm.read(f"{SERVER} verify {' '.join(acknowledged['append'][-1:])}")
+        assert set(archives) <= set(session.result().split())
+    assert lost(vm, "web1", []) == ""
+    said = vm.read(f"{SERVER} audited web1 web2 web3")
+    assert said == "", said
