@@ -91,14 +91,13 @@ class Vm:
             ask("stop")
             ask("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
             ask("migrate", uri=f"exec:cat >{shlex.quote(str(self._state))}")
-            self._wait_for(lambda: ask("query-migrate")["status"] in ("completed", "failed"))
+            self._wait_for(lambda: ask("query-migrate").get("status") in ("completed", "failed"))
             assert ask("query-migrate")["status"] == "completed", ask("query-migrate")
         self.cut_power()
 
     def resume(self) -> None:
         """Start it again from that state, with the clock and the randomness of now, and with its disks."""
         self._start("-incoming", f"exec:cat {shlex.quote(str(self._state))}")
-        self._wait_for(lambda: (self.folder / "monitor").exists())
         with self._monitor() as ask:
             self._wait_for(lambda: ask("query-status")["status"] == "paused")
             ask("cont")
@@ -130,7 +129,7 @@ class Vm:
     def _monitor(self) -> Iterator[Callable[..., Any]]:
         """Yield what asks QEMU something, in its own protocol (QMP), and returns the answer."""
         with socket.socket(socket.AF_UNIX) as line:
-            line.connect(str(self.folder / "monitor"))
+            self._wait_for(lambda: line.connect_ex(str(self.folder / "monitor")) == 0)
             words = line.makefile("r")
 
             def ask(command: str, **arguments: Any) -> Any:
