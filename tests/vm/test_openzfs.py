@@ -222,7 +222,7 @@ WORK = {
         sed -u 's/^/compaction /'""",
     "append": f"{SERVER} append | sed -u 's/^/append /'",
 }
-EACH = int(os.environ.get("PARANOID_POWER_CUTS", "0"))  # cuts at each moment, instead of one in the middle of all
+EACH = int(os.environ.get("PARANOID_POWER_CUTS") or 0)  # cuts at each moment, instead of one in the middle of all
 CUTS = [f"{moment}-{number}" for number in range(EACH) for moment in WORK] or ["all"]
 
 
