@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import subprocess
 import sys
 import time
@@ -20,6 +21,20 @@ from zfs_fuse import ZfsHost, missing, zfs_fuse
 
 PROGRAM = ROOT / "roles/backup_nas/files/lib"
 CLIENT = "here/backup/web1"
+
+# What the source's sshd runs for the copy; once it has `cut`, the connection is gone in the middle of a stream.
+FORCED = """#!/bin/sh
+case "$SSH_ORIGINAL_COMMAND" in
+"zfs send"*/web1@*) [ -e {folder}/cut ] && {{ $SSH_ORIGINAL_COMMAND | head -c 300000; kill -9 $PPID; }} ;;
+esac
+exec $SSH_ORIGINAL_COMMAND
+"""
+SSHD = """HostKey {folder}/id
+AuthorizedKeysFile {folder}/authorized
+StrictModes no
+UsePAM no
+PidFile none
+"""
 
 pytestmark = pytest.mark.skipif(missing() != "", reason=f"NOT TESTED: {missing()}")
 
@@ -202,3 +217,71 @@ def test_a_disk_that_is_not_plugged_in_is_remembered(host: ZfsHost) -> None:
     seen.unlink()
     assert "copies of there/copy: there is none" in program(host, "status", copies=removable).stderr
     host.run("zpool", "import", "-d", host.folder, "there")
+
+
+@pytest.fixture(scope="module")
+def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZfsHost]:
+    """Another NAS, with a client's dataset, a file in it, and a key that may only come for its snapshots."""
+    with zfs_fuse(tmp_path_factory.mktemp("away")) as running:
+        folder = running.folder
+        running.make_pool("away", disks=("d",))
+        running.read("zfs", "create", "-o", f"mountpoint={folder}/srv", "away/backup")
+        running.read("zfs", "create", "away/backup/web1")
+        running.read("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{folder}/id")
+        (folder / "forced").write_text(FORCED.format(folder=folder))
+        (folder / "forced").chmod(0o755)
+        public = (folder / "id.pub").read_text()
+        (folder / "authorized").write_text(f'restrict,command="{folder}/forced" {public}')
+        (folder / "known").write_text(f"nas1 {public}")
+        (folder / "sshd_config").write_text(SSHD.format(folder=folder))
+        running.read("mkdir", "-p", "/run/sshd")
+        yield running
+
+
+def ssh_to(host: ZfsHost) -> list[str]:
+    """Return a command that comes there by a real ssh and sshd, without a port that others could have taken."""
+    serve = " ".join(host.inside("/usr/sbin/sshd", "-i", "-f", f"{host.folder}/sshd_config"))
+    known = f"UserKnownHostsFile={host.folder}/known"
+    options = [f"ProxyCommand={serve}", f"IdentityFile={host.folder}/id", known, "StrictHostKeyChecking=yes"]
+    return ["ssh", "-F", "none", *(word for one in options for word in ("-o", one)), "root@nas1"]
+
+
+def test_a_copy_fetches_by_ssh_and_outlives_what_its_source_lost(host: ZfsHost, away: ZfsHost) -> None:
+    """Cut in the middle of a first and of a later stream, and wiped at the source, whose root owns all of its holds."""
+    copies = [{"dataset": "there/offsite", "source": "away/backup", "source_command": ssh_to(away), "hold_days": 30}]
+
+    def write(words: str) -> None:
+        away.read("sh", "-c", f"head -c 600000 /dev/urandom >{away.folder}/srv/web1/more; echo {words} >srv/web1/0")
+        well(program(away, "snapshot", "--reason", "manual", dataset="away/backup", copies=[], hold_days=30))
+
+    def cut() -> None:
+        (away.folder / "cut").touch()
+        said = program(host, "copy", copies=copies, hold_days=30)
+        assert said.returncode == 1 and said.stderr.count("\n") == 1, said.stderr
+        assert re.match("zfs recv there/offsite/web1: .+; .+", said.stderr), "and what ssh said of it"
+        (away.folder / "cut").unlink()
+
+    write("one")
+    cut()
+    assert host.run("zfs", "list", "there/offsite/web1").returncode != 0, "nothing half-done"
+    write("two")
+    said = well(program(host, "copy", copies=copies, hold_days=30))
+    came = names(host, "there/offsite/web1")
+    assert said.count("to there/offsite/web1\n") == 2 and came == names(away, "away/backup/web1")
+    assert host.properties(f"there/offsite/web1@{came[0]}", "userrefs") == ["1"]
+    write("three")
+    cut()
+    assert names(host, "there/offsite/web1") == came
+    away.read("zfs", "release", "paranoid-backup", f"away/backup/web1@{came[0]}")
+    away.read("zfs", "destroy", f"away/backup/web1@{came[0]}")
+    write("four")
+    assert "copied" in well(program(host, "copy", copies=copies, hold_days=30))
+    assert names(host, "there/offsite/web1") == came + names(away, "away/backup/web1")[1:] and len(came) == 2
+    host.read("sleep", "1.1")  # A hold of no days has ended a second later.
+    ended = [{**copies[0], "hold_days": 0}]
+    said = well(program(host, "snapshot", copies=ended, hold_days=30))
+    assert f"let there/offsite/web1@{came[0]} go" in said, "its own hold ended"
+    assert len(names(host, "there/offsite/web1")) == 3
+    nobody = [{**copies[0], "source_command": ["ssh", "-F", "none", "-o", "ProxyCommand=false", "root@nas1"]}]
+    silent = program(host, "copy", copies=nobody, hold_days=30)
+    assert silent.returncode == 1 and re.fullmatch("zfs get away/backup: .+\n", silent.stderr), silent.stderr

@@ -27,7 +27,7 @@ from typing import Any
 from paranoid_nas.at_hand import storage_of
 from paranoid_nas.measuring import look, remember_copy, remember_pools
 from paranoid_nas.policy import REASONS, Rules
-from paranoid_nas.replication import replicate
+from paranoid_nas.replication import replicate, source_prefix
 from paranoid_nas.seen import load_seen, save_seen
 from paranoid_nas.snapshots import expose, release_expired, take
 from paranoid_nas.storage import NasError
@@ -91,7 +91,7 @@ def command_copy(config: dict[str, Any], options: argparse.Namespace) -> list[st
         if removable and not _plugged_in(pool):
             say(f"{pool} is not plugged in")
             continue
-        source = Zfs(copy.get("source_command") or ())
+        source = Zfs(source_prefix(copy.get("source_command") or ()))
         rules = Rules(int(copy["hold_days"]))
         wrong += replicate(source, copy["source"], Zfs(), copy["dataset"], time.time(), rules, say)
         with _going_on(wrong):

@@ -10,6 +10,7 @@ ever received by force (``zfs recv -F`` would roll back, and destroy snapshots t
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Callable, Sequence
 from typing import Optional
@@ -23,6 +24,19 @@ from paranoid_nas.zfs import MARK, Zfs
 Say = Callable[[str], None]
 # The copy of the root itself, with what a lost server is made again from. No client has a name that begins so.
 SERVER = "/_server"
+_SSH = {"BatchMode": "yes", "ConnectTimeout": "60", "ServerAliveInterval": "60", "ServerAliveCountMax": "5"}
+
+
+def source_prefix(command: Sequence[str]) -> list[str]:
+    """Return what reaches a source: an ssh asks nobody, and notices within five minutes that the source vanished.
+
+    Without that it would wait for ever, and so would every run after it. What is set in the command itself stays.
+    """
+    if not command or os.path.basename(command[0]) != "ssh":
+        return list(command)
+    words = " ".join(command).lower()
+    missing = [f"-o{name}={value}" for name, value in _SSH.items() if name.lower() not in words]
+    return [command[0], *missing, *command[1:]]
 
 
 def replicate(source: Zfs, root: str, target: Zfs, copy: str, now: float, rules: Rules, say: Say) -> list[str]:
@@ -60,6 +74,7 @@ def _copy_dataset(source: Zfs, own: Sequence[Snapshot], target: Zfs, copy: str, 
     newest, tag = own[-1], f"paranoid-copy-{hashlib.sha256(copy.encode()).hexdigest()[:8]}"
     if not target.has(copy):
         _send(source, ["zfs", "send", own[0].full], target, copy)
+        say(f"copied {own[0].full} to {copy}")
     common = newest_common(own, target.snapshots(copy))
     if common is None:
         raise NasError(f"{copy} has no snapshot in common with {newest.dataset}: give the copy another name")
@@ -73,15 +88,16 @@ def _copy_dataset(source: Zfs, own: Sequence[Snapshot], target: Zfs, copy: str, 
 
 
 def _send(source: Zfs, send: list[str], target: Zfs, copy: str) -> None:
-    """One stream; a failure of either side is one, whichever ends first."""
-    receive = ["zfs", "recv", "-u", copy]
-    with subprocess.Popen([*source.prefix, *send], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sender:
-        with subprocess.Popen([*target.prefix, *receive], stdin=sender.stdout, stderr=subprocess.PIPE) as receiver:
+    """One stream; a failure of either side is one, whichever ends first. Both may have something to say of it."""
+    receive, pipe = ["zfs", "recv", "-u", copy], subprocess.PIPE
+    argv = [*source.prefix, *send]
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as sender:
+        with subprocess.Popen([*target.prefix, *receive], stdin=sender.stdout, stderr=pipe) as receiver:
             if sender.stdout:
                 sender.stdout.close()  # The receiver has it: if that ends, the sender ends as well.
             refused = receiver.communicate()[1]
         complaint = sender.communicate()[1]
     if receiver.returncode:
-        raise failure(receive, refused)
+        raise failure(receive, b"; ".join(filter(bytes.strip, (refused, complaint))))
     if sender.returncode:
         raise failure(send, complaint)

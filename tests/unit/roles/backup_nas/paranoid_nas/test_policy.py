@@ -21,7 +21,7 @@ from paranoid_nas.policy import (
     snapshot_name,
     unheld,
 )
-from paranoid_nas.replication import newest_common
+from paranoid_nas.replication import newest_common, source_prefix
 
 RULES = Rules(hold_days=14)
 START = 1_800_000_000
@@ -148,3 +148,11 @@ def test_a_dataset_without_a_snapshot_is_noticed() -> None:
         Snapshot("tank/backup/web1", "mine", 5, 0),
     ]
     assert not lacks_snapshot(there, ["tank/backup"]) and lacks_snapshot(there, ["tank/backup", "tank/backup/web1"])
+
+
+def test_an_ssh_asks_nobody_and_notices_who_vanished() -> None:
+    assert source_prefix([]) == [] and source_prefix(["nsenter", "--target=1"]) == ["nsenter", "--target=1"]
+    waits = ["-oConnectTimeout=60", "-oServerAliveInterval=60", "-oServerAliveCountMax=5"]
+    assert source_prefix(["/usr/bin/ssh", "nas1"]) == ["/usr/bin/ssh", "-oBatchMode=yes", *waits, "nas1"]
+    own = ["ssh", "-o", "batchmode=no", "-oServerAliveInterval 9", "nas1"]
+    assert source_prefix(own) == ["ssh", waits[0], waits[2], *own[1:]]
