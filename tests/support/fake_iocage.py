@@ -232,4 +232,42 @@ class FakeIocage:
                 return 1, "", "pkg: No SRV record found for the repo 'FreeBSD'\n"
             jail["packages"] += command[5:]
             return 0, "Updating FreeBSD repository catalogue...\n", ""
+        match command:
+            case ["sysrc", assignment]:
+                return self.do_sysrc(jail.setdefault("rc", {"sshd_enable": "NO"}), assignment)
+            case ["service", "sshd", verb]:
+                return self.do_service(jail.setdefault("rc", {"sshd_enable": "NO"}), verb)
         raise AssertionError(f"nothing expects this in a jail: {command}")
+
+    @staticmethod
+    def do_sysrc(rc: dict[str, str], assignment: str) -> tuple[int, str, str]:
+        """sysrc(8): no spaces around the sign; it takes any name, also one that nothing reads, and says what was."""
+        name, sign, value = assignment.partition("=")
+        assert sign and name in rc, f"no rc script reads {name}"
+        old, rc[name] = rc[name], value
+        return 0, f"{name}: {old} -> {value}\n", ""
+
+    @staticmethod
+    def do_service(rc: dict[str, str], verb: str) -> tuple[int, str, str]:
+        """service(8) and rc.subr(8): what is not enabled does not start, and what does not run is not reloaded."""
+        enabled, running = rc["sshd_enable"].upper() in ("YES", "TRUE", "ON", "1"), rc.get("running") == "sshd"
+        if not enabled:
+            hint = (
+                f"Cannot '{verb}' sshd. Set sshd_enable to YES in /etc/rc.conf or use 'one{verb}' instead of '{verb}'."
+            )
+            return (1, f"{hint}\n", "")
+        match verb, running:
+            case "start", False:
+                rc["running"] = "sshd"
+                return (
+                    0,
+                    "Generating RSA host key.\nPerforming sanity check on sshd configuration.\nStarting sshd.\n",
+                    "",
+                )
+            case "start", True:
+                return 1, "sshd already running? (pid=4711).\n", ""
+            case "reload", True:
+                return 0, "Performing sanity check on sshd configuration.\n", ""
+            case "reload", False:
+                return 1, "sshd not running? (check /var/run/sshd.pid).\n", ""
+        raise AssertionError(f"nothing expects service sshd {verb}")

@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -20,8 +25,10 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     UnfreezeEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.schema import STATEMENTS
+from btrfs_volume import btrfs_volume
 from keeper import Keeper
-from session_world import CLIENT, OK, assert_next_session_works, came_to
+from session_world import CLIENT, OK, assert_next_session_works, came_to, run
+from tool import ROOT
 
 
 @pytest.fixture
@@ -159,6 +166,64 @@ def test_a_rollback_to_a_copy_carries_the_nonce_forward(keeper: Keeper, tmp_path
     assert keeper.known() == set(early)
     keeper.contents = early
     keeper.forget(done["repository_id"])
+    keeper.backup(6)
+    assert_all_restore(keeper)
+    assert late not in keeper.listed()
+
+
+NAS = """#!/bin/sh
+exec {python} -I {lib} --config {folder}/nas.json "$@"
+"""
+
+
+@pytest.fixture
+def nas(keeper: Keeper, tmp_path: Path) -> Iterator[Path]:
+    """The client's directory as a subvolume of a NAS with btrfs, and the program where the role has it on a TrueNAS."""
+    with btrfs_volume(tmp_path) as volume:
+        client, own = keeper.repository.parent, tmp_path / "backup-nas"
+        for name in ("backup", f"backup/{client.name}"):
+            run("btrfs", "subvolume", "create", volume / name)
+        run("cp", "-a", f"{client}/.", volume / "backup" / client.name)
+        run("mount", "--bind", volume / "backup" / client.name, client)
+        config = {"schema": 1, "storage": "btrfs", "dataset": f"{volume}/backup", "hold_days": 14, "copies": []}
+        (tmp_path / "nas.json").write_text(json.dumps(config))
+        own.mkdir()
+        lib = ROOT / "roles/backup_nas/files/lib"
+        (own / "paranoid-backup-nas").write_text(NAS.format(python=sys.executable, lib=lib, folder=tmp_path))
+        (own / "paranoid-backup-nas").chmod(0o755)
+        yield own / "paranoid-backup-nas"
+        run("umount", client)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: a snapshot of btrfs needs root")
+def test_a_rollback_to_a_snapshot_of_the_nas_is_one_playbook(keeper: Keeper, nas: Path) -> None:
+    """Named, shown, gone back to with the nonce carried forward, taken away again; one that is gone changes nothing."""
+    taken = subprocess.run([nas, "daily"], check=True, capture_output=True, text=True).stdout.split("@")[1].strip()
+    early = dict(keeper.contents)
+    late = keeper.backup(5)
+    nonce, before = keeper.nonce(), segments(keeper)
+    (keeper.repository / "nonce").write_text(f"{0:016x}")
+    where = {"backup_nas_backend": "core_iocage", "backup_nas_dataset": os.path.relpath(nas.parent, "/mnt")[:-4]}
+    inventory = nas.parent / "hosts.json"
+    inventory.write_text(json.dumps({"backup_nas": {"hosts": {"nas1": {"ansible_connection": "local", **where}}}}))
+
+    def play(snapshot: str, *more: str) -> subprocess.CompletedProcess[str]:
+        words = {"backup_reason": "wiped", "backup_rollback_nas_snapshot": snapshot}
+        return keeper.play("rollback", "-i", str(inventory), "--limit", CLIENT, *more, **words)
+
+    gone = play("paranoid-20200101T000000Z-daily")
+    said = " ".join(gone.stdout.split())
+    assert gone.returncode == 2 and f"choose one of {taken}" in said and "20200101T000000Z" in said, said
+    told = play(taken, "--check")
+    assert told.returncode == 0 and late in told.stdout, told.stdout
+    assert segments(keeper) == before and keeper.entries("rollback") == []
+    done = play(taken)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (keeper.repository.parent / "snapshot").exists()
+    assert [entry.lost for entry in keeper.entries("rollback") if isinstance(entry, RollbackEntry)] == [(late,)]
+    assert keeper.nonce() == nonce
+    shutil.rmtree(keeper.world.path / "attacker", ignore_errors=True)
+    keeper.contents = early
     keeper.backup(6)
     assert_all_restore(keeper)
     assert late not in keeper.listed()

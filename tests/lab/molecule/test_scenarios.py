@@ -30,10 +30,11 @@ def test_there_are_scenarios() -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_scenario(scenario: str, environment: dict[str, str], tmp_path: Path) -> None:
-    output = tmp_path / "output"
+    output, own = tmp_path / "output", [f"{environment['PARANOID_LAB']}-{name}" for name in ("nas1", "nas2")]
     with output.open("wb") as file:
         done = subprocess.run(
             [BIN / "molecule", "test", "--destroy", "never", "--scenario-name", scenario],
             cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT, check=False,
         )  # fmt: skip
+    subprocess.run(["podman", "rm", "--force", "--ignore", "--time=0", *own], capture_output=True, check=False)
     assert done.returncode == 0, output.read_text(errors="replace")[-20_000:]

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.paranoid.backup.plugins.module_utils._nas.iocage import Iocage, make_inside
 from ansible_collections.paranoid.backup.plugins.module_utils._nas.jail import (
     JailError,
@@ -21,6 +23,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._nas.jail import (
 )
 from ansible_collections.paranoid.backup.plugins.modules.iocage import diff, ensure, parse, state
 from fake_iocage import FakeIocage
+from tool import ROOT
 
 RELEASE = "14.3-RELEASE"
 
@@ -233,3 +236,33 @@ def test_formats() -> None:
     assert [(one.source, one.target, one.options) for one in parse_fstab(old, "/i/jails/v/root")] == [
         ("/tank/a", "/a", "rw")
     ]
+
+
+def test_what_the_page_and_the_role_have_run_in_a_jail(host: FakeIocage) -> None:
+    """By strict fakes of sysrc and service: in this order, and no other words."""
+    run(host)
+    page = (ROOT / "docs/nas.md").read_text()
+    words = [line.split() for line in re.findall(r"^(iocage exec .+)$", page, re.MULTILINE)]
+    assert [one[4] for one in words] == ["sysrc", "service"]
+    assert host.run(words[1])[0] == 1, "not enabled yet"
+    assert [host.run(one)[0] for one in words] == [0, 0]
+    loaded = yaml.safe_load((ROOT / "roles/backup_client/vars/FreeBSD.yml").read_text())
+    assert host.run(["iocage", "exec", "vault", "--", *loaded["__backup_client_reload_sshd"]])[0] == 0
+    for wrong in (["sysrc", "sshd_enabled=YES"], ["service", "ssh", "start"], ["service", "sshd", "refresh"]):
+        with pytest.raises(AssertionError):
+            host.run(["iocage", "exec", "vault", "--", *wrong])
+
+
+def test_the_roles_start_no_other_program_of_freebsd() -> None:
+    """What a task or a variable names beside pkg, pw and service would need a strict fake of its own."""
+    files = list((ROOT / "roles").glob("*/vars/FreeBSD.yml"))
+    commands = [value for path in files for value in yaml.safe_load(path.read_text()).values() if is_command(value)]
+    assert {one[0] for one in commands} == {"pkg", "service"} and len(files) >= 3
+    tasks = list((ROOT / "roles").glob("*/tasks/**/*.yml"))
+    assert [path for path in tasks if re.search(r"\b(sysrc|rc\.d|rc\.conf)\b", path.read_text())] == []
+    assert not list((ROOT / "roles").glob("**/rc.d")), "a script of rc(8) must pass sh -n and shellcheck"
+
+
+def is_command(value: Any) -> bool:
+    """Tell a command's words from a list of packages."""
+    return isinstance(value, list) and bool(value) and value[0] in ("pkg", "pw", "service", "sysrc", "env", "/bin/sh")
