@@ -98,6 +98,6 @@ def _send(source: Zfs, send: list[str], target: Zfs, copy: str) -> None:
             refused = receiver.communicate()[1]
         complaint = sender.communicate()[1]
     if receiver.returncode:
-        raise failure(receive, b"; ".join(filter(bytes.strip, (refused, complaint))))
+        raise failure(receive, b"; ".join(said for said in (refused, complaint) if said.strip()))
     if sender.returncode:
         raise failure(send, complaint)
