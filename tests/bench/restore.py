@@ -5,6 +5,9 @@
 
 Run: ``python tests/bench/restore.py [--files 50000] [--mib 2048] [--rtt 0,50,200] [--turns 2] [--only NAME]``, with
 Borg's own python. Prints the least wall and CPU seconds (of all processes on both sides) of each, and their ratios.
+``--waits`` prints instead where the time goes: CPU seconds of the client and of the gate (with the relay), the seconds
+in which the client could only wait for the gate, and of them those that were as long as the round trip: what more
+requests at once can win is those alone.
 The line is a relay that brings each byte half a round trip later.
 """
 
@@ -30,6 +33,7 @@ from real import BORG, LIBRARY, Borg
 from tool import ROOT
 
 DELAYED = ROOT / "tests/support/delayed.py"
+TRACED = ROOT / "tests/support/traced_restore.py"
 RESTORE = (
     "import sys, pathlib; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv[1]);"
     "from paranoid_restore.main import main; sys.exit(main(sys.argv[3:], pathlib.Path(sys.argv[2])))"
@@ -152,6 +156,7 @@ def main() -> None:
     add("--rtt", default="0,50,200")
     add("--turns", type=int, default=2)
     add("--only", default="")
+    add("--waits", action="store_true")
     options = parser.parse_args()
     cases = [
         Case("one file", "one", (1,)),
@@ -165,8 +170,28 @@ def main() -> None:
             bench.set_line(rtt)
             for case in cases:
                 if options.only in case.name:
-                    measure(bench, case, rtt, options.turns)
+                    (trace if options.waits else measure)(bench, case, rtt, options.turns)
         measure_delta(bench)
+
+
+def trace(bench: Bench, case: Case, rtt: int, turns: int) -> None:
+    """Print where the time goes in one case, with one connection."""
+    target, told = bench.place / "target", bench.place / "trace"
+    ours = [str(CLIENT), str(bench.place / "client.json"), "--to", str(target), "--connections", "1", case.path]
+    for _turn in range(turns):
+        for who, words in (("borg extract", ["borg", "extract", "::a", case.path]), ("ours", ours)):
+            target.mkdir()
+            timed([sys.executable, str(TRACED), str(told), *words], bench.environment(), target)
+            shutil.rmtree(target)
+            found = json.loads(told.read_text())
+            trips = [wait for wait in found["waits"] if rtt and wait >= 0.9 * rtt / 1000]
+            print(
+                f"{case.name:20} {rtt:4} ms  {who:12} wall {found['wall']:6.2f} s"
+                f"  CPU {found['own']:6.2f} + gate {found['others']:6.2f} s"
+                f"  waiting {sum(found['waits']):6.2f} s, of it {sum(trips):6.2f} s in {len(trips)} round trips"
+                f"  {found['requests']} requests, {found['received'] / 2**20:.0f} MiB",
+                flush=True,
+            )
 
 
 def measure(bench: Bench, case: Case, rtt: int, turns: int) -> None:

@@ -29,7 +29,7 @@ LIB = ROOT / "roles/backup_client/files/lib"
 # What is small here is worth another connection, so that several are tried.
 _START = (
     "import sys, pathlib; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv[1]);"
-    "from paranoid_restore import working; working.PART_COST = 2**23;"
+    "from paranoid_restore import working; working.COST_PER_SECOND = 1;"
     "from paranoid_restore.main import main; sys.exit(main(sys.argv[3:], pathlib.Path(sys.argv[2])))"
 )
 MEGABYTES = 12

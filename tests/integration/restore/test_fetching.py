@@ -67,19 +67,35 @@ def test_each_comes_in_its_order(count: int, missing: tuple[int, ...]) -> None:
     assert not any(remote.chunkid_to_msgids.values()), "what was asked for is all taken"
 
 
-@pytest.mark.usefixtures("small_groups")
-def test_those_behind_are_asked_for_before_the_first_has_come_and_not_all_at_once() -> None:
+@pytest.mark.parametrize(
+    ("size", "chunks"), [(1, repository.AHEAD_CHUNKS), (repository.GROUP_BYTES, 8), (2 * repository.GROUP_BYTES, 4)]
+)
+def test_those_behind_are_asked_for_before_the_first_has_come_and_not_all_at_once(size: int, chunks: int) -> None:
+    """128 MiB are what a line of 200 ms holds at 640 MiB a second; Borg's own way is to ask for all there are."""
     remote = Remote(frozenset())
     source = Source.__new__(Source)
     source._repository = remote
-    stream = source.fetch(SimpleNamespace(id=b"%d" % number, size=1) for number in range(100))
+    stream = source.fetch(SimpleNamespace(id=b"%d" % number, size=size) for number in range(9000))
     next(stream)
-    assert (remote.asked, remote.answered) == (4 * repository.GROUPS_AHEAD, 1)
+    assert (remote.asked, remote.answered) == (chunks, 1)
 
 
-@pytest.mark.parametrize(("count", "parts"), [(0, 0), (10, 1), (4_000, 1), (4_100, 2), (20_000, 3)])
-def test_what_is_little_is_not_worth_another_connection(count: int, parts: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "opening", "sizes"),
+    [
+        (0, 0.1, []),
+        (1_500, 0.1, [1_500]),  # 94 MiB as long as 0.4 s
+        (2_000, 0.1, [1_205, 795]),  # 26 MiB come before the other is there
+        (10_000, 0.1, [3_607, 3_197, 3_196]),
+        (10_000, 1.0, [10_000]),  # so long takes the opening at 150 ms
+        (20_000, 1.0, [12_048, 7_952]),
+        (10_000, 0.0, [3_334, 3_333, 3_333]),
+    ],
+)
+def test_another_connection_is_opened_where_it_brings_more_than_its_opening(
+    count: int, opening: float, sizes: list[int]
+) -> None:
     steps = [SimpleNamespace(size=0, path=str(number)) for number in range(count)]
-    found = working.split(steps, 3)  # type: ignore[arg-type]
-    assert len(found) == parts
+    found = working.split(steps, 3, opening)  # type: ignore[arg-type]
+    assert [len(part) for part in found] == sizes
     assert [step for part in found for step in part] == steps

@@ -28,7 +28,7 @@ START = (
 # The same, but each process that is to write files only says so, and goes on for ever.
 WRITING = START.replace(
     "from paranoid_restore.main",
-    "import os, time; from paranoid_restore import working; working.PART_COST = 2**23;"
+    "import os, time; from paranoid_restore import working; working.COST_PER_SECOND = 1;"
     "from paranoid_restore.writing import Writer;"
     "note = lambda: pathlib.Path(sys.argv[2]).with_name(f'writing-{os.getpid()}').touch();"
     "at_work = lambda *_steps: (note(), time.sleep(300));"

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timezone
 from typing import Any, Optional
 
@@ -21,6 +23,7 @@ import borg
 import borg.remote
 from borg.archive import Archive
 from borg.cache import assert_secure
+from borg.constants import MAX_DATA_SIZE
 from borg.helpers import Error, IntegrityError, Location, Manifest, msgpack
 from borg.logger import setup_logging
 from borg.remote import ARGS, MSG, MSGID
@@ -30,18 +33,29 @@ from paranoid_restore.errors import RestoreError
 from paranoid_restore.selection import Listed
 
 LOCK_SECONDS = 5.0
-# Requests under way: Borg's own 100 wait for the network at 200 ms. So much is held in memory as well.
-GROUP_CHUNKS, GROUP_BYTES, GROUPS_AHEAD = 1000, 16 * 2**20, 3
+GROUP_CHUNKS, GROUP_BYTES = 1000, 16 * 2**20
+# What is asked for before it is needed: less than a fast line of 200 ms holds would leave it idle. It lies on the way,
+# in memory only where a chunk is missing; the requests (75 bytes each) fit into a channel of ssh, which holds 2 MiB.
+AHEAD_CHUNKS, AHEAD_BYTES = 4000, 128 * 2**20
 _LOST = "the tunnel is closed: open it again, and repeat the command; what has come is not fetched again"
 
 
-class Source:
-    """An open repository."""
+@dataclass(frozen=True)
+class Group:
+    """Chunks that are asked for together; ``size`` in bytes."""
 
-    def __init__(self, repository: Any) -> None:
+    identifiers: list[bytes]
+    size: int
+
+
+class Source:
+    """An open repository. ``seconds`` is how long it took to open: processes, key and round trips."""
+
+    def __init__(self, repository: Any, began: float) -> None:
         self._repository = repository
         self.manifest, self.key = Manifest.load(repository, (Manifest.Operation.READ,))
         assert_secure(repository, self.manifest, LOCK_SECONDS)
+        self.seconds = time.monotonic() - began
 
     def archives(self) -> list[Listed]:
         """Return the archives that are whole, oldest first."""
@@ -58,14 +72,14 @@ class Source:
         Those behind are asked for before these have come, so that the line is never idle.
         """
         groups = _in_groups(chunks)
-        asked: deque[list[bytes]] = deque()
+        asked: deque[Group] = deque()
         while True:
-            while len(asked) < GROUPS_AHEAD and (group := next(groups, [])):
-                self._ask(group)
+            while _has_room(asked) and (group := next(groups, None)):
+                self._ask(group.identifiers)
                 asked.append(group)
             if not asked:
                 return
-            yield from self._receive(asked.popleft())
+            yield from self._receive(asked.popleft().identifiers)
 
     def _ask(self, group: list[bytes]) -> None:
         """Send the requests, as Borg's `call_many` does for what it preloads, but many in one write."""
@@ -98,7 +112,13 @@ class Source:
         return bytes(self.key.id_hash(content))
 
 
-def _in_groups(chunks: Iterable[Any]) -> Iterator[list[bytes]]:
+def _has_room(asked: Iterable[Group]) -> bool:
+    """Tell whether more may be asked for."""
+    chunks, size = sum(len(group.identifiers) for group in asked), sum(group.size for group in asked)
+    return chunks < AHEAD_CHUNKS and size < AHEAD_BYTES
+
+
+def _in_groups(chunks: Iterable[Any]) -> Iterator[Group]:
     """Yield the ids of chunks in groups that are neither too many nor too large."""
     group: list[bytes] = []
     size = 0
@@ -106,9 +126,10 @@ def _in_groups(chunks: Iterable[Any]) -> Iterator[list[bytes]]:
         group.append(chunk.id)
         size += chunk.size
         if len(group) >= GROUP_CHUNKS or size >= GROUP_BYTES:
-            yield group
+            yield Group(group, size)
             group, size = [], 0
-    yield group
+    if group:
+        yield Group(group, size)
 
 
 @contextmanager
@@ -118,14 +139,24 @@ def opened(location: str) -> Iterator[Source]:
         raise RestoreError(f"this is Borg {borg.__version__}, but 1.4 is needed: set backup_client_borg_version")
     setup_logging(level="warning")
     borg.remote.MAX_INFLIGHT = GROUP_CHUNKS
+    _keep_memory()
+    began = time.monotonic()
     options = argparse.Namespace(rsh=None, remote_path=None, debug_topics=[], upload_ratelimit=0, upload_buffer=0)
     try:
         with borg.remote.RemoteRepository(Location(location), lock_wait=LOCK_SECONDS, args=options) as repository:
-            yield Source(repository)
+            yield Source(repository, began)
     except (borg.remote.ConnectionClosed, BrokenPipeError, ConnectionError):
         raise RestoreError(_LOST) from None
     except Error as error:
         raise RestoreError(f"Borg: {' '.join(error.get_message().split())}") from None
+
+
+def _keep_memory() -> None:
+    """Let what chunks took be used for the next ones, instead of being given to the system and fetched again for each.
+
+    glibc does so with all sizes up to the largest that was freed (mallopt(3), M_MMAP_THRESHOLD): a third of the time.
+    """
+    bytes(MAX_DATA_SIZE)
 
 
 def set_environment(config: dict[str, Any], socket: str) -> None:

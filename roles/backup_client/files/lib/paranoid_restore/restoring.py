@@ -34,7 +34,8 @@ def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path,
             return show_archives(listed)
         chosen = choose(listed, options)
         place = tree.Tree(options.to)
-        steps = list(plan_steps(source.archive(chosen).iter_items(), wanted, place, source.digest))
+        archive = source.archive(chosen)
+        steps = list(plan_steps(archive.iter_items(), wanted, place, source.digest))
         wanted.require_all(chosen.name)
         steps = resolve_links(steps, place)
         if options.check:
@@ -47,7 +48,7 @@ def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path,
         identifier = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{os.getpid()}"
         notes = journal.begin(base_dir, identifier, os.path.abspath(options.to), chosen.name)
         job = working.Job(config["repository"], chosen, options.to, notes, options.connections)
-        errors = working.restore(job, source, steps)
+        errors = working.restore(job, source, archive, steps)
     told = summarize(steps)
     changed = f"{told['new']} new, {told['replace']} replaced, {told['same']} were there already"
     changed += f", {told['attributes']} got their attributes" if told["attributes"] else ""

@@ -24,9 +24,10 @@ from paranoid_restore.tree import Tree
 from paranoid_restore.writing import Writer
 
 ENTRY_COST = 64 * 1024  # bytes that take about as long as an entry by itself
-# In the same measure; less is not worth another connection, which takes Borg, a gate and the derivation of a key: a
-# fifth of what so much takes. Round trips are no reason for one: as many requests are under way as keep the line busy.
-PART_COST = 128 * 2**20
+# What one connection brings in a second on a fast processor, in the same measure. Round trips are no reason for
+# another: as many requests are under way as keep the line busy.
+COST_PER_SECOND = 256 * 2**20
+_WORTH = 2  # A part that takes less than so many times the opening of its connection is none.
 _TICK_SECONDS = 0.2
 _FORK = multiprocessing.get_context("fork")
 
@@ -42,18 +43,18 @@ class Job:
     connections: int
 
 
-def restore(job: Job, source: Source, steps: list[Step]) -> list[tuple[str, str]]:
+def restore(job: Job, source: Source, archive: Any, steps: list[Step]) -> list[tuple[str, str]]:
     """Write what is to be written; return what could not be, with the reason."""
     todo = [step for step in steps if step.action != SAME]
     shared = _FORK.Array("Q", 2)
     progress = Progress(sum(step.size for step in todo if step.action != ATTRIBUTES), len(todo), shared)
     journal = Journal(job.journal, "0")
-    writer = Writer(Tree(job.root), source.archive(job.listed), journal, progress.tell)
+    writer = Writer(Tree(job.root), archive, journal, progress.tell)
     fresh = [step for step in todo if step.action in (NEW, REPLACE)]
     folders = [step for step in todo if stat.S_ISDIR(step.item.mode)]
     files = [step for step in fresh if stat.S_ISREG(step.item.mode) and not step.source]
     writer.make_directories(folders)
-    first, *others = split(files, job.connections) or [[]]
+    first, *others = split(files, job.connections, source.seconds) or [[]]
     errors = _write_apart(job, others, progress, lambda: writer.write_files(first, source))
     progress.flush()
     writer.make_others(_others(fresh))
@@ -65,17 +66,20 @@ def restore(job: Job, source: Source, steps: list[Step]) -> list[tuple[str, str]
     return errors + writer.errors
 
 
-def split(steps: Sequence[Step], parts: int) -> list[list[Step]]:
-    """Return the steps in at most so many parts that take about equally long; neighbours stay together.
+def split(steps: Sequence[Step], parts: int, opening: float) -> list[list[Step]]:
+    """Return the steps in at most so many parts that end at about the same time; neighbours stay together.
 
-    A part that takes no longer than another connection to be opened is none.
+    ``opening`` is how many seconds another connection takes before it brings anything, as the first one took: Borg, a
+    gate, the derivation of a key, and round trips. The first part is larger by what comes meanwhile.
     """
     whole = sum(step.size + ENTRY_COST for step in steps)
-    parts = max(1, min(parts, whole // PART_COST))
+    lead = int(opening * COST_PER_SECOND)
+    parts = max(1, min(parts, whole // max(1, _WORTH * lead)))
+    share = max(1, (whole - lead) // parts)
     result: list[list[Step]] = [[] for _turn in range(parts)]
     done = 0
     for step in steps:
-        result[min(parts - 1, done * parts // max(1, whole))].append(step)
+        result[min(parts - 1, max(0, done - lead) // share)].append(step)
         done += step.size + ENTRY_COST
     return [part for part in result if part]
 
