@@ -32,6 +32,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.retiring i
 from escrow_world import ciphertexts, decrypt, entrust, make_identity
 from keeper import BIN, Keeper
 from session_world import CLIENT, OK, REPOSITORY_USER, came_to
+from tool import ROOT
 
 WISH = Wish("ana left, and had the key", "bo")
 NEW = "another one, only for tests"
@@ -65,6 +66,31 @@ def list_archives(place: Path, passphrase: str, base: Path) -> list[str]:
     return done.stdout.split() if done.returncode == 0 else []
 
 
+def read_by_hand(keeper: Keeper, old: Path, place: Path) -> None:
+    """Do what docs/escrow.md says about reading what was set aside, with this world's names."""
+    text = (ROOT / "docs/escrow.md").read_text().split("- To read it meanwhile", 1)[1]
+    first, second = (block.partition("```")[0] for block in text.split("```\n", 4)[1::2])
+    wanted = str(keeper.world.own / "source").lstrip("/")
+    ours = {
+        "/srv/backup/web1/old-5feceb66ffc8": str(old),
+        "ssh vault.example.org ": "sh -c ",
+        "ssh web1.example.org ": "sh -c ",
+        "/root/old": str(place / "old"),
+        "/etc/paranoid-backup/retired/5feceb66ffc8/passphrase": str(place / "passphrase"),
+        "/opt/paranoid-backup/bin": str(BIN),
+        "::web1-2026-11-20T03:00:00": "::$(borg list --first 1 --short)",
+        "etc/nginx": wanted,
+    }
+    script = first + second
+    for theirs, here in ours.items():
+        assert theirs in script, theirs
+        script = script.replace(theirs, here)
+    environment = {"PATH": f"{BIN}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-eu", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 3, done.stdout + done.stderr
+    assert any((place / "old" / wanted).iterdir())
+
+
 def test_a_client_gets_another_key_and_keeps_what_it_had(keeper: Keeper, tmp_path: Path) -> None:
     """The old passphrase opens the old repository and nothing that comes from now on; the ledger says who and why."""
     identity, recipient = make_identity(tmp_path / "bo")
@@ -95,6 +121,8 @@ def test_a_client_gets_another_key_and_keeps_what_it_had(keeper: Keeper, tmp_pat
     assert set(list_archives(old / "repo", old_key["passphrase"], tmp_path / "one")) == before
     assert list_archives(keeper.repository, old_key["passphrase"], tmp_path / "two") == []
     assert len(list_archives(keeper.repository, NEW, tmp_path / "two")) == 1
+    (tmp_path / "passphrase").write_text(old_key["passphrase"])
+    read_by_hand(keeper, old, tmp_path)
     keeper.give_back()
     assert came_to(keeper.world.session("backup")) == OK
     (entry,) = keeper.entries("retire")

@@ -43,6 +43,30 @@ def test_an_archive_that_is_not_there(listed: list[Listed], name: str, as_of: da
         choose_archive(listed, name, as_of)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("WEB1-2", "there is no archive WEB1-2: is it web1-2? --list shows"),
+        ("web1-2x", "is it web1-2? --list"),
+        ("2026-11-20", "for the state of a time write --as-of '2026-11-20'; --list"),
+        ("2026-11-20 03:00", "write --as-of '2026-11-20 03:00'"),
+        ("nobody", "there is no archive nobody: --list shows which there are"),
+    ],
+)
+def test_a_name_that_is_nearly_one_is_answered_by_the_question_which_is_meant(name: str, said: str) -> None:
+    with pytest.raises(RestoreError) as refused:
+        choose_archive(LISTED, name)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "20.11.2026", "11/20/2026", "03:00", "0001-01-01", "9999-12-31T23:59-14:00", "\0"]
+)
+def test_what_is_no_time_is_answered_by_how_one_is_written(text: str) -> None:
+    with pytest.raises(RestoreError, match="is no time: write it as 2026-11-20 or 2026-11-20 03:00"):
+        parse_moment(text)
+
+
 def test_a_time_is_this_hosts_unless_it_names_an_offset() -> None:
     assert parse_moment("2026-11-20T03:00:00Z") == FIRST
     assert parse_moment("2026-11-20 03:00+01:00") == FIRST - timedelta(hours=1)
@@ -74,9 +98,32 @@ def test_every_word_must_be_met() -> None:
         wanted.require_all("web1-1")
 
 
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        (
+            "nginx.conf",
+            "has no nginx.conf: is it /etc/nginx/nginx.conf? paranoid-backup-borg list ::web1-1 shows all of it",
+        ),
+        ("nginx/nginx.conf", "is it /etc/nginx/nginx.conf? "),
+        ("/ETC/Nginx/", "is it /etc/nginx? "),
+        ("etc/ngnix", "has no etc/ngnix: paranoid-backup-borg"),
+        ("*.bak", "has no *.bak: paranoid-backup-borg"),
+    ],
+)
+def test_a_path_that_is_nearly_one_is_answered_by_the_question_which_is_meant(word: str, said: str) -> None:
+    """Who stands in /etc/nginx types what ls shows there."""
+    wanted = Wanted([word])
+    for path in ("home/ana/NGINX.conf", "etc/nginx", "etc/nginx/nginx.conf", "srv/old/nginx.conf.1", "srv/nginx.conf"):
+        assert not wanted.matches(path)
+    with pytest.raises(RestoreError) as refused:
+        wanted.require_all("web1-1")
+    assert said in str(refused.value)
+
+
 @pytest.mark.parametrize("word", ["", "/", ".", "a/../b", "a//b", "./a"])
 def test_a_word_that_is_no_path(word: str) -> None:
-    with pytest.raises(RestoreError, match="is no path"):
+    with pytest.raises(RestoreError, match=r"is no path: write it whole, .*; --all brings everything"):
         normalize(word)
 
 

@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Optional
 
-from paranoid_restore.errors import RestoreError, explain
+from paranoid_restore.errors import RestoreError, explain, printable
 from paranoid_restore.tree import Tree, handle
 
 KEPT_PREFIX = ".paranoid-before-"
+# Beside the restores: the id of one that was taken back or forgotten, as long as nothing was restored since.
+_LAST = "last"
 
 
 class Journal:
@@ -46,26 +48,41 @@ def begin(base_dir: Path, identifier: str, root: str, archive: str) -> Path:
     """Make the directory of a restore and return it."""
     directory = base_dir / "undo" / identifier
     directory.mkdir(mode=0o700, parents=True)
+    (base_dir / "undo" / _LAST).unlink(missing_ok=True)
     (directory / "about.json").write_text(json.dumps({"root": root, "archive": archive}), encoding="ascii")
     return directory
 
 
 def find(base_dir: Path, identifier: str = "") -> Path:
-    """Return the directory of this restore, or of the newest; RestoreError when there is none."""
+    """Return the directory of this restore, or of the newest; RestoreError when there is none.
+
+    The newest is one whose directory is still there: a drill's is gone. Who types the same twice means the same
+    restore, and not the one before it.
+    """
     try:
         found = sorted(path for path in (base_dir / "undo").iterdir() if (path / "about.json").is_file())
     except FileNotFoundError:
         found = []
-    chosen = [path for path in found if not identifier or path.name == identifier]
+    chosen = [path for path in found if (path.name == identifier if identifier else os.path.isdir(root_of(path)))]
     if not chosen:
         known = ", ".join(path.name for path in found) or "none"
         raise RestoreError(f"there is no restore {identifier} to take back; kept are: {known}".replace("  ", " "))
+    last = base_dir / "undo" / _LAST
+    if not identifier and last.exists():
+        done, known = last.read_text(encoding="ascii"), ", ".join(path.name for path in found)
+        raise RestoreError(f"{done} was the newest and is done with; say which of those before it, by its id: {known}")
     return chosen[-1]
 
 
 def root_of(directory: Path) -> str:
     """Return below which directory a restore wrote."""
     return str(json.loads((directory / "about.json").read_text(encoding="ascii"))["root"])
+
+
+def describe(directory: Path) -> str:
+    """Return what a restore was, for a person."""
+    about = json.loads((directory / "about.json").read_text(encoding="ascii"))
+    return f"restore {directory.name} of {printable(about['archive'])} to {printable(about['root'])}"
 
 
 def undo(directory: Path) -> list[tuple[str, str]]:
@@ -76,6 +93,9 @@ def undo(directory: Path) -> list[tuple[str, str]]:
 
 def forget(directory: Path) -> list[tuple[str, str]]:
     """Remove what a restore has kept; return what could not be removed."""
+    if not os.path.isdir(root_of(directory)):  # All of it is gone, as after a drill.
+        shutil.rmtree(directory)
+        return []
     notes = [note for note in _notes(directory) if note["kind"] == "replaced"]
     return _do_all(directory, notes, _drop)
 
@@ -87,6 +107,7 @@ def _do_all(
     errors = [error for note in notes if (error := _attempt(tree, note, work))]
     if not errors:
         shutil.rmtree(directory)
+        (directory.parent / _LAST).write_text(directory.name, encoding="ascii")
     return errors
 
 

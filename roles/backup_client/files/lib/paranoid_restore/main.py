@@ -28,6 +28,7 @@ EXIT_USAGE = 2
 # What not every client.json has, and what only databases need.
 _LATER = {"owner_dir": "", "client": "", "hook_seconds": 3600}
 _LATER.update(dict.fromkeys(("runtime_dir", "borg", "borgmatic", "config"), ""))
+ALONE = ("undo", "forget", "request", "withdraw", "close")
 MOST_CONNECTIONS = 4  # the gate of the verb open allows no more at once
 NO_LIBRARY = "{} is no library here, as where Borg is a program by itself: paranoid-backup-borg extract restores"
 
@@ -41,8 +42,9 @@ def main(argv: list[str], path: Path = CONFIG) -> int:
         sys.stderr.write(f"paranoid-backup-restore: {NO_LIBRARY.format(error.name)}\n")
     except RestoreError as error:
         sys.stderr.write(f"paranoid-backup-restore: {printable(str(error))}\n")
-    except KeyboardInterrupt:
-        sys.stderr.write("\nparanoid-backup-restore: stopped; the same command goes on, --undo takes back what came\n")
+    except KeyboardInterrupt as stopped:
+        told = "; ".join(("the same command goes on", *map(str, stopped.args)))
+        sys.stderr.write(f"\nparanoid-backup-restore: stopped; {told}\n")
     return EXIT_USAGE
 
 
@@ -93,6 +95,7 @@ def load_config(path: Path) -> dict[str, Any]:
 def run(options: argparse.Namespace, config: dict[str, Any]) -> int:
     """Do what the options say, while no other restore does."""
     base_dir = Path(config["base_dir"])
+    require_alone(options)
     if options.close:
         (base_dir / "open").unlink(missing_ok=True)
         return 0
@@ -103,9 +106,12 @@ def run(options: argparse.Namespace, config: dict[str, Any]) -> int:
     with only_one(base_dir):
         if options.undo is not None:
             made = journal.find(base_dir, options.undo)
-            return between(config, journal.root_of(made), lambda _hooks: end(journal.undo(made), "taken back"))
+            told = f"{journal.describe(made)}: taken back"
+            return between(config, journal.root_of(made), lambda _hooks: end(journal.undo(made), told))
         if options.forget is not None:
-            return end(journal.forget(journal.find(base_dir, options.forget)), "what was kept is removed")
+            made = journal.find(base_dir, options.forget)
+            told = f"{journal.describe(made)}: what was kept is removed"
+            return end(journal.forget(made), told)
         check_options(options)
         from paranoid_restore.restoring import (  # It needs Borg's library, which not every host has.
             find_tunnel,
@@ -123,6 +129,15 @@ def between(config: dict[str, Any], target: str, work: Callable[[OwnerHooks], in
     with between_hooks(config, target) as hooks:
         code = work(hooks)
     return code or (EXIT_INCOMPLETE if hooks.failures else 0)
+
+
+def require_alone(options: argparse.Namespace) -> None:
+    """Refuse one of those that act at once beside anything else: who types --undo --check wants nothing undone."""
+    given = [name for name in ALONE if getattr(options, name) not in (None, False)]
+    beside = [options.paths, options.all, options.excepted, options.archive, options.as_of, options.to != "/"]
+    beside += [options.list, options.check, options.database, options.list_databases, options.as_name, options.replace]
+    if len(given) > 1 or (given and any(beside)):
+        raise RestoreError(f"--{given[0]} is a command by itself, and has no --check: type nothing else beside it")
 
 
 def check_options(options: argparse.Namespace) -> None:

@@ -9,6 +9,8 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +50,25 @@ def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path,
         identifier = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{os.getpid()}"
         notes = journal.begin(base_dir, identifier, os.path.abspath(options.to), chosen.name)
         job = working.Job(config["repository"], chosen, options.to, notes, options.connections)
-        errors = working.restore(job, source, archive, steps)
+        with undoing_told(identifier):
+            errors = working.restore(job, source, archive, steps)
     told = summarize(steps)
     changed = f"{told['new']} new, {told['replace']} replaced, {told['same']} were there already"
     changed += f", {told['attributes']} got their attributes" if told["attributes"] else ""
     kept = f"--undo {identifier} takes it back, --forget {identifier} removes what is kept"
     return end(errors, f"{printable(chosen.name)}: {changed}, {format_size(told['fetch'])} fetched; {kept}")
+
+
+@contextmanager
+def undoing_told(identifier: str) -> Iterator[None]:
+    """Say of whatever ends the work how what came is taken back: another restore may be the newest one by then."""
+    told = f"--undo {identifier} takes back what came"
+    try:
+        yield
+    except RestoreError as error:
+        raise RestoreError(f"{error}; {told}") from None
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(told) from None
 
 
 def restore_database(options: argparse.Namespace, config: dict[str, Any], hooks: OwnerHooks) -> int:

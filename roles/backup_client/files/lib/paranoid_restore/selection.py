@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ def choose_archive(listed: Sequence[Listed], name: str = "", as_of: Optional[dat
         for one in listed:
             if name in (one.name, one.identifier):
                 return one
-        raise RestoreError(f"there is no archive {name}: --list shows which there are")
+        raise RestoreError(f"there is no archive {name}: {_nearest(name, listed)}--list shows which there are")
     found = [one for one in listed if as_of is None or one.time <= as_of]
     if not found:
         first = min((one.time for one in listed), default=None)
@@ -43,10 +44,19 @@ def choose_archive(listed: Sequence[Listed], name: str = "", as_of: Optional[dat
 def parse_moment(text: str) -> datetime:
     """Return a moment that a person typed, in this host's time unless it names an offset."""
     try:
-        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-    except ValueError:
+        return datetime.fromisoformat(text.strip().replace("Z", "+00:00")).astimezone(timezone.utc)
+    except (ValueError, OverflowError):  # the latter for the year 1, which begins a day earlier elsewhere
         raise RestoreError(f"{text!r} is no time: write it as 2026-11-20 or 2026-11-20 03:00") from None
-    return moment.astimezone(timezone.utc)
+
+
+def _nearest(name: str, listed: Sequence[Listed]) -> str:
+    """Return a question that may help who has typed this name, or nothing."""
+    try:
+        parse_moment(name)
+    except RestoreError:
+        names = {one.name.lower(): one.name for one in listed}
+        return "".join(f"is it {names[near]}? " for near in difflib.get_close_matches(name.lower(), names, 1, 0.8))
+    return f"for the state of a time write --as-of '{name}'; "
 
 
 class Wanted:
@@ -58,6 +68,9 @@ class Wanted:
         self._but = frozenset(word for word in but if not _is_pattern(word))
         self._but_patterns = [word for word in but if _is_pattern(word)]
         self._met: set[str] = set()
+        # By their last names, whatever the case, what may be meant by a word that is not met.
+        self._ends = {word.rpartition("/")[2].lower(): word for word in self._words}
+        self._near: dict[str, str] = {}
 
     def matches(self, path: str) -> bool:
         """Tell whether a path of the archive is wanted."""
@@ -67,7 +80,14 @@ class Wanted:
             return True
         found = [word for word in self._words if _fits(path, word)]
         self._met.update(found)
+        if not found:
+            self._note_near(path)
         return bool(found)
+
+    def _note_near(self, path: str) -> None:
+        word = self._ends.get(path.rpartition("/")[2].lower())
+        if word and not self._near.get(word, "").endswith(f"/{word}"):
+            self._near[word] = path
 
     def _is_excepted(self, path: str) -> bool:
         if self._but and any(above in self._but for above in _itself_and_above(path)):
@@ -78,14 +98,16 @@ class Wanted:
         """Raise RestoreError unless every path was met."""
         missing = [word for word in self._words if word not in self._met]
         if missing:
-            raise RestoreError(f"{archive} has no {missing[0]}: paranoid-backup-borg list ::{archive} shows all of it")
+            near = f"is it /{self._near[missing[0]]}? " if missing[0] in self._near else ""
+            shown = f"paranoid-backup-borg list ::{archive} shows all of it"
+            raise RestoreError(f"{archive} has no {missing[0]}: {near}{shown}")
 
 
 def normalize(word: str) -> str:
     """Return a path as an archive has it: without a slash before or behind; RestoreError for one that leads away."""
     path = word.strip("/")
     if not path or any(part in ("", ".", "..") for part in path.split("/")):
-        raise RestoreError(f"{word!r} is no path: write it whole, as /etc/nginx/nginx.conf")
+        raise RestoreError(f"{word!r} is no path: write it whole, as /etc/nginx/nginx.conf; --all brings everything")
     return path
 
 

@@ -33,7 +33,8 @@ class Tree:
         try:
             self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise RestoreError(f"{root} cannot be used: {error.strerror}") from None
+            there = "name a directory that is there"
+            raise RestoreError(f"{root or '(no name)'} cannot be used: {error.strerror}; {there}") from None
 
     @contextmanager
     def parent(self, path: str, missing: Optional[list[str]] = None) -> Iterator[tuple[int, str]]:

@@ -1,0 +1,117 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person under stress types after a restore: nothing is undone or dropped that was not meant."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from paranoid_restore import journal, main
+from paranoid_restore.errors import RestoreError
+from paranoid_restore.restoring import undoing_told
+
+Typed = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def typed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """Types the command on a host; returns its exit code and all that it says."""
+    config = dict.fromkeys(("relay", "passphrase_file", "repository"), "/nowhere") | {"base_dir": str(tmp_path)}
+    (tmp_path / "client.json").write_text(json.dumps(config))
+
+    def command(*words: str) -> tuple[int, str]:
+        code = main.main(list(words), tmp_path / "client.json")
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return command
+
+
+def restored(base_dir: Path, identifier: str) -> Path:
+    """Make what a restore leaves: a file that it replaced, below a directory of its own."""
+    root = base_dir / f"root-{identifier}"
+    root.mkdir()
+    made = journal.begin(base_dir, identifier, str(root), "web1-1")
+    notes = journal.Journal(made, "0")
+    kept = notes.kept_name()
+    notes.note("conf", "replaced", kept=kept)
+    (root / kept).write_text("mine")
+    (root / "conf").write_text("restored")
+    return root / "conf"
+
+
+@pytest.mark.parametrize("again", ["--undo", "--forget"])
+@pytest.mark.parametrize("word", ["--undo", "--forget"])
+def test_the_same_word_twice_leaves_the_restore_before_it_alone(
+    typed: Typed, tmp_path: Path, word: str, again: str
+) -> None:
+    first, second = restored(tmp_path, "1"), restored(tmp_path, "2")
+    code, said = typed(word)
+    assert code == 0 and f"restore 2 of web1-1 to {second.parent}: " in said
+    assert second.read_text() == ("mine" if word == "--undo" else "restored")
+    code, said = typed(again)
+    assert code == 2 and "2 was the newest and is done with; say which of those before it, by its id: 1" in said
+    assert first.read_text() == "restored" and len(list(first.parent.iterdir())) == 2
+    assert typed(again, "1")[0] == 0
+    code, said = typed(again)
+    assert code == 2 and "there is no restore to take back; kept are: none" in said
+
+
+def test_after_another_restore_the_newest_is_meant_again(typed: Typed, tmp_path: Path) -> None:
+    restored(tmp_path, "1")
+    assert typed("--undo")[0] == 0
+    third = restored(tmp_path, "3")
+    assert typed("--undo")[0] == 0 and third.read_text() == "mine"
+
+
+def test_a_drill_is_no_restore_that_a_person_means(typed: Typed, tmp_path: Path) -> None:
+    """What it brought is removed, and what it noted is left."""
+    mine = restored(tmp_path, "1")
+    drill = restored(tmp_path, "2")
+    shutil.rmtree(drill.parent)
+    code, said = typed("--undo", "2")
+    assert code == 2 and "cannot be used" in said, "a disk may only not be mounted"
+    assert typed("--forget", "2")[0] == 0
+    assert typed("--undo")[0] == 0 and mine.read_text() == "mine"
+    restored(tmp_path, "3")
+    shutil.rmtree(restored(tmp_path, "4").parent)
+    assert "restore 3 of" in typed("--undo")[1]
+
+
+@pytest.mark.parametrize("word", [["--undo"], ["--forget"], ["--close"], ["--withdraw"], ["--request", "why"]])
+@pytest.mark.parametrize(
+    "beside",
+    [["--check"], ["etc"], ["--list"], ["--all"], ["--to", "/x"], ["--as-of", "2026-11-20"], ["--database", "x"]],
+)
+def test_what_acts_at_once_does_nothing_beside_another_word(
+    typed: Typed, tmp_path: Path, word: list[str], beside: list[str]
+) -> None:
+    """Who types --check wants to see what would be done."""
+    mine = restored(tmp_path, "1")
+    (tmp_path / "open").touch()
+    code, said = typed(*beside, *word)
+    assert code == 2 and f"{word[0]} is a command by itself" in said and said.count("\n") == 1
+    assert mine.read_text() == "restored" and (tmp_path / "open").exists() and not (tmp_path / "request.json").exists()
+
+
+def test_an_end_in_the_middle_names_what_takes_back_this_restore_and_no_other(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RestoreError, match="the tunnel is closed; --undo 7 takes back what came"), undoing_told("7"):
+        raise RestoreError("the tunnel is closed")
+
+    def stopped(begun: bool) -> None:
+        if not begun:
+            raise KeyboardInterrupt
+        with undoing_told("7"):
+            raise KeyboardInterrupt
+
+    for begun, expected in ((False, "goes on\n"), (True, "goes on; --undo 7 takes back what came\n")):
+        monkeypatch.setattr(main, "run", lambda *_all, begun=begun: stopped(begun))
+        code, said = typed("etc")
+        assert code == 2 and said.endswith(f"stopped; the same command {expected}")
