@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -23,10 +24,12 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     DestroyEntry,
     FreezeEntry,
     ReportedArchive,
+    RepositoryEntry,
     RetireEntry,
     SessionEntry,
     UnfreezeEntry,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome import escrow
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep import retiring
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.retiring import (
     Wish,
@@ -154,6 +157,54 @@ def test_what_is_set_aside_is_whole_and_an_empty_place_is_left(site: Site) -> No
     assert kept == ["baseline.json", "repository.json"]
     assert site.ledger.history("web1").archives == ()
     assert plan_retirement(site, WISH, NOW) is None, "there is none now"
+
+
+def test_a_new_repository_is_set_aside_only_once_it_was_used(site: Site) -> None:
+    """The call that made it may have gone wrong later: the same call again must not set the new one aside."""
+    kept = Path(escrow.directory(site))
+    kept.mkdir(parents=True)
+    (kept / "0001").write_text("ciphertext")
+    first = set_aside(site)
+    assert (Path(site.client.repository).parent / first.place / "escrow/0001").read_text() == "ciphertext"
+    assert not kept.exists()
+    again = FakeRepository(Path(site.client.repository))
+    config = again.path / "config"
+    config.write_text(config.read_text().replace(ID, "cd" * 32))
+    save_json(site.state_file("repository.json"), {"schema": 1, "id": "cd" * 32})
+    site.ledger.append(RepositoryEntry("web1", "cd" * 32))
+    assert plan_retirement(site, WISH, NOW) is None
+    archive: dict[str, Any] = {"commits": 1, "manifests": 1, "archive": ReportedArchive(key(2).hex(), "b")}
+    site.ledger.append(SessionEntry("web1", "backup", "2" * 32, "r", "ok", transaction=2, **archive))
+    second = plan_retirement(site, WISH, NOW)
+    assert second is not None and (second.repository_id, second.archives) == ("cd" * 32, 1)
+    retire(site, second)
+    later = datetime(2028, 1, 1, tzinfo=UTC)
+    destruction = plan_destruction(site, ID, WISH, later)
+    assert destruction is not None
+    destroy(site, destruction)
+    assert plan_destruction(site, ID, WISH, later) is None
+    assert plan_destruction(site, "cd" * 32, WISH, later) is not None, "the other one is still there"
+    shutil.rmtree(Path(site.client.repository).parent / second.place)
+    assert plan_destruction(site, "cd" * 32, WISH, later) is not None, "its own destruction is not recorded yet"
+
+
+def test_what_is_known_of_it_goes_last(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut off before, the repository is known by the note, and the same call goes on."""
+    for name in ("baseline.json", "spare.json", "zone.json"):
+        Path(site.state_file(name)).write_text("{}")
+    moved: list[str] = []
+    real = os.replace
+
+    def note(source: str, target: str, **more: Any) -> None:
+        moved.append(os.path.basename(source))
+        real(source, target, **more)
+
+    monkeypatch.setattr(os, "replace", note)
+    entry = set_aside(site)
+    moved = [name for name in moved if name in os.listdir(Path(site.state_file("retired"), entry.place))]
+    assert moved[-1] == "repository.json" and sorted(moved) == [
+        "baseline.json", "repository.json", "spare.json", "zone.json",
+    ]  # fmt: skip
 
 
 def test_a_repository_that_is_not_the_recorded_one_is_not_set_aside(site: Site) -> None:
