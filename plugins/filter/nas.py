@@ -1,12 +1,15 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters of the role backup_nas: which clients there are, and what dataset each of them gets."""
+"""Filters of the role backup_nas: which clients there are, what dataset each of them gets, and what a NAS told."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from ansible_collections.paranoid.backup.plugins.plugin_utils._report.nas_places import describe_for_page
 
 _LEAST = 1 << 30  # bytes
 HostVars = Mapping[str, Mapping[str, Any]]
@@ -67,6 +70,28 @@ def _nas_of_clients(hosts: Sequence[str], hostvars: HostVars, groups: Mapping[st
     return list(dict.fromkeys(filter(None, named)))
 
 
+def _nas_of_page(
+    results: Sequence[Mapping[str, Any]],
+    clients: Mapping[str, Mapping[str, str]],
+    hostvars: HostVars,
+    groups: Mapping[str, Sequence[str]],
+) -> list[dict[str, Any]] | None:
+    """Return what M(paranoid.backup.page) takes of RESULTS of M(paranoid.backup.nas); None if none was asked.
+
+    CLIENTS are those of its server, as P(paranoid.backup.clients_of_server#filter) returns them.
+    """
+    answers = {str(one["item"]): one for one in results if not one.get("skipped")}
+    if results and not answers:
+        return None
+    lying: dict[str, list[str]] = {}
+    for host, told in clients.items():
+        for nas in _nas_of_clients([host], hostvars, groups):
+            lying.setdefault(nas, []).append(told["client"])
+    servers, now = groups.get("backup_servers", ()), time.time()
+    asked = ((answers.get(nas, {"item": nas}), names) for nas, names in sorted(lying.items()))
+    return [describe_for_page(answer, names, servers, now) for answer, names in asked]
+
+
 class FilterModule:
     """Ansible's entry point."""
 
@@ -79,4 +104,5 @@ class FilterModule:
             "client_mounts": _client_mounts,
             "nas_command": _nas_command,
             "nas_of_clients": _nas_of_clients,
+            "nas_of_page": _nas_of_page,
         }

@@ -90,7 +90,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._common.programs import Ended, TooSlow, run_program
 
 SECONDS = {"status": 180.0, "snapshot": 900.0}
-LARGEST = 1 << 20  # bytes
+LARGEST = 4 << 20  # bytes: thousands of clients, all of them late
 _TOOK = re.compile(r"^took (\S+@paranoid-\S+-maintenance)$", re.MULTILINE)
 _ARGUMENTS = {"status": ["status"], "snapshot": ["snapshot", "--reason", "maintenance"]}
 

@@ -26,6 +26,12 @@ options:
     type: list
     elements: str
     default: []
+  nas:
+    description:
+      - How each NAS under the clients is, as the filter P(paranoid.backup.nas_of_page#filter) makes it of results of
+        M(paranoid.backup.nas); left out where none was asked, and then the page says that nobody knows.
+    type: list
+    elements: dict
   config_dir:
     description: Directory of the server's configuration. The default is V(/usr/local/etc/paranoid-backup) on FreeBSD.
     type: path
@@ -69,6 +75,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import utc_now
 from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ConfigError
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerError
+from ansible_collections.paranoid.backup.plugins.module_utils._page.nas import read_nas
 from ansible_collections.paranoid.backup.plugins.module_utils._page.publishing import PageError, publish
 
 
@@ -76,12 +83,15 @@ def main() -> None:
     """Read the options, write the files, and say what is in them."""
     spec: dict[str, dict[str, Any]] = {
         "clients": {"type": "list", "elements": "str", "default": []},
+        "nas": {"type": "list", "elements": "dict"},
         "config_dir": {"type": "path", "default": "/etc/paranoid-backup"},
     }
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     options = module.params
     try:
-        fleet, files = publish(options["config_dir"], options["clients"], utc_now(), module.check_mode)
+        now = utc_now()
+        nas = read_nas(options["nas"], now)
+        fleet, files = publish(options["config_dir"], options["clients"], nas, now, module.check_mode)
     except (ConfigError, LedgerError, PageError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(

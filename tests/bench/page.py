@@ -59,7 +59,7 @@ def measure(config: Path, clients: int, days: int) -> None:
         ledger.take_over(everything)
     now = START + timedelta(days=days - 1, hours=6)
     start, begin = time.perf_counter(), time.process_time()
-    _fleet, files = publish(str(config), (), now, check=False)
+    _fleet, files = publish(str(config), (), None, now, check=False)
     passed, used = time.perf_counter() - start, time.process_time() - begin
     print(f"{'page, status.json and metrics of a night':<44} {passed:7.3f} s  {passed / 2.0:.2f} of the budget of 2 s")
     print(f"{'of which the processor worked':<44} {used:7.3f} s")

@@ -13,14 +13,20 @@ from typing import Any
 
 import jsonschema
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._page.metrics import CLIENT_METRICS, PREFIX
+from ansible_collections.paranoid.backup.plugins.module_utils._page.metrics import (
+    CLIENT_METRICS,
+    NAS_METRICS,
+    POOL_METRICS,
+    PREFIX,
+)
 from promtool import NO_PROMTOOL, PROMTOOL
 from tool import ROOT
 
 EXAMPLES = ROOT / "docs/examples/monitoring"
 DASHBOARD: dict[str, Any] = json.loads((EXAMPLES / "dashboard.json").read_text())
 MODEL = json.loads((ROOT / "tests/fixtures/grafana_dashboard.json").read_text())
-METRICS = {"made_timestamp_seconds", "clients", *(name for name, _meaning, _find in CLIENT_METRICS)}
+LISTED: Any = (*CLIENT_METRICS, *NAS_METRICS, *POOL_METRICS)
+METRICS = {"made_timestamp_seconds", "clients", *(name for name, _meaning, _find in LISTED)}
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason=NO_PROMTOOL)

@@ -16,6 +16,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import
     Health,
     Trouble,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._page.nas import Nas, Place, Pool
 from page_world import NOW
 
 HOSTILE = (
@@ -54,10 +55,11 @@ def make_hostile_fleet() -> Fleet:
     one = ClientFacts(
         "", Health.LATE, "", NOW, NOW, "", "", 2**63, 2**63, 1e9, 2**63, Disk(2**63, 2**63, 1), days, tried
     )
-    one = replace(one, escrow=Escrow("kept", NOW, NOW))
+    one = replace(one, escrow=Escrow("kept", NOW, NOW), place=Place(NOW, NOW))
     clients = tuple(
         replace(fill(one, text), health=list(Health)[place % len(Health)]) for place, text in enumerate(HOSTILE)
     )
     totals = tuple(Total(today - back, 2**40, back, 2**62) for back in range(9, -1, -1))
     troubles = tuple(Trouble(text, (text, text)) for text in HOSTILE)
-    return Fleet(HOSTILE[0] + HOSTILE[2], NOW, HOSTILE[1], clients, totals, troubles)
+    nas = tuple(Nas(text, (text,), (text,), NOW, NOW, NOW, (Pool(text, 42, 9.5),)) for text in HOSTILE)
+    return Fleet(HOSTILE[0] + HOSTILE[2], NOW, HOSTILE[1], clients, totals, troubles, nas)

@@ -10,6 +10,10 @@ from collections.abc import Collection
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import NONE, OUTDATED, UNREADABLE
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rehearsals import ESCROW, RESTORE
 
+NO_NAS = (
+    "none in the inventory, so no snapshot is out of a server's reach: whoever is root there "
+    "can delete all backups for good (nas.md)"
+)
 _ESCROW = {
     NONE: "no escrow: set backup_client_escrow_recipients, run site.yml, then escrow.yml",
     OUTDATED: "escrowed for others than it should be: run site.yml, then escrow.yml",

@@ -20,6 +20,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
     format_size,
     join_names,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.shortcomings import NO_NAS
 from ansible_collections.paranoid.backup.plugins.module_utils._page.charts import draw_share, draw_strip, draw_trend
 from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day
 from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import (
@@ -108,7 +109,9 @@ def _frame(fleet: Fleet, rows: Html, sections: Html) -> Html:
         Html("<body>"),
         Html('<a class="skip" href="#clients">To the list of clients</a>'),
         _header(fleet, title),
-        element("main", _urgent(fleet), show_fleet_year(fleet), _table(fleet, rows), _years(fleet, sections)),
+        element(
+            "main", _urgent(fleet), _nas(fleet), show_fleet_year(fleet), _table(fleet, rows), _years(fleet, sections)
+        ),
         element("footer", _footer(fleet)),
         element("script", Html(SCRIPT)),
         Html("</body></html>\n"),
@@ -196,6 +199,15 @@ def _trouble(trouble: Trouble) -> Html:
     lines = [element("div", line) for line in (*shown, *([f"and {rest} more"] if rest else []))]
     word = element("span", "Look", class_="state noted")
     return element("li", element("b", trouble.name), word, element("span", *lines), class_="noted")
+
+
+def _nas(fleet: Fleet) -> Html:
+    """Return how each NAS is, in the words of the mail's foot."""
+    if fleet.nas is None:
+        lines: list[str] = ["Nobody asked it: backup_ask_nas is off, or this page was not written by page.yml."]
+    else:
+        lines = [line for one in fleet.nas for line in one.told] or [NO_NAS if not fleet.nas else "It told nothing."]
+    return element("section", element("h2", "NAS"), *(element("p", line) for line in lines), class_="nas soft")
 
 
 def _table(fleet: Fleet, rows: Html) -> Html:

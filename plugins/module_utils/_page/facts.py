@@ -19,6 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.text impor
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerRow, SessionEntry
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import ClientState
 from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, Restore, Total
+from ansible_collections.paranoid.backup.plugins.module_utils._page.nas import NOWHERE, Nas, Place
 
 TEXT_LIMIT = 500  # characters of any one text
 YEAR = 365  # days
@@ -89,6 +90,7 @@ class ClientFacts:
     days: tuple[Day, ...]
     restores: tuple[Restore, ...] = ()
     escrow: Escrow = Escrow()
+    place: Place = NOWHERE
     notes: tuple[str, ...] = ()
 
     @property
@@ -114,7 +116,8 @@ class Trouble:
 class Fleet:
     """A server and its clients, the worst first; ``head`` is its ledger's, ``totals`` are a year of days.
 
-    ``troubles`` are what somebody should look at that is no client's.
+    ``troubles`` are what somebody should look at that is no client's. ``nas`` is empty where the inventory has none,
+    None where none was asked.
     """
 
     server: str
@@ -123,6 +126,7 @@ class Fleet:
     clients: tuple[ClientFacts, ...]
     totals: tuple[Total, ...]
     troubles: tuple[Trouble, ...] = ()
+    nas: tuple[Nas, ...] | None = None
 
     @property
     def counts(self) -> Mapping[Health, int]:
@@ -197,6 +201,7 @@ class Seen:
     days: tuple[Day, ...]
     restores: tuple[Restore, ...]
     escrow: Escrow
+    place: Place
     notes: tuple[str, ...]
 
 
@@ -222,6 +227,7 @@ def describe(seen: Seen, now: datetime) -> ClientFacts:
         days=seen.days,
         restores=seen.restores,
         escrow=seen.escrow,
+        place=seen.place,
         notes=seen.notes,
     )
 

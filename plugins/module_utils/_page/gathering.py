@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +36,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import
     describe,
     latest_age,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._page.nas import NOWHERE, Nas, Place, find_places
 from ansible_collections.paranoid.backup.plugins.module_utils._page.notes import Notes, list_recent
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.waiting import CLOCK_CURE
 
@@ -52,23 +53,28 @@ class Source:
     days: Days
     now: datetime
 
-    def fleet(self) -> Fleet:
-        """Return the facts of every client that is provisioned: one that is gone has none; raise ConfigError."""
+    def fleet(self, nas: Sequence[Nas] | None = None) -> Fleet:
+        """Return the facts of every client that is provisioned: one that is gone has none; raise ConfigError.
+
+        ``nas`` is what those under it told, None where none was asked.
+        """
         today = self.now.date().toordinal()
         recent, tried = self.days.of_all(today - SHORT + 1), self.days.restores()
-        notes = self._notes()
+        notes, places = self._notes(), find_places(nas)
         clients = [
-            self._client(name, notes, recent.get(name, []), tried.get(name, []))
+            self._client(name, notes, places.get(name, NOWHERE), recent.get(name, []), tried.get(name, []))
             for name in list_clients(self.config_dir)
         ]
         doubt = recorded_doubt(self.ledger)
+        clock = [Trouble("the server's clock", (f"{doubt}: {CLOCK_CURE}",))] if doubt else []
         return Fleet(
             server=platform.node(),
             made=self.now,
             head=str(self.ledger.head()),
             clients=tuple(sorted(clients, key=lambda client: (client.health.rank, client.name))),
             totals=tuple(self.days.totals(today - YEAR + 1)),
-            troubles=(Trouble("The server's clock", (f"{doubt}: {CLOCK_CURE}",)),) if doubt else (),
+            troubles=(*clock, *(Trouble(one.name, one.problems) for one in nas or () if one.problems)),
+            nas=None if nas is None else tuple(nas),
         )
 
     def year(self, client: str) -> list[Day]:
@@ -80,7 +86,7 @@ class Source:
         recent = list_recent(self.ledger, self.server.rehearsal_days, self.now)
         return Notes(self.server, self.ledger, recent, self.days.failed_maintenances(), self.now)
 
-    def _client(self, name: str, notes: Notes, days: list[Day], restores: list[Restore]) -> ClientFacts:
+    def _client(self, name: str, notes: Notes, place: Place, days: list[Day], restores: list[Restore]) -> ClientFacts:
         state = self.ledger.state(name)
         client = self._configuration(name)
         sessions = self._sessions(state)
@@ -93,7 +99,8 @@ class Source:
             days=tuple(days),
             restores=tuple(restores),
             escrow=escrow,
-            notes=lines,
+            place=place,
+            notes=(*lines, *place.late),
         )
         return describe(seen, self.now)
 

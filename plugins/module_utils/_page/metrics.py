@@ -13,11 +13,13 @@ Format: https://prometheus.io/docs/instrumenting/exposition_formats/, "Text-base
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
+from typing import TypeVar
 
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import KEPT
 from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Fleet, Health, plain
+from ansible_collections.paranoid.backup.plugins.module_utils._page.nas import Nas, Pool
 
 PREFIX = "paranoid_backup_"
 MISSING = "archives_missing"
@@ -56,8 +58,30 @@ CLIENT_METRICS: tuple[tuple[str, str, Callable[[ClientFacts], float | None]], ..
     ("restore_seconds", "How long that took.", lambda one: one.restores[-1].seconds or None if one.restores else None),
     ("escrow_kept_timestamp_seconds", "When the escrow was kept that is as it should be.", _escrow_kept),
     ("escrow_opened_timestamp_seconds", "When a holder last opened it.", lambda one: _seconds(one.escrow.opened)),
+    (
+        "snapshot_timestamp_seconds",
+        "When its newest snapshot on the NAS was made.",
+        lambda one: _seconds(one.place.snapshot),
+    ),
+    (
+        "copy_timestamp_seconds",
+        "When the newest snapshot of its copy was made.",
+        lambda one: _seconds(one.place.copied),
+    ),
     ("quota_bytes", "What the repository may hold.", lambda one: one.disk.quota),
 )
+
+NAS_METRICS: tuple[tuple[str, str, Callable[[Nas], float | None]], ...] = (
+    ("nas_problems", "How many things somebody should look at on the NAS.", lambda one: len(one.problems)),
+    ("nas_snapshot_timestamp_seconds", "The oldest of its newest snapshots.", lambda one: _seconds(one.snapshot)),
+    ("nas_copy_timestamp_seconds", "The oldest of its newest copies.", lambda one: _seconds(one.copied)),
+    ("nas_scrub_timestamp_seconds", "When the pool was scrubbed that waits longest.", lambda one: _seconds(one.scrub)),
+)
+POOL_METRICS: tuple[tuple[str, str, Callable[[Pool], float | None]], ...] = (
+    ("nas_pool_full_ratio", "How full a pool is, 1 is full.", lambda one: _scale(one.percent, 0.01)),
+    ("nas_pool_full_in_seconds", "When it is full if it goes on so.", lambda one: _scale(one.full_in_days, 86400)),
+)
+_Thing = TypeVar("_Thing")
 
 
 def make_metrics(fleet: Fleet) -> bytes:
@@ -71,13 +95,26 @@ def _lines(fleet: Fleet) -> Iterator[str]:
     yield _head("clients", "How many clients are how, by health.")
     for health, count in fleet.counts.items():
         yield f'{PREFIX}clients{{health="{health}"}} {count}\n'
-    labels = [(f'{{client="{escape_label(client.name)}"}}', client) for client in fleet.clients]
-    for name, meaning, find in CLIENT_METRICS:
+    yield from _list(CLIENT_METRICS, [(_label(client=client.name), client) for client in fleet.clients])
+    nas = fleet.nas or ()
+    yield from _list(NAS_METRICS, [(_label(nas=one.name), one) for one in nas])
+    yield from _list(POOL_METRICS, [(_label(nas=one.name, pool=pool.name), pool) for one in nas for pool in one.pools])
+
+
+def _list(
+    metrics: Iterable[tuple[str, str, Callable[[_Thing], float | None]]], things: Sequence[tuple[str, _Thing]]
+) -> Iterator[str]:
+    """Yield each metric of all things, which have their labels beside them; nothing of no things."""
+    for name, meaning, find in metrics if things else ():
         yield _head(name, meaning)
-        for label, client in labels:
-            value = find(client)
+        for label, thing in things:
+            value = find(thing)
             if value is not None:
                 yield f"{PREFIX}{name}{label} {value!r}\n"
+
+
+def _label(**labels: str) -> str:
+    return "{" + ",".join(f'{name}="{escape_label(value)}"' for name, value in labels.items()) + "}"
 
 
 def escape_label(value: str) -> str:
@@ -87,6 +124,10 @@ def escape_label(value: str) -> str:
 
 def _head(name: str, meaning: str) -> str:
     return f"# HELP {PREFIX}{name} {meaning}\n# TYPE {PREFIX}{name} gauge\n"
+
+
+def _scale(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
 
 
 def _seconds(moment: datetime | None) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write
@@ -16,6 +16,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._page.document imp
 from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import Fleet
 from ansible_collections.paranoid.backup.plugins.module_utils._page.gathering import source
 from ansible_collections.paranoid.backup.plugins.module_utils._page.metrics import make_metrics
+from ansible_collections.paranoid.backup.plugins.module_utils._page.nas import Nas
 from ansible_collections.paranoid.backup.plugins.module_utils._page.status import make_status
 
 PAGE, STATUS, METRICS = "index.html", "status.json", "paranoid_backup.prom"
@@ -27,16 +28,19 @@ class PageError(Exception):
     """The page cannot be written; the message is one line."""
 
 
-def publish(config_dir: str, wanted: Iterable[str], now: datetime, check: bool) -> tuple[Fleet, list[str]]:
+def publish(
+    config_dir: str, wanted: Iterable[str], nas: Sequence[Nas] | None, now: datetime, check: bool
+) -> tuple[Fleet, list[str]]:
     """Write what is wanted on this server; return what is said there, and the paths. In check mode nothing is written.
 
+    ``nas`` is what those under it told, None where none was asked.
     ConfigError, LedgerError or PageError, in one line, if that is not possible.
     """
     server = load_server(config_dir)
     files: list[tuple[str, bytes, int]] = []
     try:
         with source(config_dir, server, now) as facts:
-            fleet = facts.fleet()
+            fleet = facts.fleet(nas)
             if server.page_dir:
                 page = make_page(fleet, facts.year, wanted)
                 files.append((os.path.join(server.page_dir, PAGE), page, _PAGE_MODE))

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Fleet, plain
+from ansible_collections.paranoid.backup.plugins.module_utils._page.nas import Nas
 
 SCHEMA = 1
 
@@ -25,6 +26,7 @@ def make_status(fleet: Fleet) -> bytes:
         "troubles": [
             {"of": plain(trouble.name), "lines": [plain(line) for line in trouble.lines]} for trouble in fleet.troubles
         ],
+        "nas": None if fleet.nas is None else [_describe_nas(one) for one in fleet.nas],
         "clients": [_describe(client) for client in fleet.clients],
     }
     return json.dumps(content, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
@@ -50,8 +52,21 @@ def _describe(client: ClientFacts) -> dict[str, Any]:
         "escrow": client.escrow.state,
         "escrow_kept": _format(client.escrow.kept),
         "escrow_opened": _format(client.escrow.opened),
+        "snapshot": _format(client.place.snapshot),
+        "copy": _format(client.place.copied),
         "notes": [plain(note) for note in client.notes],
         "restore_seconds": client.restores[-1].seconds or None if client.restores else None,
+    }
+
+
+def _describe_nas(nas: Nas) -> dict[str, Any]:
+    return {
+        "nas": plain(nas.name),
+        "problems": [plain(line) for line in nas.problems],
+        "snapshot": _format(nas.snapshot),
+        "copy": _format(nas.copied),
+        "scrub": _format(nas.scrub),
+        "pools": [{"pool": plain(p.name), "percent": p.percent, "full_in_days": p.full_in_days} for p in nas.pools],
     }
 
 

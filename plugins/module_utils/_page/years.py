@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from statistics import median
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import (
@@ -74,8 +74,14 @@ def _facts(client: ClientFacts) -> Html:
         ("Quota", quota),
         ("Restore tried", _name_last_restore(client)),
         ("Escrow", _name_escrow(client)),
+        ("Snapshot", _name_moment(client.place.snapshot)),
+        ("Copy", _name_moment(client.place.copied)),
     )
     return list_facts(facts)
+
+
+def _name_moment(moment: datetime | None) -> str:
+    return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M}" if moment else NOTHING
 
 
 def _name_escrow(client: ClientFacts) -> str:

@@ -12,13 +12,10 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
     format_number,
     join_names,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.shortcomings import NO_NAS
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas, Pool
 
 ADVICE = "Measured there by paranoid-backup-nas status. No failure of this run; docs/nas.md says what to do about each."
-WEAKER = (
-    "none in the inventory, so no snapshot is out of a server's reach: whoever is root there "
-    "can delete all backups for good (nas.md)"
-)
 _REMARKS_SHOWN = 3
 _FORESEEN_DAYS = 400
 
@@ -43,7 +40,7 @@ def describe_nas(nas: Sequence[Nas] | None) -> list[str]:
     if nas is None:
         return []
     if not nas:
-        return [WEAKER]
+        return [NO_NAS]
     return [line for one in nas for line in (*_describe_ages(one), *_list_remarks(one))]
 
 

@@ -157,12 +157,22 @@ def scrub_problems(pool: Pool, now: float, days: float) -> list[str]:
 
 def line_problems(line: Line, now: float) -> list[str]:
     """Return a line for each dataset whose newest is late, or why that cannot be told."""
+    return [text for lines in _find_late(line, now).values() for text in lines]
+
+
+def list_late(line: Line, now: float) -> list[str]:
+    """Return the datasets whose newest is late; the root is all of them, where nothing can be told."""
+    return list(_find_late(line, now))
+
+
+def _find_late(line: Line, now: float) -> dict[str, list[str]]:
     if line.unreadable:
-        return [f"{line.what} of {line.root}: {line.unreadable}"]
+        return {line.root: [f"{line.what} of {line.root}: {line.unreadable}"]}
     if not line.newest:
-        return [f"{line.what} of {line.root}: there is none"]
+        return {line.root: [f"{line.what} of {line.root}: there is none"]}
     there = {name: newest for name, newest in line.newest.items() if name not in line.awaited(now)}
-    return [one for name, newest in there.items() for one in late(f"{line.what} of {name}", newest, now, line.days)]
+    found = {name: late(f"{line.what} of {name}", newest, now, line.days) for name, newest in there.items()}
+    return {name: lines for name, lines in found.items() if lines}
 
 
 def list_awaited(lines: Iterable[Line], now: float) -> list[str]:

@@ -20,6 +20,7 @@ from paranoid_nas.health import (
     judge,
     list_alike,
     list_awaited,
+    list_late,
     list_unknown,
     newest_ages,
     pool_problems,
@@ -39,7 +40,8 @@ def look(config: Mapping[str, Any], seen: Seen, now: float) -> dict[str, Any]:
     """Return what was measured, and under ``problems`` what somebody should look at, one line each.
 
     ``newest`` and ``measured`` are seconds since 1970 by this machine's clock; ``ages`` are seconds, of what is oldest
-    among the newest, and None where one is missing; ``first_due`` says when there will be one of what is new.
+    among the newest, and None where one is missing; ``first_due`` says when there will be one of what is new. Of each
+    of the ``lines``, snapshots and copies, ``late`` names the datasets of which one is; the root stands for all.
     """
     until, root = time.monotonic() + PATIENCE, str(config["dataset"])
     zfs = Zfs(until=until)
@@ -64,6 +66,7 @@ def look(config: Mapping[str, Any], seen: Seen, now: float) -> dict[str, Any]:
             "copy": _oldest(lines[1:], now),
             "scrub": _age([pool.scrubbed for pool in pools], now),
         },
+        "lines": [{"what": line.what, "root": line.root, "late": list_late(line, now)} for line in lines],
         "problems": judge(pools, lines, now, limits),
         "first_due": {name: int(due) for line in lines for name, due in line.awaited(now).items()},
         "remarks": [*list_awaited(lines, now), *(line for pool in pools for line in list_alike(pool))],

@@ -25,6 +25,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow im
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rehearsals import describe_rehearsals
 from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import Fleet, Health
 from ansible_collections.paranoid.backup.plugins.module_utils._page.gathering import source
+from ansible_collections.paranoid.backup.plugins.module_utils._page.nas import read_nas
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Mail, MailState, Run, State
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import make_page
@@ -136,6 +137,24 @@ def test_a_clock_in_doubt_is_above_all_clients(tmp_path: Path) -> None:
     (trouble,) = fleet.troubles
     assert trouble.lines[0].startswith("it is 3.0 days ahead of")
     assert "accept.yml with backup_accept=clock" in trouble.lines[0]
+
+
+def test_a_client_is_as_good_as_its_snapshots_and_copies(tmp_path: Path) -> None:
+    make_server(tmp_path, (WEB1, replace(WEB1, name="web2")), days=3)
+    raw = {
+        "name": "nas1",
+        "problems": ["pool tank is DEGRADED"],
+        "places": {"web1": {"snapshot": 60, "copy": 7200, "late": ["nas1: its newest copy is late"]}, "web2": {}},
+        "pools": [{"name": "tank", "percent": 42}],
+    }
+    with source(str(tmp_path), load_server(str(tmp_path)), NOW) as facts:
+        fleet = facts.fleet(read_nas([raw], NOW))
+        assert (facts.fleet().nas, facts.fleet(()).nas) == (None, ())
+    one, two = fleet.clients
+    assert (one.health, one.notes) == (Health.NOTED, ("nas1: its newest copy is late",))
+    assert (one.place.snapshot, one.place.copied) == (NOW - timedelta(minutes=1), NOW - timedelta(hours=2))
+    assert (two.health, two.place.copied) == (Health.GOOD, None)
+    assert [(trouble.name, trouble.lines) for trouble in fleet.troubles] == [("nas1", ("pool tank is DEGRADED",))]
 
 
 @pytest.mark.parametrize("escrow", ["", "age1bob", "age1ana"])

@@ -23,6 +23,7 @@ from paranoid_nas.health import (
     late,
     list_alike,
     list_awaited,
+    list_late,
     list_unknown,
     pool_problems,
     room_problems,
@@ -446,3 +447,11 @@ def test_when_a_btrfs_was_scrubbed(status: str, known: bool) -> None:
 def test_when_a_subvolume_was_made() -> None:
     assert volume_born("backup\n\tCreation time: \t\t2026-11-26 08:00:00 +0200\n") == 1_795_672_800
     assert volume_born("\tCreation time: \t\t-\n") is volume_born("") is volume_born("Creation time: 1 x 2") is None
+
+
+def test_datasets_that_are_late_are_named_and_the_root_stands_for_all() -> None:
+    old = replace(SNAPSHOTS, newest={"tank/backup/web1": START - DAY, "tank/backup/db1": START - 9 * DAY})
+    assert list_late(SNAPSHOTS, START) == []
+    assert list_late(old, START) == ["tank/backup/db1"]
+    assert list_late(replace(old, unreadable="no such pool"), START) == ["tank/backup"]
+    assert list_late(replace(old, newest={}), START) == ["tank/backup"]
