@@ -14,13 +14,13 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def format_size(count: int | None) -> str:
-    """Return bytes as ``512 B``, ``1.5 KiB``, ``20 GiB``: three digits at most before the unit."""
+    """Return bytes as ``512 B``, ``1.5 KiB``, ``20 GiB``: three digits at most before the unit, which ends at EiB."""
     if count is None:
         return NOTHING
     if count < 1000:
         return f"{count} B"
     power = 1
-    while count / 1024**power >= 999.5:
+    while count / 1024**power >= 999.5 and power < len(_UNITS) - 1:
         power += 1
     value = count / 1024**power
     return f"{value:.0f} {_UNITS[power]}" if value >= 99.95 else f"{value:.1f} {_UNITS[power]}"

@@ -41,6 +41,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._page.years import
 
 LARGEST = 1_950_000  # bytes of the page, if the lines alone do not need more
 URGENT_SHOWN = 50
+ROWS_TOGETHER = 100
 TROUBLES_SHOWN = 20
 WORDS = {
     Health.FROZEN: "Frozen",
@@ -70,14 +71,14 @@ Year = Callable[[str], Sequence[Day]]
 def make_page(fleet: Fleet, year: Year, wanted: Iterable[str] = ()) -> bytes:
     """Return the whole file. ``year`` returns a client's days; ``wanted`` clients come before others."""
     plain_rows = [_row(fleet, client, False) for client in fleet.clients]
-    without = _frame(fleet, join(*plain_rows), Html("-")).encode()
+    without = _frame(fleet, plain_rows, Html("-")).encode()
     sections = dict(_sections(fleet, year, frozenset(wanted), LARGEST - len(without)))
-    rows = (
+    rows = [
         _row(fleet, client, True) if client.name in sections else row
         for client, row in zip(fleet.clients, plain_rows, strict=True)
-    )
+    ]
     shown = (sections[client.name] for client in fleet.clients if client.name in sections)
-    return _frame(fleet, join(*rows), join(*shown)).encode()
+    return _frame(fleet, rows, join(*shown)).encode()
 
 
 def _sections(fleet: Fleet, year: Year, wanted: frozenset[str], room: int) -> Iterator[tuple[str, Html]]:
@@ -92,7 +93,7 @@ def _sections(fleet: Fleet, year: Year, wanted: frozenset[str], room: int) -> It
         yield client.name, section
 
 
-def _frame(fleet: Fleet, rows: Html, sections: Html) -> Html:
+def _frame(fleet: Fleet, rows: Sequence[Html], sections: Html) -> Html:
     title = f"Backups on {fleet.server}"
     return join(
         Html("<!DOCTYPE html>\n<html lang=en>"),
@@ -207,10 +208,16 @@ def _nas(fleet: Fleet) -> Html:
         lines: list[str] = ["Nobody asked it: backup_ask_nas is off, or this page was not written by page.yml."]
     else:
         lines = [line for one in fleet.nas for line in one.told] or [NO_NAS if not fleet.nas else "It told nothing."]
-    return element("section", element("h2", "NAS"), *(element("p", line) for line in lines), class_="nas soft")
+    return element("section", element("h2", "NAS"), *(element("p", line, class_="soft") for line in lines))
 
 
-def _table(fleet: Fleet, rows: Html) -> Html:
+def _bodies(rows: Sequence[Html]) -> Html:
+    """Return the lines some hundred together: a browser lays out only those that are near what it shows."""
+    together = (rows[at : at + ROWS_TOGETHER] for at in range(0, len(rows), ROWS_TOGETHER))
+    return join(*(element("tbody", *part) for part in together)) or element("tbody")
+
+
+def _table(fleet: Fleet, rows: Sequence[Html]) -> Html:
     tools = element(
         "p",
         element(
@@ -239,7 +246,7 @@ def _table(fleet: Fleet, rows: Html) -> Html:
         "section",
         element("h2", "Clients"),
         tools,
-        element("table", caption, element("thead", element("tr", head)), element("tbody", rows)),
+        element("table", caption, element("thead", element("tr", head)), _bodies(rows)),
         id="clients",
         tabindex="-1",
     )

@@ -16,7 +16,13 @@ SCRIPT = """
       : `This page is ${days > 1 ? days + " days" : "a day"} old: what it says may not be so any more.`;
     get("old").hidden = false;
   }
-  const table = document.querySelector("table"), body = table.tBodies[0], rows = [...body.rows];
+  const table = document.querySelector("table"), bodies = [...table.tBodies];
+  const together = bodies[0].rows.length;
+  let rows = bodies.flatMap((body) => [...body.rows]);
+  const fill = (shown) => bodies.forEach((body, at) => {
+    body.replaceChildren(...shown.slice(at * together, (at + 1) * together));
+    body.hidden = !body.rows.length;
+  });
   const states = [...get("state").options].map((one) => one.text);
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
   const number = (text) => {
@@ -33,8 +39,8 @@ SCRIPT = """
     for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
     const order = (a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0) * (up ? 1 : -1);
-    const keyed = rows.map((row) => ({ row, key: value(row, at) })).sort(order);
-    body.append(...keyed.map((one) => one.row));
+    rows = rows.map((row) => ({ row, key: value(row, at) })).sort(order).map((one) => one.row);
+    filter();
   };
   [...table.tHead.rows[0].cells].forEach((head, at) => {
     if (at === 3 || at === 6) return;
@@ -46,13 +52,12 @@ SCRIPT = """
   });
   const filter = () => {
     const name = get("find").value.trim().toLowerCase(), state = get("state").selectedIndex;
-    let shown = 0;
-    for (const row of rows) {
+    const shown = rows.filter((row) => {
       const text = row.cells[0].textContent.trim().toLowerCase();
-      row.hidden = !text.includes(name) || (state > 0 && row.cells[1].textContent.trim() !== states[state]);
-      shown += !row.hidden;
-    }
-    get("found").textContent = shown === rows.length ? "" : `${shown} of ${rows.length}`;
+      return text.includes(name) && (state === 0 || row.cells[1].textContent.trim() === states[state]);
+    });
+    fill(shown);
+    get("found").textContent = shown.length === rows.length ? "" : `${shown.length} of ${rows.length}`;
   };
   get("find").addEventListener("input", filter);
   get("state").addEventListener("change", filter);

@@ -44,7 +44,7 @@ section{margin-top:2.8rem}
 .share rect{fill:var(--c)}
 .counts{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.5rem;margin:.7rem 0 1.5rem}
 dl{display:flex;flex-wrap:wrap;gap:.4rem 2.2rem}
-dd{font-weight:600}
+dt{white-space:nowrap}dd{font-weight:600}
 .big{gap:.6rem 3rem;margin-bottom:1.2rem}
 .big dd{font-size:1.45rem;line-height:1.25;font-weight:600;letter-spacing:-.015em}
 .old{margin-top:1rem;padding:.6rem .9rem;border:1px solid var(--failed);border-radius:8px;color:var(--failed);
@@ -59,20 +59,23 @@ background:var(--card);border:1px solid var(--line);border-left:3px solid var(--
 input,select,button{font:inherit;color:inherit}
 input,select{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:.25rem .5rem}
 #found{color:var(--soft);font-size:.87rem}
-table{width:100%;border-collapse:collapse}
+table{--columns:minmax(8rem,1fr) 6.6rem 8.6rem 149px 4.6rem 5.6rem 60px 5.6rem 5.6rem 3.4rem}
+table,thead,tbody,caption{display:block}
+tr{display:grid;grid-template-columns:var(--columns);column-gap:.9rem;align-items:center;padding:.38rem 0;
+border-bottom:1px solid var(--line)}
+tbody{content-visibility:auto;contain-intrinsic-size:auto 3600px}
 caption{text-align:left;padding-bottom:.5rem}
-thead th{position:sticky;top:0;background:var(--paper);color:var(--soft);font-weight:550;font-size:.84rem;
-text-align:left;white-space:nowrap;box-shadow:inset 0 -1px var(--line);z-index:1}
-th button{all:unset;font:inherit;cursor:pointer;padding:.2rem 0}
+thead{position:sticky;top:0;background:var(--paper);z-index:1}
+thead th{color:var(--soft);font-weight:550;font-size:.84rem;text-align:left;white-space:nowrap}
+th button{all:unset;font:inherit;cursor:pointer}
 th button:hover{color:var(--ink)}
 th button:focus-visible{outline:2px solid var(--series);outline-offset:2px;border-radius:3px}
 [aria-sort] button{color:var(--ink)}
 [aria-sort=ascending] button::after{content:" \\2191"/""}[aria-sort=descending] button::after{content:" \\2193"/""}
-th,td{padding:.38rem .9rem .38rem 0;border-bottom:1px solid var(--line);vertical-align:middle}
+th,td{padding:0;min-width:0}
 tbody th{font-weight:600;text-align:left}
 tbody tr:hover{background:var(--shade)}
 .w,.x:not(:nth-child(7)){text-align:right!important;white-space:nowrap}
-th:last-child,td:last-child{padding-right:0}
 td:nth-child(3){white-space:nowrap}
 svg{overflow:visible}
 svg path{fill:none}
@@ -116,13 +119,13 @@ figcaption span{display:block}
 .years{border:0}
 footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--line)}
 [hidden]{display:none!important}
-@media(max-width:70rem){.x{display:none}}
-@media(max-width:54rem){.w{display:none}.urgent li{grid-template-columns:1fr auto}
-.urgent li span:last-child{grid-column:1/-1}}
-@media(max-width:36rem){body{font-size:14px}tbody th{min-width:5.9rem}th,td{padding-right:.6rem}
-td:nth-child(3),thead th{white-space:normal;overflow-wrap:normal}td:nth-child(3){width:5.8rem}
+@media(max-width:70rem){.x{display:none}table{--columns:minmax(8rem,1fr) 6.6rem 8.6rem 149px 4.6rem 5.6rem 5.6rem}}
+@media(max-width:54rem){.w{display:none}table{--columns:minmax(7rem,1fr) 6.6rem 8.6rem 149px}
+.urgent li{grid-template-columns:1fr auto}.urgent li span:last-child{grid-column:1/-1}}
+@media(max-width:36rem){body{font-size:14px}table{--columns:minmax(0,1fr) 5.3rem 5.2rem 74px}tr{column-gap:.35rem}
+td:nth-child(3),thead th{white-space:normal;overflow-wrap:normal}
 .s{width:74px}.s path{transform:scaleX(.5)}.big{gap:.6rem 1.8rem}.big dd{font-size:1.2rem}article{padding:.9rem}}
 @media(forced-colors:active){.s .g,.c .g,.p path{stroke:CanvasText}}
-@media print{body{max-width:none;padding:0}thead th{position:static}
-article{break-inside:avoid;content-visibility:visible}}
+@media print{body{max-width:none;padding:0}thead{position:static}
+tbody{content-visibility:visible}article{break-inside:avoid;content-visibility:visible}}
 """

@@ -18,7 +18,13 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.escrow import KEPT
 from ansible_collections.paranoid.backup.plugins.module_utils._page.charts import draw_bars, draw_calendar, draw_line
 from ansible_collections.paranoid.backup.plugins.module_utils._page.days import Day, DayState
-from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import YEAR, ClientFacts, Fleet, Health
+from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import (
+    YEAR,
+    ClientFacts,
+    Escrow,
+    Fleet,
+    Health,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._page.markup import Html, element, join
 
 DAYS_NAMED = 6
@@ -73,7 +79,8 @@ def _facts(client: ClientFacts) -> Html:
         ("Held", format_size(disk.held)),
         ("Quota", quota),
         ("Restore tried", _name_last_restore(client)),
-        ("Escrow", _name_escrow(client)),
+        ("Escrow", _name_escrow(client.escrow)),
+        ("Escrow opened", _name_day(client.escrow.opened) if client.escrow.opened else "never"),
         ("Snapshot", _name_moment(client.place.snapshot)),
         ("Copy", _name_moment(client.place.copied)),
     )
@@ -84,13 +91,13 @@ def _name_moment(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M}" if moment else NOTHING
 
 
-def _name_escrow(client: ClientFacts) -> str:
-    """Return since when the escrow is as it should be, and whether somebody saw it open."""
-    escrow = client.escrow
-    if escrow.state != KEPT or escrow.kept is None:
-        return escrow.state or NOTHING
-    opened = f"opened {escrow.opened:%-d %b %Y}" if escrow.opened else "never opened"
-    return f"{escrow.kept:%-d %b %Y}, {opened}"
+def _name_escrow(escrow: Escrow) -> str:
+    """Return when the escrow was kept that is as it should be, else what it is."""
+    return _name_day(escrow.kept) if escrow.state == KEPT and escrow.kept else escrow.state or NOTHING
+
+
+def _name_day(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%-d %b %Y}"
 
 
 def _name_last_restore(client: ClientFacts) -> str:

@@ -22,7 +22,7 @@ TOOK = "took tank/backup@paranoid-20261126T030000Z-maintenance"
         ("status", "echo '{\"problems\": [1]}'; echo pool >&2; exit 1", {"status": {"problems": [1]}}),
         ("status", "echo '[]'; echo a; echo no pools >&2; exit 1", {"problem": "no pools"}),
         ("status", "exit 0", {"problem": "it did not say how it is"}),
-        ("status", "head -c 1100000 /dev/zero | tr '\\0' ' '; echo '{}'", {"problem": "it did not say how it is"}),
+        ("status", "head -c 4400000 /dev/zero | tr '\\0' ' '; echo '{}'", {"problem": "it did not say how it is"}),
         ("snapshot", f"echo {TOOK}", {"snapshot": TOOK[5:], "changed": True}),
         ("snapshot", f"echo {TOOK}; echo a hold failed >&2; exit 1", {"problem": "a hold failed"}),
         ("snapshot", "echo took something", {"problem": "it took no snapshot, and gave no reason"}),

@@ -21,6 +21,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
     [
         (None, "\u2013"), (0, "0 B"), (999, "999 B"), (1000, "1.0 KiB"), (1536, "1.5 KiB"), (1023 * 1024, "1.0 MiB"),
         (102298, "99.9 KiB"), (102400, "100 KiB"), (48 * 2**30, "48.0 GiB"), (2**63 - 1, "8.0 EiB"),
+        (250 * 2**63, "2000 EiB"),
     ],
 )  # fmt: skip
 def test_size(count: int | None, said: str) -> None:
