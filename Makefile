@@ -20,7 +20,7 @@ bootstrap-unit:
 lab: bootstrap ## Bring up the lab: a server, five clients, a mail server
 	@tests/tools/lab up
 
-demo: bootstrap ## Provision the lab, back it all up, print the mail, bring a lost file back
+demo: bootstrap ## Provision the lab, back it all up, print the mail, bring a lost file back, write the page
 	@tests/tools/demo
 
 test: bootstrap ## Run every test, the longest first

@@ -15,6 +15,7 @@ import pytest
 from memory_limit import memory_limit
 from report_samples import PLAYBOOK
 from runner_world import RunnerWorld
+from schemas import check_document
 from waiting import wait_until
 from web_server import served_web
 
@@ -395,6 +396,10 @@ PAGE = """
   gather_facts: false
   tasks:
     - ansible.builtin.copy: {content: "{{ backup_page_clients | default([]) }}", dest: "{{ playbook_dir }}/page.html"}
+    - ansible.builtin.file: {path: "{{ backup_page_fetch }}/vault", state: directory}
+      when: backup_page_fetch is defined
+    - ansible.builtin.copy: {content: '{"schema": 1}', dest: "{{ backup_page_fetch }}/vault/status.json"}
+      when: backup_page_fetch is defined
 """
 
 
@@ -412,6 +417,9 @@ def test_pages_are_written_after_runs_and_when_they_grow_old(world: RunnerWorld)
     assert not page.exists(), "nothing was done, and it is young"
     assert world.run("page", "web01").returncode == 0
     assert page.read_text() == '["web01"]'
+    told = json.loads(world.run("page", "--json").stdout)
+    check_document("page", told)
+    assert told["servers"] == [{"server": "vault", "status": {"schema": 1}}]
     unknown = world.run("page", "nobody")
     assert (unknown.returncode, "nobody is not among the clients" in unknown.stderr) == (2, True)
     page.unlink()

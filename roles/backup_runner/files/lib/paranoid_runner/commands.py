@@ -62,6 +62,7 @@ def _add_runs(commands: Any) -> None:
 
     page = commands.add_parser("page", help="write the page about all clients of each server")
     page.add_argument("clients", nargs="*", metavar="CLIENT", help="with the last year of these, however many clients")
+    page.add_argument("--json", action="store_true", help="and print what each says, for programs")
     _add_config(page)
     page.set_defaults(work=_later("running", "start_page", _ROLE))
 

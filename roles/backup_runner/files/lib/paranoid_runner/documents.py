@@ -48,6 +48,11 @@ def describe_report(run: Record | None) -> Document:
     return {"run": _describe_run(run) if run else None}
 
 
+def describe_pages(pages: Mapping[str, Any]) -> Document:
+    """Return ``page --json``; a status is null where it cannot be read."""
+    return {"servers": [{"server": name, "status": status} for name, status in pages.items()]}
+
+
 def _describe_turn(one: Planned) -> Document:
     return {
         "verb": one.verb,

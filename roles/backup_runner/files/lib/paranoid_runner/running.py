@@ -9,6 +9,7 @@ import argparse
 import json
 import secrets
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from paranoid_runner.config import DIGEST, UPKEEP, Config, load_config
+from paranoid_runner.documents import describe_pages, to_json
 from paranoid_runner.errors import UsageError
 from paranoid_runner.files import write_whole
 from paranoid_runner.following import CURRENT, following, make_display
 from paranoid_runner.judgement import Ended, find_silence, is_good
 from paranoid_runner.locking import hold_lock, now
 from paranoid_runner.logs import keep_logs, read_log
-from paranoid_runner.paging import is_old, write_pages
+from paranoid_runner.paging import Wanted, is_old, read_pages, write_pages
 from paranoid_runner.pasts import ALL, gather_pasts, note_digest, note_run
 from paranoid_runner.plan import Planned, list_scheduled, plan
 from paranoid_runner.records import load_record
@@ -55,7 +57,7 @@ def start_page(options: argparse.Namespace) -> int:
     config = _configure(options)
     if not config.page:
         raise UsageError("the runner knows of no page: run the role backup_runner again")
-    return work(config, lambda: page_now(config, options.clients))
+    return work(config, lambda: page_now(config, options.clients, options.json))
 
 
 def _configure(options: argparse.Namespace) -> Config:
@@ -106,12 +108,17 @@ def run_now(config: Config, job: Job) -> int:
         return max(before, code, _page(config) if goes_on else GOOD)
 
 
-def page_now(config: Config, clients: Sequence[str]) -> int:
-    """Write the pages that a person asked for."""
+def page_now(config: Config, clients: Sequence[str], is_json: bool = False) -> int:
+    """Write the pages that a person asked for, and print what they say if it is for a program."""
     with hold_lock(config) as held:
         if not held:
             raise UsageError("a run is at work, and writes the page when it ends: paranoid-backup status shows it")
-        return _page(config, clients)
+        if not is_json:
+            return _page(config, clients)
+        with tempfile.TemporaryDirectory(prefix="paranoid-backup-page-") as place:
+            code = _page(config, clients, place)
+            sys.stdout.write(f"{to_json(describe_pages(read_pages(Path(place))))}\n")
+            return code
 
 
 def work(config: Config, start: Callable[[], int]) -> int:
@@ -205,12 +212,15 @@ def _write_scheduled(config: Config) -> Mapping[str, str]:
     return {"PARANOID_BACKUP_SCHEDULED": str(path), **told}
 
 
-def _page(config: Config, clients: Sequence[str] = ()) -> int:
-    """Have the servers write their pages; where that fails, somebody is told, once a day."""
+def _page(config: Config, clients: Sequence[str] = (), fetch: str = "") -> int:
+    """Have the servers write their pages; where that fails, somebody is told, once a day.
+
+    A directory ``fetch`` gets them, each in one of its server's name.
+    """
     if not config.page:
         return GOOD
     run_id, note = make_run_id(), config.state / "page-trouble"
-    problem = write_pages(config, clients, run_id, _load_player())
+    problem = write_pages(config, Wanted(clients, fetch), run_id, _load_player())
     if not problem:
         note.unlink(missing_ok=True)
         return GOOD
