@@ -129,6 +129,7 @@ def test_the_state_is_measured(root: Path, tmp_path: Path) -> None:
     well(program(root, "daily"))
     healthy = json.loads(well(program(root, "status")))
     assert healthy["newest"][str(root)][f"{root}/web1"] and healthy["ages"] == {**healthy["ages"], "scrub": None}
+    assert healthy["lines"] == [{"what": "snapshots", "root": str(root), "late": []}], "what the page takes"
     pool = healthy["pools"][str(root)]
     assert pool["capacity"].endswith("%") and 0 < pool["used"] < pool["size"] and len(pool["disks"]) == 1
     subprocess.run(["btrfs", "scrub", "start", "-B", root], check=True, capture_output=True)
