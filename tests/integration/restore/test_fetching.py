@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -13,6 +15,7 @@ import pytest
 from borg.repository import Repository
 from paranoid_restore import repository, working
 from paranoid_restore.repository import Source
+from restore_world import LIB
 
 
 @dataclass
@@ -99,3 +102,24 @@ def test_another_connection_is_opened_where_it_brings_more_than_its_opening(
     found = working.split(steps, 3, opening)  # type: ignore[arg-type]
     assert [len(part) for part in found] == sizes
     assert [step for part in found for step in part] == steps
+
+
+FAULTS = """
+import os, resource, sys
+sys.path.insert(0, sys.argv[1])
+from borg.constants import BUFSIZE
+from paranoid_restore import repository
+repository._keep_memory()
+into, out = os.pipe()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _turn in range(200):
+    os.write(out, bytes(65536))
+    os.read(into, BUFSIZE)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_what_a_read_took_is_used_for_the_next_one() -> None:
+    """Otherwise each of 200 has its 16 pages fetched from the system anew, and given back."""
+    done = subprocess.run([sys.executable, "-I", "-c", FAULTS, LIB], stdout=subprocess.PIPE, text=True, check=True)
+    assert int(done.stdout) < 200 * 16 / 4
