@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
+import borg.remote
 import pytest
 from borg.repository import Repository
 from paranoid_restore import repository, working
@@ -123,3 +124,26 @@ def test_what_a_read_took_is_used_for_the_next_one() -> None:
     """Otherwise each of 200 has its 16 pages fetched from the system anew, and given back."""
     done = subprocess.run([sys.executable, "-I", "-c", FAULTS, LIB], stdout=subprocess.PIPE, text=True, check=True)
     assert int(done.stdout) < 200 * 16 / 4
+
+
+def test_an_end_in_the_middle_waits_for_nothing_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C on a slow line: what was asked for ahead would come first."""
+    ended = []
+
+    class Under:
+        def __enter__(self) -> Under:
+            return self
+
+        def __exit__(self, *_why: object) -> None:
+            ended.append("rollback")
+
+        def close(self) -> None:
+            ended.append("close")
+
+    monkeypatch.setattr(borg.remote, "MAX_INFLIGHT", 100)
+    monkeypatch.setattr(borg.remote, "RemoteRepository", lambda *_all, **_more: Under())
+    monkeypatch.setattr(repository, "Source", lambda *_all: None)
+    monkeypatch.setattr(repository, "setup_logging", lambda **_more: None)
+    with pytest.raises(KeyboardInterrupt), repository.opened("ssh://server/repo"):
+        raise KeyboardInterrupt
+    assert ended == ["close"]

@@ -14,7 +14,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timezone
 from typing import Any, Optional
@@ -141,9 +141,11 @@ def opened(location: str) -> Iterator[Source]:
     borg.remote.MAX_INFLIGHT = GROUP_CHUNKS
     _keep_memory()
     began = time.monotonic()
+    place = Location(location)
     options = argparse.Namespace(rsh=None, remote_path=None, debug_topics=[], upload_ratelimit=0, upload_buffer=0)
     try:
-        with borg.remote.RemoteRepository(Location(location), lock_wait=LOCK_SECONDS, args=options) as repository:
+        # Borg's own way out asks for a rollback, and waits for its answer behind all that is under way, up to 30 s.
+        with closing(borg.remote.RemoteRepository(place, lock_wait=LOCK_SECONDS, args=options)) as repository:
             yield Source(repository, began)
     except (borg.remote.ConnectionClosed, BrokenPipeError, ConnectionError):
         raise RestoreError(_LOST) from None
