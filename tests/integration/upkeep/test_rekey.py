@@ -215,3 +215,32 @@ def test_archives_without_end_are_kept_for_as_long_as_somebody_says(keeper: Keep
     assert keeper.entries("retire") == []
     entry = set_aside(keeper, Wish("a leak", "bo", keep_days=400))
     assert entry and entry.until == (utc_now() + timedelta(days=400)).date().isoformat()
+
+
+def test_the_playbooks_let_a_client_go_and_destroy_what_it_had(keeper: Keeper) -> None:
+    """From the first refusal to the second time that there is nothing left to destroy."""
+    limit, why = ("--limit", CLIENT), {"backup_reason": "moved", "backup_by": "bo"}
+    going = {**why, "backup_keep_days": 0, "backup_decommission_unproven": "true"}
+    nobody = keeper.play("decommission", *limit, backup_decommission_unproven="true")
+    assert nobody.returncode == 2 and "name the client by --limit, and say why" in said(nobody)
+    foretold = keeper.play("decommission", "--check", *limit, **going)
+    assert foretold.returncode == 0 and "archives would be kept in" in said(foretold), said(foretold)
+    assert keeper.entries("retire") == []
+    gone = keeper.play("decommission", *limit, **going)
+    assert gone.returncode == 0 and "archives are kept in" in said(gone), said(gone)
+    (entry,) = keeper.entries("retire")
+    assert isinstance(entry, RetireEntry) and (entry.reason, entry.by) == ("moved", "bo")
+    old = keeper.repository.parent / entry.place
+    chosen = {"backup_destroy_repository": entry.repository_id[:12]}
+    assert "and say why by" in said(keeper.play("destroy", *limit, **chosen))
+    assert "bytes would be destroyed" in said(keeper.play("destroy", "--check", *limit, **chosen, **why))
+    assert (old / "repo/config").exists()
+    done = keeper.play("destroy", *limit, **chosen, **why)
+    assert done.returncode == 0 and "bytes are destroyed" in said(done) and not old.exists(), said(done)
+    again = keeper.play("destroy", *limit, **chosen, **why)
+    assert "changed=0" in again.stdout and "it was destroyed earlier" in said(again)
+    assert [one.by for one in keeper.entries("destroy") if isinstance(one, DestroyEntry)] == ["bo"]
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    return " ".join(done.stdout.split())
