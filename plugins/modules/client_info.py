@@ -101,6 +101,17 @@ has_passphrase:
   description: Whether the passphrase of the client's repository is there.
   returned: success
   type: bool
+account:
+  description: The login's account, by the options that M(ansible.builtin.user) has; empty if there is none.
+  returned: success
+  type: dict
+  contains:
+    group: {description: Its own group., type: str}
+    groups: {description: Its other groups., type: list, elements: str}
+    comment: {description: Its comment., type: str}
+    home: {description: Its home., type: str}
+    shell: {description: Its shell., type: str}
+    password: {description: V(*) if nobody can have its password, V(another) otherwise., type: str}
 is_ageing:
   description: Whether the login's account or password is expired or is going to expire.
   returned: success

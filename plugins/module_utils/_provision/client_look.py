@@ -29,6 +29,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._provision.sshd_ch
 
 _PROGRAMS = "/usr/sbin:/usr/local/sbin:/sbin:/usr/bin:/usr/local/bin:/bin"
 _SHADOW = "/etc/shadow"
+_SHADOWS = (_SHADOW, "/etc/master.passwd")  # Linux, FreeBSD: a line's first two fields are the same
 _MISSING = re.compile(r"Missing privilege separation directory: (/run/\w+|/var/run/\w+)$", re.MULTILINE)
 _TRIES = 5  # to have that directory long enough
 _SOMEWHERE = "192.0.2.1"  # RFC 5737: of no network
@@ -68,6 +69,7 @@ def look(asked: Question) -> dict[str, Any]:
         "host_keys": _host_keys(effective),
         "own_key": "".join(sshd_config.read_lines(f"{asked.config_dir}/ssh/id_ed25519.pub")[:1]),
         "has_passphrase": os.path.exists(f"{asked.config_dir}/passphrase"),
+        "account": describe_account(asked.login, [line for path in _SHADOWS for line in sshd_config.read_lines(path)]),
         "is_ageing": is_ageing(asked.login, sshd_config.read_lines(_SHADOW)),
     }
 
@@ -206,6 +208,27 @@ def _public_key(path: str) -> Optional[str]:
         if done.returncode == 0:
             return done.said
     return "".join(sshd_config.read_lines(path + ".pub")[:1])
+
+
+def describe_account(login: str, shadow: Sequence[str]) -> dict[str, Any]:
+    """Return the account as the module ansible.builtin.user takes it, empty if there is none.
+
+    Of its password only whether it is ``*``, with which nobody comes in; ``another`` stands for everything else.
+    """
+    try:
+        account = pwd.getpwnam(login)
+        names = {number: grp.getgrgid(number).gr_name for number in os.getgrouplist(login, account.pw_gid)}
+    except KeyError:
+        return {}
+    passwords = {line.split(":")[1] for line in shadow if line.startswith(f"{login}:")}
+    return {
+        "group": names.pop(account.pw_gid, str(account.pw_gid)),
+        "groups": sorted(names.values()),
+        "comment": account.pw_gecos,
+        "home": account.pw_dir,
+        "shell": account.pw_shell,
+        "password": "*" if passwords == {"*"} else "another",
+    }
 
 
 def is_ageing(login: str, shadow: Sequence[str]) -> bool:

@@ -55,6 +55,9 @@ def test_all_may_read_it_whatever_the_umask_is_and_one_for_root_alone_is_made_ag
     assert "failed=0" in said and (place / "tiny.py").exists(), said
     closed = [path for path in (tmp_path / "venv").rglob("*") if path.stat().st_mode & 0o004 == 0]
     assert [path for path in closed if not path.is_relative_to(tmp_path / "venv/wheels")] == []
+    (tmp_path / "venv").chmod(0o700)
+    said = run(tmp_path, {"web1": variables(tmp_path)}, VENV, **PYTHON)["web1"]
+    assert "failed=0" in said and (tmp_path / "venv").stat().st_mode & 0o777 == 0o755, said
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can hide a part of Python")

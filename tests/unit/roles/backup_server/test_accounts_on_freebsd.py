@@ -18,10 +18,16 @@ from tool import ROOT
 
 TASKS = (
     "backup_server/tasks/directories.yml",
-    "backup_server/tasks/client_account.yml",
+    "backup_server/tasks/client_user.yml",
     "backup_server/tasks/watch.yml",
-    "backup_client/tasks/directories.yml",
+    "backup_client/tasks/account.yml",
 )
+VARIABLES = {
+    name: value
+    for role in ("backup_server", "backup_client")
+    for name, value in yaml.safe_load((ROOT / f"roles/{role}/vars/main.yml").read_text()).items()
+    if name in ("__backup_client_account", "__backup_server_client_shell", "__backup_server_client_comment")
+}
 LONGEST = repository_user("a" * 60)  # of a client's name that is long
 
 
@@ -99,6 +105,10 @@ def plain(value: Any) -> Any:
     """A value without templates: a name for each account, and what FreeBSD's variables say."""
     if not isinstance(value, str) or "{{" not in value:
         return value
+    named = re.fullmatch(r"\{\{ (\w+)(?:\.(\w+))? \}\}", value)
+    if named and named[1] in VARIABLES:
+        found = VARIABLES[named[1]]
+        return plain(found[named[2]] if named[2] else found)
     if "nologin" in value:
         return "/usr/sbin/nologin"
     return re.sub(r"\{\{ *_*backup_(\w+) *\}\}", r"\1", value.replace("{{ __backup_server_client_user }}", LONGEST))
