@@ -24,7 +24,7 @@ PING = [{"hosts": "backup_clients", "gather_facts": False, "tasks": [{"ansible.b
 
 def processor_time(lab: Lab, playbook: Path, clients: list[str]) -> float:
     """Return the seconds of one run, which must change nothing."""
-    argv = [BIN / "ansible-playbook", "-i", INVENTORY, playbook, "--limit", ",".join(clients)]
+    argv: list[str | Path] = [BIN / "ansible-playbook", "-i", INVENTORY, playbook, "--limit", ",".join(clients)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(argv, cwd=ROOT, env=lab.environment, capture_output=True, text=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

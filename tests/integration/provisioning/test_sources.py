@@ -59,10 +59,9 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bool, str]
     hosts = {name: variables for name, (variables, _said) in (REFUSED | TAKEN).items()}
     inventory = json.dumps({"backup_clients": {"hosts": hosts, "vars": shared}})
     (path / "hosts.json").write_text(inventory.replace("{0}", str(path)))
-    parts = ("lists", "validate_sources")
-    tasks = [
-        {"ansible.builtin.include_role": {"name": "paranoid.backup.backup_client", "tasks_from": it}} for it in parts
-    ]
+    role = "paranoid.backup.backup_client"
+    steps = ("lists", "validate_sources")
+    tasks = [{"ansible.builtin.include_role": {"name": role, "tasks_from": step}} for step in steps]
     play = {"hosts": "backup_clients", "gather_facts": False, "tasks": tasks}
     (path / "play.yml").write_text(json.dumps([play]))
     settings = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}

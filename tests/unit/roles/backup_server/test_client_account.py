@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import jinja2
 import pytest
@@ -24,12 +25,12 @@ def is_settled(line: str, transport: str = "socket") -> bool:
     environment = jinja2.Environment(autoescape=False)
     environment.filters |= {"regex_escape": re.escape, "ternary": lambda test, yes, no: yes if test else no}
     environment.tests["match"] = lambda text, pattern: re.match(pattern, text) is not None
-    known = {"__backup_server_client_user": "bk-web1", "backup_server_client": "web.1"}
+    known: dict[str, Any] = {"__backup_server_client_user": "bk-web1", "backup_server_client": "web.1"}
     known |= {"backup_server_client_settings": {"transport": transport}, "backup_server_facts": {"account": line}}
     for name in ("comment", "shell", "entry", "has_account"):
         key = f"__backup_server_client_{name}"
         known[key] = environment.from_string(VARIABLES[key]).render(known)
-    return known["__backup_server_client_has_account"] == "True"
+    return bool(known["__backup_server_client_has_account"] == "True")
 
 
 @pytest.mark.parametrize("system", AS_IT_SHOULD_BE)
