@@ -37,8 +37,9 @@ def strings(name: str) -> str:
 
 
 def messages(name: str) -> str:
-    """Return the messages in a file of tasks."""
-    return "\n".join(re.findall(r"msg: .*(?:\n {6,}.*)*", (ROOT / name).read_text()))
+    """Return the messages in a file of tasks, those of its rules (``say``) and of parts of a message as well."""
+    spoken = r"(?:msg|say|__backup_client_(?:lost|keyless|matchless)): .*(?:\n {6,}(?![-#] |\w+: ).*)*"
+    return "\n".join(re.findall(spoken, (ROOT / name).read_text()))
 
 
 TEXTS = {
