@@ -93,17 +93,17 @@ def test_info(world: World) -> None:
 
 
 def test_open_reads_but_never_writes_and_ends_by_itself(world: World) -> None:
-    outcome = world.session("open", open_for=4)
+    outcome = world.session("open", open_for=10)
     assert came_to(outcome) == OK, outcome.log_tail
     assert not outcome.changed
     tried = json.loads((world.own / "open.json").read_text())
     assert tried["list"] == 0 and tried["create"] != 0
-    assert 4 <= outcome.duration < 60
+    assert 10 <= outcome.duration < 60
 
 
 def test_open_outlives_the_idle_deadline(world: World) -> None:
     world.write(idle_timeout=1)
-    assert came_to(world.session("open", open_for=4)) == OK
+    assert came_to(world.session("open", open_for=8)) == OK
 
 
 def test_open_ends_also_when_the_client_does_not(world: World) -> None:
@@ -134,7 +134,7 @@ def test_a_restore_brings_back_the_bytes(world: World, tmp_path: Path) -> None:
     assert came_to(world.session("backup")) == OK
     (world.own / "source/file").unlink()
     (world.own / "extract").mkdir()
-    assert came_to(world.session("open", open_for=4)) == OK
+    assert came_to(world.session("open", open_for=12)) == OK
     found = next((world.own / "extract").rglob("file"))
     assert found.read_bytes() == content
     shutil.rmtree(world.own / "extract")
