@@ -111,7 +111,7 @@ account:
     comment: {description: Its comment., type: str}
     home: {description: Its home., type: str}
     shell: {description: Its shell., type: str}
-    password: {description: V(*) if nobody can have its password, V(another) otherwise., type: str}
+    password: {description: "V(*) if nobody can have its password, V(another) otherwise.", type: str}
 is_ageing:
   description: Whether the login's account or password is expired or is going to expire.
   returned: success
