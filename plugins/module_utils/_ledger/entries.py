@@ -94,16 +94,18 @@ class SessionEntry:
         """
         if self.verb != "backup" or self.archive is None:
             return False
-        return (self.status == "ok" and self.commits > 0 and self.manifests > 0) or self.came == self.archive.id
+        return self.arrived or self.came == self.archive.id
 
     @property
     def arrived(self) -> bool:
-        """Whether its archive arrived and is a good one: the session was ok as well.
+        """Whether its archive arrived and is a good one: the session was ok, and the gate saw a commit with a manifest.
 
         The ledger's column ``arrived`` says the same in SQL. The verb is compared by name, here as there: the ledger
         keeps the names of verbs and stands below `_session`, which defines them.
         """
-        return self.status == "ok" and self.brought
+        if self.verb != "backup" or self.archive is None:
+            return False
+        return self.status == "ok" and self.commits > 0 and self.manifests > 0
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import format_duration
+from ansible_collections.paranoid.backup.plugins.module_utils._page.nas import Pool
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import (
     take_count,
     take_mapping,
@@ -29,15 +30,6 @@ _SKEW = 3600  # seconds by which two clocks may differ: by its own the NAS lets 
 _SOON = 2 * 86400  # seconds
 _AGAIN = "run site.yml for it"
 _SAME = "it is a server as well, so whoever is root there can delete its snapshots, too, and only copies elsewhere stay"
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """How full a pool is, in per cent, and in how many days it is full if it goes on so; None if that is not known."""
-
-    name: str
-    percent: int | None = None
-    full_in_days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
     join_names,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.shortcomings import NO_NAS
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas, Pool
+from ansible_collections.paranoid.backup.plugins.module_utils._page.nas import Pool
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas
 
 ADVICE = "Measured there by paranoid-backup-nas status. No failure of this run; docs/nas.md says what to do about each."
 _REMARKS_SHOWN = 3

@@ -69,18 +69,34 @@ def test_after_another_restore_the_newest_is_meant_again(typed: Typed, tmp_path:
     assert typed("--undo")[0] == 0 and third.read_text() == "mine"
 
 
-def test_a_drill_is_no_restore_that_a_person_means(typed: Typed, tmp_path: Path) -> None:
-    """What it brought is removed, and what it noted is left."""
+def test_a_drill_is_forgotten_and_then_no_restore_that_a_person_means(typed: Typed, tmp_path: Path) -> None:
+    """It kept nothing, and what it brought is removed."""
     mine = restored(tmp_path, "1")
-    drill = restored(tmp_path, "2")
-    shutil.rmtree(drill.parent)
-    code, said = typed("--undo", "2")
-    assert code == 2 and "cannot be used" in said, "a disk may only not be mounted"
+    journal.Journal(journal.begin(tmp_path, "2", str(tmp_path / "drill"), "web1-1"), "0").note("conf", "created")
     assert typed("--forget", "2")[0] == 0
     assert typed("--undo")[0] == 0 and mine.read_text() == "mine"
-    restored(tmp_path, "3")
-    shutil.rmtree(restored(tmp_path, "4").parent)
-    assert "restore 3 of" in typed("--undo")[1]
+
+
+@pytest.mark.parametrize("words", [["--undo"], ["--undo", "2"], ["--forget"], ["--forget", "2"]])
+def test_a_disk_that_is_not_mounted_has_what_was_kept(typed: Typed, tmp_path: Path, words: list[str]) -> None:
+    """Nothing is forgotten of it, nothing is done to the restore before it, and what is advised works."""
+    older, away = restored(tmp_path, "1"), restored(tmp_path, "2").parent
+    away.rename(tmp_path / "disk")
+    code, said = typed(*words)
+    assert code == 2 and f"restore 2 of web1-1 to {away}: nothing is there any more: mount it; " in said
+    assert older.read_text() == "restored"
+    (tmp_path / "disk").rename(away)
+    assert typed(*words)[0] == 0 and [path.name for path in away.iterdir()] == ["conf"]
+    assert (away / "conf").read_text() == ("mine" if words[0] == "--undo" else "restored")
+
+
+def test_a_disk_that_is_gone_for_good_is_let_go(typed: Typed, tmp_path: Path) -> None:
+    away = restored(tmp_path, "2").parent
+    shutil.rmtree(away)
+    assert typed("--forget")[0] == 2
+    away.mkdir()
+    assert typed("--forget")[0] == 0
+    assert "kept are: none" in typed("--undo")[1]
 
 
 @pytest.mark.parametrize("word", [["--undo"], ["--forget"], ["--close"], ["--withdraw"], ["--request", "why"]])

@@ -56,14 +56,14 @@ def begin(base_dir: Path, identifier: str, root: str, archive: str) -> Path:
 def find(base_dir: Path, identifier: str = "") -> Path:
     """Return the directory of this restore, or of the newest; RestoreError when there is none.
 
-    The newest is one whose directory is still there: a drill's is gone. Who types the same twice means the same
-    restore, and not the one before it.
+    Who types the same twice means the same restore, and not the one before it; nor does the one before it step in for
+    one whose disk is not mounted.
     """
     try:
         found = sorted(path for path in (base_dir / "undo").iterdir() if (path / "about.json").is_file())
     except FileNotFoundError:
         found = []
-    chosen = [path for path in found if (path.name == identifier if identifier else os.path.isdir(root_of(path)))]
+    chosen = [path for path in found if not identifier or path.name == identifier]
     if not chosen:
         known = ", ".join(path.name for path in found) or "none"
         raise RestoreError(f"there is no restore {identifier} to take back; kept are: {known}".replace("  ", " "))
@@ -93,17 +93,21 @@ def undo(directory: Path) -> list[tuple[str, str]]:
 
 def forget(directory: Path) -> list[tuple[str, str]]:
     """Remove what a restore has kept; return what could not be removed."""
-    if not os.path.isdir(root_of(directory)):  # All of it is gone, as after a drill.
+    notes = [note for note in _notes(directory) if note["kind"] == "replaced"]
+    if not notes and not os.path.isdir(root_of(directory)):  # As after a drill, which a person does not mean by --undo.
         shutil.rmtree(directory)
         return []
-    notes = [note for note in _notes(directory) if note["kind"] == "replaced"]
     return _do_all(directory, notes, _drop)
 
 
 def _do_all(
     directory: Path, notes: Iterable[dict[str, Any]], work: Callable[[Tree, dict[str, Any]], None]
 ) -> list[tuple[str, str]]:
-    tree = Tree(root_of(directory))
+    root = root_of(directory)
+    if not os.path.isdir(root):
+        cure = "mount it; if it is gone for good, make an empty directory in its place. Then type this again"
+        raise RestoreError(f"{describe(directory)}: nothing is there any more: {cure}")
+    tree = Tree(root)
     errors = [error for note in notes if (error := _attempt(tree, note, work))]
     if not errors:
         shutil.rmtree(directory)

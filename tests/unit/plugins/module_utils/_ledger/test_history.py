@@ -242,16 +242,36 @@ def test_only_an_alarm_makes_an_archive_suspicious() -> None:
 @pytest.mark.parametrize("commits", [0, 1])
 @pytest.mark.parametrize("manifests", [0, 2])
 @pytest.mark.parametrize("archive", [None, ReportedArchive("a", "n")])
+@pytest.mark.parametrize("came", ["", "a"])
+@pytest.mark.parametrize("audit", ["clean", "alarm"])
 def test_the_column_and_the_entry_agree_on_what_arrived(
-    tmp_path: Path, verb: str, status: str, commits: int, manifests: int, archive: ReportedArchive | None
+    tmp_path: Path,
+    verb: str,
+    status: str,
+    commits: int,
+    manifests: int,
+    archive: ReportedArchive | None,
+    came: str,
+    audit: str,
 ) -> None:
-    entry = replace(backup("a", 1), verb=verb, status=status, commits=commits, manifests=manifests, archive=archive)
+    entry = replace(
+        backup("a", 1),
+        verb=verb,
+        status=status,
+        commits=commits,
+        manifests=manifests,
+        archive=archive,
+        came=came,
+        audit=audit,
+    )
     with Ledger.open(str(tmp_path / "ledger.sqlite")) as ledger:
         ledger.append(entry)
         ((column,),) = ledger._connection.execute("SELECT arrived FROM entries")
-        assert (column is not None) == entry.arrived == (ledger.last_success("web1") is not None)
+        assert (column is not None) == entry.arrived
+        assert (ledger.last_success("web1") is not None) == (entry.arrived and audit == "clean")
         assert ledger.state("web1").last_success == ledger.last_success("web1")
-        assert held(ledger.history("web1")) == (["a"] if entry.arrived else [])
+        assert held(ledger.history("web1")) == (["a"] if entry.brought else [])
+        assert entry.brought == (entry.arrived or (verb == "backup" and archive is not None and came == "a"))
 
 
 def test_what_a_person_gave_up_is_gone() -> None:

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._page.nas import Pool
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.merging import Part, merge
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import (
     Nas,
-    Pool,
     mark_servers,
     read_nas,
     read_record,

@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._page.nas import Pool
 from ansible_collections.paranoid.backup.plugins.module_utils._session.protocol import UNKNOWN_LIMIT
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import History, add_run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Run, State, Work
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas, Pool
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results import SessionResult
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import Absence, Absent, Roll
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.alerts import is_told_by_alerts, list_alerts
