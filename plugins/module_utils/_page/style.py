@@ -123,7 +123,7 @@ footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--line)}
 @media(max-width:54rem){.w{display:none}table{--columns:minmax(7rem,1fr) 6.6rem 8.6rem 149px}
 .urgent li{grid-template-columns:1fr auto}.urgent li span:last-child{grid-column:1/-1}}
 @media(max-width:36rem){body{font-size:14px}table{--columns:minmax(0,1fr) 5.3rem 5.2rem 74px}tr{column-gap:.35rem}
-td:nth-child(3),thead th{white-space:normal;overflow-wrap:normal}
+td:nth-child(2){font-size:12.5px}td:nth-child(3),thead th{white-space:normal;overflow-wrap:normal}
 .s{width:74px}.s path{transform:scaleX(.5)}.big{gap:.6rem 1.8rem}.big dd{font-size:1.2rem}article{padding:.9rem}}
 @media(forced-colors:active){.s .g,.c .g,.p path{stroke:CanvasText}}
 @media print{body{max-width:none;padding:0}thead{position:static}
