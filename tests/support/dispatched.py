@@ -125,9 +125,15 @@ class Client:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
         listener.listen()
-        threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
-        yield path
-        listener.close()
+        thread = threading.Thread(target=self._serve, args=(listener,), daemon=True)
+        thread.start()
+        try:
+            yield path
+        finally:  # A thread left in accept() would go on with whatever socket gets the number of this one next.
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(60)
+            listener.close()
+        assert not thread.is_alive()
 
     def _serve(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -42,7 +43,7 @@ def load_times() -> dict[str, Time]:
 def save_times(times: Mapping[str, Time]) -> None:
     """Keep these times, and those of the tests that did not run this time."""
     known = load_times() | dict(times)
-    partial = KEPT.with_suffix(".partial")
+    partial = KEPT.with_suffix(f".{os.getpid()}")  # two runs may end at the same time
     partial.write_text(json.dumps({nodeid: asdict(time) for nodeid, time in sorted(known.items())}, indent=0))
     partial.replace(KEPT)
 
