@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def test_only_what_is_named_is_forgotten(tmp_path: Path) -> None:
     ],
 )
 def test_one_line_says_who_can_open_it_and_who_should(
-    wanted: list[dict[str, str]], escrows: list[dict[str, Any]], removed: tuple[str, ...], said: str
+    wanted: list[dict[str, str]], escrows: list[Mapping[str, Any]], removed: tuple[str, ...], said: str
 ) -> None:
     line = describe("web1", wanted, escrows, removed)
     assert line.startswith(f"web1: {said}") and line.count(";") == said.count(";")
