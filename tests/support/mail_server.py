@@ -24,11 +24,12 @@ USER, PASSWORD = "report", "correct horse 'battery' $taple"
 
 @dataclass
 class Mailbox:
-    """Collects what was mailed; ``refuse`` holds recipients that are unknown here."""
+    """Collects what was mailed; ``refuse`` holds recipients that are unknown here, ``delay`` those that should wait."""
 
     port: int
     ca_file: Path
     refuse: set[str] = field(default_factory=set)
+    delay: set[str] = field(default_factory=set)
     answer: str = "250 OK"
     mails: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
@@ -43,6 +44,8 @@ class Mailbox:
     async def handle_RCPT(self, _smtp: SMTP, _session: Session, envelope: Envelope, address: str, _options: Any) -> str:
         if address in self.refuse:
             return f"550 5.1.1 no such user {address}"
+        if address in self.delay:
+            return "451 4.7.1 come back later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class RunnerWorld:
     mailbox: Mailbox
     playbook: str = PLAYBOOK
     hours: float = 1.0
+    options: dict[str, str] = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -42,7 +43,7 @@ class RunnerWorld:
     def configure(self, **changes: Any) -> None:
         """Write what the role would write, and the project."""
         self.state.mkdir(exist_ok=True)
-        self.bench.settings = smtp(self.mailbox)
+        self.bench.settings = smtp(self.mailbox, **self.options)
         self.bench.lay_out(self.playbook)
         book = str(self.bench.root / "playbook.yml")
         found = {
@@ -77,7 +78,7 @@ class RunnerWorld:
             env={**CLEAN, "TERM": "xterm"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=300,
+            timeout=180,
             check=False,
         )
         return done.returncode, done.stdout.decode()
@@ -85,7 +86,7 @@ class RunnerWorld:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Type a command and wait for it."""
         process = self.start(*words)
-        out, said = process.communicate(timeout=300)
+        out, said = process.communicate(timeout=180)
         return subprocess.CompletedProcess(words, process.returncode, out, said)
 
     def records(self) -> list[dict[str, Any]]:

@@ -25,11 +25,17 @@ Refused = dict[str, tuple[int, bytes]]
 
 
 class DeliveryError(Exception):
-    """The mail was not accepted for every recipient; the message is one line, ``accepted`` are those that have it."""
+    """The mail was not accepted for every recipient; the message is one line, ``accepted`` are those that have it.
 
-    def __init__(self, line: str, accepted: tuple[str, ...] = ()) -> None:
+    ``later`` are those that were refused for now (4yz) while others have it. ``is_answered``: it was refused in words,
+    so that another mail may fare better; else nobody answered.
+    """
+
+    def __init__(
+        self, line: str, accepted: tuple[str, ...] = (), later: tuple[str, ...] = (), is_answered: bool = False
+    ) -> None:
         super().__init__(line)
-        self.accepted = accepted
+        self.accepted, self.later, self.is_answered = accepted, later, is_answered
 
 
 def send(mail: EmailMessage, transport: Smtp | Sendmail, sender: str, recipients: tuple[str, ...]) -> bool:
@@ -58,7 +64,8 @@ def _explaining(smtp: Smtp) -> Iterator[Watch]:
         except (OSError, ValueError) as error:  # SMTPException is an OSError
             late = f"it was not done within {watch.seconds:g} s" if watch.is_over else ""
             where = f"{smtp.host}:{smtp.port}"
-            raise DeliveryError(_hide(smtp.password, f"{where}: {late or _explain(error, smtp)}")) from None
+            line = _hide(smtp.password, f"{where}: {late or _explain(error, smtp)}")
+            raise DeliveryError(line, is_answered=_is_answer(error)) from None
 
 
 def _send_by_smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple[str, ...]) -> bool:
@@ -68,7 +75,8 @@ def _send_by_smtp(mail: EmailMessage, smtp: Smtp, sender: str, recipients: tuple
     if refused:
         accepted = tuple(address for address in recipients if address not in refused)
         line = f"{where}: {_format_refused(refused)}; it was accepted for {', '.join(accepted)}"
-        raise DeliveryError(_hide(smtp.password, line), accepted)
+        later = tuple(address for address, (code, _answer) in refused.items() if code < 500)
+        raise DeliveryError(_hide(smtp.password, line), accepted, later, is_answered=True)
     return is_away
 
 
@@ -129,6 +137,13 @@ def _explain(error: Exception, smtp: Smtp) -> str:
             return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
+def _is_answer(error: Exception) -> bool:
+    """Whether it says something about this mail or its recipients, and not that there is no server to talk to."""
+    if isinstance(error, smtplib.SMTPException):
+        return not isinstance(error, (smtplib.SMTPServerDisconnected, smtplib.SMTPConnectError))
+    return isinstance(error, ValueError)
+
+
 def _explain_smtp(error: smtplib.SMTPException, smtp: Smtp) -> str:
     """Return what the server, or smtplib, refused; smtplib turns a timeout into a disconnection."""
     match error:
@@ -183,7 +198,7 @@ def _send_by_sendmail(mail: EmailMessage, sendmail: Sendmail, sender: str, recip
         message = one_line(decode(output.read(2000)), 400)
     if code:
         how = f"was killed by signal {-code}" if code < 0 else f"exited with {code}"
-        raise DeliveryError(f"{sendmail.path} {how}: {message or 'it said nothing'}")
+        raise DeliveryError(f"{sendmail.path} {how}: {message or 'it said nothing'}", is_answered=code > 0)
 
 
 def _wait(process: subprocess.Popen[bytes], sendmail: Sendmail) -> int:

@@ -88,6 +88,7 @@ def narrow(run: Run, hosts: frozenset[str]) -> Run:
         clients=tuple(_hide_server(client) for client in run.clients if client.name in hosts),
         problems=(),
         unheard=(),
+        waiting=(),
         roll=Roll(absent) if absent else None,
         version="",
         nas=None,

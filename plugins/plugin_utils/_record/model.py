@@ -41,7 +41,8 @@ class MailState(StrEnum):
     """``none``: no mail is wanted; ``pending``: it is still to be sent; ``sent``: another machine has it.
 
     ``queued``: this machine's own mail system has it. ``failed``: it was not accepted for every recipient.
-    ``later``: it is left to the report of several runs together.
+    ``waiting``: those who do not have it will get it from the runner's spool. ``later``: it is left to the report of
+    several runs together.
     """
 
     NONE = "none"
@@ -49,6 +50,7 @@ class MailState(StrEnum):
     QUEUED = "queued"
     SENT = "sent"
     FAILED = "failed"
+    WAITING = "waiting"
     LATER = "later"
 
 
@@ -92,12 +94,12 @@ class Mail:
 
     @property
     def is_told(self) -> bool:
-        """Whether nothing is left to be sent."""
+        """Whether nothing is left to be sent by the run itself."""
         return self.state not in (MailState.PENDING, MailState.FAILED, MailState.LATER)
 
     @property
     def is_away(self) -> bool:
-        """Whether a mail has gone to all."""
+        """Whether a mail has gone to all, or will without the run."""
         return self.is_told and self.state is not MailState.NONE
 
 
@@ -136,9 +138,10 @@ class Tally:
 class Run:
     """One playbook run. Times are ISO 8601 UTC of the controller's clock; ``finished`` is empty until the end.
 
-    ``unheard`` are sentences about earlier runs that nobody has heard of; ``roll`` is who is not there, None when no
-    server was asked. ``nas`` is how each NAS is: empty where the inventory has none, None where none was asked.
-    ``version`` is that of this collection, ``history`` what the next run gets to know (`history.py`), None until then.
+    ``unheard`` are sentences about earlier runs that nobody has heard of, ``waiting`` about what of them has not
+    reached everybody yet; ``roll`` is who is not there, None when no server was asked. ``nas`` is how each NAS is:
+    empty where the inventory has none, None where none was asked. ``version`` is that of this collection, ``history``
+    what the next run gets to know (`history.py`), None until then.
     """
 
     run_id: str
@@ -158,6 +161,7 @@ class Run:
     history: Mapping[str, Any] | None = None
     notices: tuple[SentNotice, ...] = ()
     nas: tuple[Nas, ...] | None = None
+    waiting: tuple[str, ...] = ()
 
     @property
     def tally(self) -> Tally:

@@ -49,6 +49,9 @@ def format_headline(run: Run) -> str:
     sentences += describe_waiting(run)
     if run.unheard:
         sentences.append(f"Nobody has heard of {_format_count(len(run.unheard), 'earlier run')}.")
+    if run.waiting:
+        runs = len({sentence.partition(":")[0] for sentence in run.waiting})
+        sentences.append(f"Not everybody could be told of {_format_count(runs, 'earlier run')} yet.")
     if run.problems:
         sentences.append("The run itself had a problem.")
     return " ".join(filter(None, sentences))

@@ -163,6 +163,12 @@ def _make_urgent_notes(run: Run) -> tuple[Note, ...]:
             tuple(_split_unheard(sentence) for sentence in run.unheard),
             urgent=True,
         ),
+        Note(
+            "Not delivered yet",
+            "The runner tries again until it is out. Look at the address, or at what refuses it.",
+            tuple(_split_unheard(sentence) for sentence in run.waiting),
+            urgent=True,
+        ),
         Note("The server's clock cannot be believed", CLOCK_ADVICE, tuple(list_clock_doubts(run)), urgent=True),
         Note("Unusual", UNUSUAL_ADVICE, tuple(list_unusual(run)), urgent=True),
         Note("NAS", ADVICE, list_troubled(run.nas or ()), urgent=True),

@@ -186,6 +186,7 @@ class Observer:
             MailState.SENT: f"mail sent to {', '.join(run.mail.to)}",
             MailState.QUEUED: f"mail for {', '.join(run.mail.to)} is in this machine's own queue",
             MailState.LATER: "its mail is left to the playbook report",
+            MailState.WAITING: f"{not_sent}; the runner tries again",
             MailState.FAILED: f"{not_sent}; it is kept as {self._directory.path}/mail.eml",
         }.get(run.mail.state, "no mail in check mode" if run.check and self._settings.transport else "no mail wanted")
         silent = [f"{one.name} WAS NOT TOLD: {one.error}" for one in run.notices if one.state is not NoticeState.SENT]

@@ -5,20 +5,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.delivery import DeliveryError, send
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.letters import Letter, Owner, write_letters
 from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.message import format_subject
-from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.notices import Notice, make_notice, send_notice
+from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.notices import make_notice, send_notice
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RunDir
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import (
+    TEAM,
     History,
     add_run,
     dump_history,
@@ -33,10 +31,14 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model impo
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.layout import render_html, render_text
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import Page, make_page
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.spooling import (
+    keep_letter,
+    keep_notice,
+    list_waiting,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
-from ansible_collections.paranoid.backup.plugins.plugin_utils._targets import Target
 
-SPOOL = "PARANOID_BACKUP_SPOOL"  # The runner's own directory, in which it finds what it should try again.
+_MISSED = (MailState.FAILED, MailState.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class _Sent:
 
 def publish(run: Run, directory: RunDir, settings: Settings, history: History, owners: Sequence[Owner]) -> Published:
     """Write the finished run's files and send its mails. Never raises for a full disk or an absent mail server."""
+    run = replace(run, waiting=list_waiting())
     before = run.problems  # What cannot be written from here on makes the report incomplete.
     run = _try(run, lambda: directory.save(run))
     page = make_page(run, str(directory.record), history)
@@ -73,7 +76,7 @@ def publish(run: Run, directory: RunDir, settings: Settings, history: History, o
         history = note_told(add_run(history, run), told, run.finished)
     run = replace(run, history=dump_history(history))
     run = _try(run, lambda: directory.save(run))
-    is_told = run.mail.is_told or run.mail.state is MailState.LATER
+    is_told = run.mail.state not in (MailState.PENDING, *_MISSED)
     is_complete = run.problems == before and is_told and all(one.state is NoticeState.SENT for one in run.notices)
     return Published(run, is_complete)
 
@@ -89,9 +92,11 @@ def _send_letters(
     if not sent:
         return replace(run, mail=Mail(MailState.NONE)), ()
     errors = [one.error for one in sent if one.error]
+    kept = [_keep(run, one) for one in sent if one.error]  # All of them, whatever becomes of one.
+    missed = MailState.WAITING if all(kept) else MailState.FAILED
     state = MailState.SENT if all(one.is_away for one in sent) else MailState.QUEUED
     mail = Mail(
-        state=MailState.FAILED if errors else state,
+        state=missed if errors else state,
         to=tuple(address for one in sent for address in one.letter.recipients),
         error=one_line("; ".join(errors), 500),
         accepted=tuple(address for one in sent for address in one.accepted) if errors else (),
@@ -109,35 +114,32 @@ def _send(letter: Letter, settings: Settings) -> _Sent:
     return _Sent(letter, "", is_away, letter.recipients)
 
 
+def _keep(run: Run, sent: _Sent) -> bool:
+    """Keep a letter for those who do not have it; return whether somebody tries again.
+
+    What none of the team has is not kept: the runner tells them by a mail of its own.
+    """
+    missing = tuple(one for one in sent.letter.recipients if one not in sent.accepted)
+    if sent.letter.whom == TEAM and not sent.accepted:
+        return False
+    return keep_letter(run.run_id, sent.letter.mail, missing, sent.error)
+
+
 def _notify(run: Run, page: Page, settings: Settings) -> Iterator[SentNotice]:
     """Tell the places beside mail. It comes last, so that a notice can say that no mail went out."""
     if run.check and not settings.mail_in_check:
         return
     notice = make_notice(run, page, format_subject(run, settings))
     for place, target in enumerate(settings.targets, 1):
-        if target.failures_only and not page.is_urgent and run.mail.state is not MailState.FAILED:
+        if target.failures_only and not page.is_urgent and run.mail.state not in _MISSED:
             continue
         error = send_notice(notice, target, settings.notice_seconds)
         if not error:
             yield SentNotice(target.name, NoticeState.SENT)
-        elif _spool(run, notice, target, place):
+        elif keep_notice(run.run_id, notice, target, place, error):
             yield SentNotice(target.name, NoticeState.WAITING, error)
         else:
             yield SentNotice(target.name, NoticeState.FAILED, error)
-
-
-def _spool(run: Run, notice: Notice, target: Target, place: int) -> bool:
-    """Keep a notice for the runner, which tries again; return whether there is one that does."""
-    spool = os.environ.get(SPOOL, "")
-    if not spool:
-        return False
-    try:
-        os.makedirs(spool, mode=0o700, exist_ok=True)
-        content = json.dumps({"target": target.name, **notice.to_dict()})
-        atomic_write(os.path.join(spool, f"{run.run_id}.{place}.notice"), content.encode())
-    except OSError:
-        return False
-    return True
 
 
 def _try(run: Run, write: Callable[[], None]) -> Run:

@@ -102,7 +102,7 @@ def test_a_killed_run_is_told_and_nothing_of_it_is_left(world: RunnerWorld, numb
     assert wait_until((world.bench.root / "there").exists, 60)
     assert sleepers()
     os.kill(playbook_of(process), number)
-    _out, said = process.communicate(timeout=300)
+    _out, said = process.communicate(timeout=120)
     assert process.returncode == 1
     assert sleepers() == []
     assert len(world.mailbox.mails) == 1, "one mail, from whom it may be"
@@ -123,7 +123,7 @@ def test_a_worker_that_is_killed_ends_the_run_and_is_told(world: RunnerWorld) ->
     below = playbook_of(process)
     worker, *_others = Path(f"/proc/{below}/task/{below}/children").read_text().split()
     os.kill(int(worker), signal.SIGKILL)
-    process.communicate(timeout=300)
+    process.communicate(timeout=120)
     assert process.returncode == 1 and sleepers() == []
     assert len(world.mailbox.mails) == 1 and "FAILURE" in str(world.mailbox.mails[0]["Subject"])
     assert {client["state"] for client in world.records()[0]["clients"]} <= {"running", "planned", "failed"}
@@ -188,7 +188,7 @@ def test_a_runner_that_is_told_to_end_starts_nothing_more(world: RunnerWorld) ->
     process = world.start("run", "--due")
     assert wait_until((world.bench.root / "there").exists, 60)
     process.terminate()
-    process.communicate(timeout=300)
+    process.communicate(timeout=180)
     assert process.returncode == 1 and sleepers() == []
     assert len(world.records()) == 1 and len(world.mailbox.mails) == 1
 
@@ -213,6 +213,17 @@ def test_a_mail_that_some_have_is_not_sent_to_them_again(world: RunnerWorld) -> 
     assert done.returncode == 1 and "refused boss@example.org" in done.stderr, done.stderr
     assert len(world.mailbox.mails) == 1 and not list((world.state).glob("spool/*"))
     assert world.run("run", "--due").returncode == 0 and len(world.mailbox.mails) == 1
+
+
+def test_who_is_refused_for_now_gets_the_runners_own_mail_later(world: RunnerWorld) -> None:
+    world.mailbox.delay = {"boss@example.org"}
+    (world.bench.root / "playbook.yml").write_text("- hosts: [")
+    done = world.run("run", "--due")
+    assert done.returncode == 1 and "a mail waits in the spool and is tried again" in done.stderr, done.stderr
+    world.mailbox.delay = set()
+    assert world.run("run", "--due").returncode == 0
+    assert world.mailbox.recipients == [["ops@example.org"], ["boss@example.org"]]
+    assert world.mailbox.text(0) == world.mailbox.text(1) and not list((world.state).glob("spool/*"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root mounts a disk that is full")
@@ -293,6 +304,31 @@ def test_a_mail_that_cannot_be_sent_waits_and_goes_out_later(world: RunnerWorld)
     assert "its mail (SUCCESS) was not delivered" in box.text() and mail["To"] == "ops@example.org, boss@example.org"
 
 
+def test_an_owner_who_could_not_be_told_gets_the_mail_later_and_once(world: RunnerWorld) -> None:
+    """Whoever has it does not get it again, and the next mail names who does not."""
+    box = world.mailbox
+    (world.bench.root / "owners.yml").write_text(json.dumps({"db01": "ana@example.org", "web01": "bo@example.org"}))
+    world.options = {"owners_file": "owners.yml"}
+    world.configure()
+    box.refuse, box.delay = {"ana@example.org"}, {"boss@example.org"}
+    done = world.run("run", "--due")
+    assert done.returncode == 1 and "waits in the spool" in done.stderr and "refused ana@example.org" in done.stderr
+    assert box.recipients == [["ops@example.org"], ["bo@example.org"]], "the runner has nothing to add"
+    box.delay = set()
+    again = world.run("run", "--due")
+    assert again.returncode == 1 and "is tried again: localhost:" in again.stderr, again.stderr
+    assert box.recipients[2:] == [["boss@example.org"]] and box.mails[2]["Message-ID"] == box.mails[0]["Message-ID"]
+    assert world.run("run").returncode == 1
+    (waiting,) = world.records()[1]["waiting"]
+    assert f"{world.records()[0]['run_id']}: its mail to ana@example.org: localhost:" in waiting
+    assert "Not everybody could be told of 1 earlier run yet." in box.text(3) and "ana@" not in box.text(4)
+    box.refuse = set()
+    assert world.run("run", "--due").returncode == 0
+    assert box.recipients[5:] == [["ana@example.org"]] * 2 and not list((world.state / "spool").iterdir())
+    assert "db01" in box.text(5) and "web01" not in box.text(5)
+    assert world.run("run").returncode == 0 and world.records()[-1]["waiting"] == []
+
+
 def test_a_place_that_is_away_is_told_later_and_its_url_is_told_to_nobody(world: RunnerWorld) -> None:
     with served_web() as web:
         notify = world.bench.root / "notify.yml"
@@ -348,9 +384,9 @@ def test_one_run_at_a_time(world: RunnerWorld) -> None:
     assert world.run("run", "--due").returncode == 0, "the timer comes again later"
     second = world.run("run")
     assert second.returncode == 2 and "a run is at work already" in second.stderr
-    out, said = process.communicate(timeout=300)
+    out, said = process.communicate(timeout=120)
     assert (len(world.records()), out, said) == (1, "", ""), "a timer's run has only bad news for a pipe"
-    seen, _errors = following.communicate(timeout=300)
+    seen, _errors = following.communicate(timeout=60)
     told = seen.splitlines()
     assert told[0].endswith(": backup begins") and "SUCCESS, 2 ok in" in told[-2], seen
     assert told[-1] == "no run is at work any more" and "web01: backup ok after 63 s, 4.88 KiB" in told

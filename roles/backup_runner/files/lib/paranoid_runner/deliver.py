@@ -12,11 +12,13 @@ import json
 import sys
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from importlib import import_module
 from typing import Any
 
 NAME = "paranoid.backup.report"
-PARTLY = 3  # To send it again would send it again to those who have it.
+PARTLY = 3  # To send it again would send it again to those who have it: what is left is a letter for the others.
+REFUSED = 4  # Somebody answered that nobody gets it. Another one may fare better.
 PACKAGE = "ansible_collections.paranoid.backup.plugins.plugin_utils"  # there once Ansible has found the collection
 
 
@@ -38,19 +40,36 @@ def load_settings() -> Any:
     return import_module(f"{PACKAGE}._settings").load_settings(plugin.get_option)
 
 
-def deliver(content: bytes) -> None:
-    """Complete the mail and send it; raises what went wrong, with one line."""
-    mail = message_from_bytes(content, policy=policy.SMTP)
+def load_mail_settings() -> Any:
+    """Return the callback's settings; LookupError if they send no mail."""
     settings = load_settings()
     if settings.transport is None:
         raise LookupError("method = none sends no mail: nobody can be told")
+    return settings
+
+
+def deliver(content: bytes) -> None:
+    """Complete the mail and send it; raises what went wrong, with one line."""
+    mail = message_from_bytes(content, policy=policy.SMTP)
+    settings = load_mail_settings()
     mail.replace_header("Subject", f"[{settings.title}] {mail['Subject']}"[:200])
     mail["From"] = settings.mail_from
     mail["To"] = settings.mail_to
     mail["Date"] = datetime.now(UTC)
     mail["Message-ID"] = f"<runner-{mail['X-Paranoid-Backup-Run']}@paranoid-backup.invalid>"
-    recipients = import_module(f"{PACKAGE}._mail.message").list_recipients(settings)
-    import_module(f"{PACKAGE}._mail.delivery").send(mail, settings.transport, settings.mail_from.addr_spec, recipients)
+    send(mail, settings, import_module(f"{PACKAGE}._mail.message").list_recipients(settings))
+
+
+def send_letter(content: bytes) -> None:
+    """Send a run's mail to those who do not have it; whoever is no longer to hear of anything is done."""
+    told = json.loads(content)
+    settings = load_mail_settings()
+    owners = (address for addresses in settings.owners.values() for address in addresses)
+    wanted = {address.addr_spec for address in (*settings.mail_to, *owners)}
+    recipients = tuple(one for one in told["recipients"] if one in wanted)
+    if recipients:
+        mail = message_from_bytes(told["mail"].encode("ascii", "surrogateescape"), policy=policy.SMTP)
+        send(mail, settings, recipients, for_all=True)
 
 
 def notify(content: bytes) -> None:
@@ -69,26 +88,41 @@ def notify(content: bytes) -> None:
 def tell_digest(content: bytes) -> None:
     """Make the mail about the last days of what the runs have handed on, and send it."""
     days, now = int(json.loads(content)["days"]), datetime.now(UTC)
-    settings = load_settings()
-    if settings.transport is None:
-        raise LookupError("method = none sends no mail: nobody can be told")
+    settings = load_mail_settings()
     history = import_module(f"{PACKAGE}._record.history").load_history(settings.report_dir)
     page = import_module(f"{PACKAGE}._report.digest").make_digest(history, settings.title, now, days)
     messages = import_module(f"{PACKAGE}._mail.message")
-    mail, recipients = messages.make_digest_mail(page, settings, now), messages.list_recipients(settings)
-    import_module(f"{PACKAGE}._mail.delivery").send(mail, settings.transport, settings.mail_from.addr_spec, recipients)
+    send(messages.make_digest_mail(page, settings, now), settings, messages.list_recipients(settings))
 
 
-KINDS = {"mail": deliver, "notice": notify, "digest": tell_digest}
+def send(mail: EmailMessage, settings: Any, recipients: tuple[str, ...], for_all: bool = False) -> None:
+    """Send a mail. Where only some get it, a letter on standard output is for those who were refused for now.
+
+    ``for_all``: it is for whoever was refused, for only a person knows whether that is for ever.
+    """
+    delivery = import_module(f"{PACKAGE}._mail.delivery")
+    try:
+        delivery.send(mail, settings.transport, settings.mail_from.addr_spec, recipients)
+    except delivery.DeliveryError as error:
+        left = [one for one in recipients if one not in error.accepted] if for_all else list(error.later)
+        if error.accepted and left:
+            text = mail.as_bytes().decode("ascii", "surrogateescape")
+            sys.stdout.write(json.dumps({"recipients": left, "error": str(error), "mail": text}))
+        raise
+
+
+KINDS = {"mail": deliver, "letter": send_letter, "notice": notify, "digest": tell_digest}
 
 
 def main(argv: list[str]) -> int:
-    """Return 0 when it was accepted, PARTLY when some have it and others never will, else 1; with one line."""
+    """Return 0 when it was accepted, PARTLY when some have it, REFUSED when somebody said no, else 1; with one line."""
     try:
         KINDS[argv[0]](sys.stdin.buffer.read())
     except Exception as error:  # Whatever is wrong with Ansible here, it stays in the spool.
         sys.stderr.write(f"{' '.join(str(error).split()) or type(error).__name__}\n")
-        return PARTLY if getattr(error, "accepted", ()) else 1
+        if getattr(error, "accepted", ()):
+            return PARTLY
+        return REFUSED if getattr(error, "is_answered", False) else 1
     return 0
 
 

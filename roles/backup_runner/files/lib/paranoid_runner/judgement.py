@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paranoid_runner.records import Record
+from paranoid_runner.records import WAITING, Record
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,17 @@ def find_silence(ended: Ended, record: Record | None) -> str:
     return ""
 
 
+def find_waiting(record: Record | None) -> str:
+    """Return what of a run waits in the spool, as a clause; empty if nothing does."""
+    if record is None or record.mail != WAITING:
+        return ""
+    return f"its mail ({record.status}) waits in the spool for those who do not have it: {record.mail_error}"
+
+
 def is_good(ended: Ended, record: Record | None) -> bool:
-    """Whether the run went well and somebody was told so."""
-    return ended.code == 0 and record is not None and record.is_told and record.status == "SUCCESS"
+    """Whether the run went well and everybody was told so."""
+    is_told = record is not None and record.is_told and record.mail != WAITING
+    return ended.code == 0 and record is not None and is_told and record.status == "SUCCESS"
 
 
 def describe_end(ended: Ended) -> str:

@@ -15,7 +15,8 @@ from typing import Any
 
 RECORD = "record.json"
 LARGEST = 64 * 1024 * 1024
-DELIVERED = ("none", "sent", "queued")
+WAITING = "waiting"  # Those who do not have the mail get it from the spool; the others have it.
+DELIVERED = ("none", "sent", "queued", WAITING)
 FAILED_STATES = ("failed", "unreachable")
 
 

@@ -22,7 +22,7 @@ from paranoid_runner.documents import describe_pages, to_json
 from paranoid_runner.errors import UsageError
 from paranoid_runner.files import write_whole
 from paranoid_runner.following import CURRENT, following, make_display
-from paranoid_runner.judgement import Ended, find_silence, is_good
+from paranoid_runner.judgement import Ended, find_silence, find_waiting, is_good
 from paranoid_runner.locking import hold_lock, now
 from paranoid_runner.logs import keep_logs, read_log
 from paranoid_runner.paging import Wanted, is_old, read_pages, write_pages
@@ -166,6 +166,8 @@ def settle(config: Config, job: Job, run_id: str, ended: Ended) -> int:
         line = f"{job.verb} run {run_id}: {silence}"
         sys.stderr.write(f"paranoid-backup: {line}\n")
         _complain(tell(config, Notice(run_id, line, read_log(config, run_id))))
+    elif waiting := find_waiting(record):
+        sys.stderr.write(f"paranoid-backup: {job.verb} run {run_id}: {waiting}\n")
     everybody = job.clients or (config.clients if job.verb == "backup" else [ALL])
     note_run(config, run_id, [(job.verb, client) for client in everybody], now())
     (config.state / CURRENT).unlink()

@@ -117,6 +117,31 @@ def test_one_recipient_refused_is_no_success(mailbox: Mailbox, mail: EmailMessag
     with pytest.raises(DeliveryError, match=r"refused boss@example\.org \(550.*; it was accepted for ops@") as caught:
         send(mail, smtp(mailbox), SENDER, TO)
     assert (caught.value.accepted, mailbox.recipients) == ((TO[0],), [[TO[0]]])
+    assert caught.value.later == () and caught.value.is_answered
+    mailbox.refuse, mailbox.delay = set(), {TO[1]}
+    with pytest.raises(DeliveryError) as caught:
+        send(mail, smtp(mailbox), SENDER, TO)
+    assert (caught.value.accepted, caught.value.later, caught.value.is_answered) == ((TO[0],), (TO[1],), True)
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_answered"),
+    [
+        ({"": b"554 not you\r\n"}, False),
+        ({"RCPT": b""}, False),
+        ({"RCPT": b"550 who\r\n"}, True),
+        ({"RCPT": b"451 not now\r\n"}, True),
+        ({"MAIL": b"550 who are you\r\n"}, True),
+        ({".": b"554 spam\r\n"}, True),
+    ],
+)
+def test_a_server_that_says_no_is_told_from_one_that_is_not_there(
+    mail: EmailMessage, answers: dict[str, bytes], is_answered: bool
+) -> None:
+    """With the first another mail may fare better; with the second none does."""
+    with scripted(answers) as server, pytest.raises(DeliveryError) as caught:
+        send(mail, Smtp("localhost", server.port, "none", "", "", "", 5), SENDER, TO)
+    assert caught.value.is_answered is is_answered
 
 
 def test_a_server_that_takes_only_names_it_likes(mailbox: Mailbox, mail: EmailMessage) -> None:
@@ -182,8 +207,9 @@ def test_an_address_that_the_server_cannot_take_costs_the_others_nothing(mail: E
     assert [line for line in said if line.startswith("rcpt")] == [f"rcpt to:<{one}>" for one in TO]
     with scripted({}) as server:
         lone = Smtp("localhost", server.port, "none", "", "", "", 5)
-        with pytest.raises(DeliveryError, match="SMTPUTF8"):
+        with pytest.raises(DeliveryError, match="SMTPUTF8") as caught:
             send(mail, lone, SENDER, ("büro@example.org",))
+        assert caught.value.is_answered, "others are not to wait for it"
 
 
 def test_message_refused(mailbox: Mailbox, mail: EmailMessage) -> None:

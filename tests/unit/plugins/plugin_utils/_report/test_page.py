@@ -133,6 +133,7 @@ UNUSUAL = {"signals": [], "anomaly": True, "expected": "", "since": "", "normal"
 LATE = {"name": "tower", "seq": 3, "time": "2026-11-01T00:00:00Z"}
 URGENT: dict[str, dict[str, Any]] = {
     "Nobody has heard of": {"unheard": ("run r1 of 2026-11-20T03:00:00Z: it never ended",)},
+    "Not delivered yet": {"waiting": ("r1: its mail to ana@example.org: refused",)},
     "NAS": {"nas": (Nas("nas1", ("a pool is degraded",)),)},
     "The server's clock cannot be believed": {"clock": {"doubt": "it went back"}, "ledger": HEAD},
     "Unusual": {"unusual": UNUSUAL},
@@ -162,7 +163,7 @@ QUIET: dict[str, dict[str, Any]] = {
 def test_a_good_run_tells_of_this_and_it_is_worth_a_mail_or_not(
     run: Run, heading: str, told: dict[str, Any], is_urgent: bool
 ) -> None:
-    of_run = {key: value for key, value in told.items() if key in ("unheard", "nas")}
+    of_run = {key: value for key, value in told.items() if key in ("unheard", "waiting", "nas")}
     of_client = {key: value for key, value in told.items() if key not in of_run}
     page = make_page(run_of(run, client("web01", **of_client), **of_run), RECORD)
     assert page.status == "SUCCESS" and not page.alerts and not page.changes
@@ -186,7 +187,7 @@ def test_good_alone_is_not_urgent_and_each_kind_of_bad_is(run: Run) -> None:
 
 def test_what_is_urgent_comes_first(run: Run) -> None:
     of_client = {key: value for told in (*URGENT.values(), *QUIET.values()) for key, value in told.items()}
-    of_run = {key: of_client.pop(key) for key in ("unheard", "nas")}
+    of_run = {key: of_client.pop(key) for key in ("unheard", "waiting", "nas")}
     of_client["ledger"] = {**HEAD, "spare": "no space left", "witnesses": [LATE]}
     of_client["unusual"] = {**UNUSUAL, "expected": "2026-12-01"}
     of_client["owner"] = {"request": {"why": "x"}, "hooks": ["10-a"]}
@@ -196,11 +197,11 @@ def test_what_is_urgent_comes_first(run: Run) -> None:
         run_of(run, client("a", **of_client), waiting, Client("off", State.SKIPPED), roll=absent, **of_run), RECORD
     )
     assert [note.heading for note in page.notes] == [
-        "Nobody has heard of", "The server's clock cannot be believed", "Unusual", "NAS", "Left out of this run",
-        "Could not say who is missing", "The server was made again", "Not saved beside the repositories",
-        "Not witnessed", "Missing archives", "Unknown archives", "Remarks", "A change is expected",
-        "Smaller on purpose", "Borg with known weaknesses", "Escrow", "Not rehearsed", "Asked for a tunnel",
-        "Of the owners", "Waiting", "Skipped",
+        "Nobody has heard of", "Not delivered yet", "The server's clock cannot be believed", "Unusual", "NAS",
+        "Left out of this run", "Could not say who is missing", "The server was made again",
+        "Not saved beside the repositories", "Not witnessed", "Missing archives", "Unknown archives", "Remarks",
+        "A change is expected", "Smaller on purpose", "Borg with known weaknesses", "Escrow", "Not rehearsed",
+        "Asked for a tunnel", "Of the owners", "Waiting", "Skipped",
     ]  # fmt: skip
     told = notes(page)
     assert told["Nobody has heard of"] == (("run r1 of 2026-11-20 03:00 UTC", ("it never ended",)),)
@@ -232,6 +233,8 @@ def test_the_headline_tells_of_who_is_absent_the_nas_and_earlier_runs(run: Run) 
         "All 2 clients backed up. 1 client is not in the inventory, 1 is left out of this run. Somebody should look "
         "at nas1 and nas2: 3 problems. Nobody has heard of 2 earlier runs. The run itself had a problem."
     )
+    late = format_headline(replace(run, waiting=("r1: its mail to a: x", "r1: its notice to b: x", "r2: y")))
+    assert late.endswith("Not everybody could be told of 2 earlier runs yet.")
     one = format_headline(replace(run, unheard=("r1: x",), nas=bad[1:]))
     assert one.endswith("Somebody should look at nas2: 1 problem. Nobody has heard of 1 earlier run.")
     assert summarize_nas(bad[2:]) == ""

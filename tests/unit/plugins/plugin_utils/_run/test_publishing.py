@@ -26,6 +26,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history im
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Mail, MailState, Run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.publishing import Published
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.publishing import publish as publish_all
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run.spooling import list_waiting
 from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Sendmail, Settings
 from ansible_collections.paranoid.backup.plugins.plugin_utils._targets import Target
 from web_server import served_web
@@ -125,6 +126,76 @@ def test_an_owner_gets_a_mail_of_the_own_hosts_alone_and_the_team_of_all(
     assert "web01" in own and "db01" not in own and "record.json" not in own
     assert "web01" in team and "db01" in team
     assert (directory.path / "owner-2.eml").exists(), "it is kept, to be sent again by hand"
+
+
+@pytest.mark.parametrize(
+    ("refused", "state", "kept"),
+    [
+        ("cy@", "waiting", [["cy@example.org"]]),
+        ("ana@ cy@", "waiting", [["ana@example.org"], ["cy@example.org"]]),
+        ("b@", "failed", []),  # None of the team has it: the runner tells them itself.
+        ("b@ cy@", "failed", [["cy@example.org"]]),
+    ],
+)
+def test_what_did_not_reach_somebody_is_kept_for_the_runner_and_named_until_it_is_out(
+    tmp_path: Path,
+    run: Run,
+    directory: RunDir,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    refused: str,
+    state: str,
+    kept: list[list[str]],
+) -> None:
+    program = tmp_path / "sendmail"
+    program.write_text(
+        f"#!/bin/sh\nfor to; do :; done\ncase '{refused}' in *${{to%%@*}}@*) exit 77;; esac\ncat >>{tmp_path}/$to\n"
+    )
+    monkeypatch.setenv("PARANOID_BACKUP_SPOOL", str(tmp_path / "spool"))
+    cy = Owner(Address(addr_spec="cy@example.org"), frozenset({"db01"}))
+    done = publish_all(run, directory, settings, History(), [*OWNERS, cy])
+    assert (done.complete, done.run.mail.state, done.run.waiting) == (False, state, ())
+    letters = sorted(
+        (json.loads(path.read_text()) for path in tmp_path.glob("spool/*")), key=lambda one: one["recipients"]
+    )
+    assert [letter["recipients"] for letter in letters] == kept
+    assert all("exited with 77" in letter["error"] and "To: " in letter["mail"] for letter in letters)
+    for path in tmp_path.glob("*@*"):
+        path.unlink()
+    program.write_text(f"#!/bin/sh\nfor to; do :; done\ncat >>{tmp_path}/$to\n")
+    later = publish_all(replace(run, run_id="later"), directory, settings, History(), OWNERS)
+    said = [f"{run.run_id}: its mail to {whom}: {program} exited with 77: it said nothing" for (whom,) in kept]
+    assert sorted(later.run.waiting) == said and later.complete, "it goes on to be named until the runner has sent it"
+    assert ("Not delivered yet" in (tmp_path / "b@example.org").read_text()) is bool(kept)
+    assert "Not delivered yet" not in (tmp_path / "ana@example.org").read_text(), "it names others"
+
+
+def test_what_cannot_be_kept_is_no_waiting(
+    tmp_path: Path, run: Run, directory: RunDir, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sendmail").write_text("#!/bin/sh\nfor to; do :; done\n[ $to != ana@example.org ]\n")
+    (tmp_path / "spool").touch()
+    monkeypatch.setenv("PARANOID_BACKUP_SPOOL", str(tmp_path / "spool"))
+    assert publish_all(run, directory, settings, History(), OWNERS).run.mail.state is MailState.FAILED
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("r1.0a.letter", '{"recipients": ["a@x", "b@x"], "error": "no\\nway"}', "r1: its mail to a@x, b@x: no way"),
+        ("r1.2.notice", '{"target": "ops", "error": "503"}', "r1: its notice to ops: 503"),
+        ("r1.2.notice", '{"target": "ops"}', "r1: its notice to ops"),  # as versions before this one kept it
+        ("r1.eml", "Subject: x", "r1: what the runner itself told of it"),
+        ("r1.0a.letter", "[", "r1: its mail to somebody"),
+        (".r1.0a.letter.ff.new", "{}", ""),
+    ],
+)
+def test_what_waits_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str, said: str
+) -> None:
+    monkeypatch.setenv("PARANOID_BACKUP_SPOOL", str(tmp_path))
+    (tmp_path / name).write_text(content)
+    assert list_waiting() == ((said,) if said else ())
 
 
 @pytest.mark.parametrize(
