@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from tool import ROOT
+from waiting import wait_until
 from zfs_fuse import ZfsHost, missing, zfs_fuse
 
 PROGRAM = ROOT / "roles/backup_nas/files/lib"
@@ -180,7 +181,7 @@ def test_the_state_is_measured(host: ZfsHost) -> None:
         time.sleep(0.1)
     assert "scrub" not in program(host, "daily", hold_days=30).stderr
     (seen,) = host.folder.glob("*.seen")
-    assert json.loads(seen.read_text()).keys() == {"schema", "samples", "scrubs", "copies"}
+    assert json.loads(seen.read_text()).keys() == {"schema", "samples", "scrubs", "copies", "attempts"}
     assert json.loads(seen.read_text())["scrubs"].keys() == {"here"}, "there was none of the other"
     host.read("zpool", "offline", "here", host.folder / "here-b")
     worse = program(host, "status")
@@ -217,6 +218,76 @@ def test_a_disk_that_is_not_plugged_in_is_remembered(host: ZfsHost) -> None:
     seen.unlink()
     assert "copies of there/copy: there is none" in program(host, "status", copies=removable).stderr
     host.run("zpool", "import", "-d", host.folder, "there")
+
+
+# A way to a source that hangs while it lives, as an ssh does whose other side hangs: in what it says, in `zfs send`
+# after some bytes, or in nothing. It goes on, and fails, when `hang` is gone.
+HANGING = """#!/bin/sh
+hang() {{ while [ -e {folder}/hang ]; do sleep 0.1; done; exit 7; }}
+kind=$1; shift
+[ -e {folder}/hang ] || exec "$@"
+case "$kind $*" in
+"deaf "*) hang ;;
+"stuck zfs send"*/web1@*) "$@" | {{ head -c 2000; hang; }} ;;
+*) exec "$@" ;;
+esac
+"""
+
+
+def hanging(host: ZfsHost, *kinds: str) -> list[dict[str, Any]]:
+    """Copies of here/backup over such ways."""
+    (host.folder / "way").write_text(HANGING.format(folder=host.folder))
+    (host.folder / "hang").touch()
+    common = {"source": "here/backup", "hold_days": 30}
+    command = ["sh", f"{host.folder}/way"]
+    return [{**common, "dataset": f"there/{kind}", "source_command": [*command, kind]} for kind in kinds]
+
+
+def test_what_hangs_is_given_up_and_the_next_copy_is_made(host: ZfsHost) -> None:
+    """When a source says nothing, and when a stream stops in the middle; nothing half-done is left."""
+    copies = hanging(host, "deaf", "stuck", "fine")
+    done = program(host, "copy", copies=copies, hold_days=30, patience_minutes=0.05)
+    (host.folder / "hang").unlink()
+    deaf, stuck = done.stderr.splitlines()
+    assert done.returncode == 1 and deaf.startswith("zfs get here/backup: no answer in time"), done
+    assert stuck.startswith(f"zfs send {CLIENT}@") and "it hangs, and sent nothing for" in stuck, done
+    assert stuck.endswith(", after 2000 bytes"), done
+    assert names(host, "there/fine/web1") == names(host, CLIENT)
+    assert "here/backup" in json.loads(program(host, "status", copies=copies).stdout)["problems"][0]
+    assert host.run("zfs", "list", "there/stuck/web1").returncode != 0
+    well(program(host, "copy", copies=copies, hold_days=30))
+    assert names(host, "there/stuck/web1") == names(host, CLIENT)
+
+
+def test_a_copy_that_hangs_delays_no_snapshot_and_no_rollback(host: ZfsHost) -> None:
+    """While it hangs all else goes on; the next run brings what it did not, and until then its failure is told."""
+    copies = hanging(host, "deaf")
+    command = host.inside(sys.executable, "-I", PROGRAM, "--config", host.folder / "nas.json", "daily")
+    well(program(host, "snapshot", copies=copies, hold_days=30))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as yesterday:
+        try:
+            assert wait_until(
+                lambda: "at work since" in str(json.loads(program(host, "status", copies=copies).stdout)["remarks"])
+            )
+            host.read("zfs", "create", "here/backup/new2")
+            assert "took here/backup@" in well(program(host, "snapshot", copies=copies, hold_days=30))
+            host.read("zfs", "create", "here/backup/new3")
+            today = program(host, "daily", copies=copies, hold_days=30)
+            assert "took here/backup@" in today.stdout and today.returncode == 1
+            assert today.stderr == "another run is at work on copies: let it finish\n"
+            assert "-maintenance" in well(program(host, "snapshot", "--reason", "maintenance", hold_days=30))
+            well(program(host, "expose", "web1", names(host, CLIENT)[-1]))
+            well(program(host, "conceal", "web1"))
+            assert yesterday.poll() is None
+        finally:
+            (host.folder / "hang").unlink()
+        said = yesterday.communicate(timeout=60)[1]
+    assert yesterday.returncode == 1 and said == "zfs get here/backup: it failed and said nothing\n"
+    told = program(host, "status", copies=copies).stderr
+    assert f"copies of there/deaf: the last run failed: {said}" in told
+    assert "to there/deaf/web1" in well(program(host, "copy", copies=copies, hold_days=30))
+    after = program(host, "status", copies=copies)
+    assert "failed" not in after.stderr and "at work" not in after.stdout
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,9 @@ def test_every_back_end_is_made_once_and_repaired(tmp_path: Path) -> None:
             "tank/backup/web",
         ]
         assert state["pool.dataset"][2]["refquota"]["rawvalue"] == str(6 << 30), "a GiB more"
-        assert state["cronjob"][0]["command"] == f"{tmp_path}/{name}/own/paranoid-backup-nas daily"
+        program = f"{tmp_path}/{name}/own/paranoid-backup-nas"
+        tasks = [(one["command"], one["schedule"]["hour"], one["schedule"]["minute"]) for one in state["cronjob"]]
+        assert tasks == [(f"{program} daily", "2", "0"), (f"{program} snapshot", "2", "10")]
         state["pool.dataset"][2]["quota"]["rawvalue"] = "0"  # drift
         path = tmp_path / name / "state.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "things": state}))

@@ -1,44 +1,62 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask another program, in bounded time where that matters."""
+"""Ask another program in bounded time: ZFS hangs in the kernel when a pool is gone, an ssh when the other side does."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
 from typing import Optional
 
-from paranoid_nas.storage import NasError
+from paranoid_nas.storage import NasError, SilentError
+
+PATIENCE = 3600.0  # seconds: a busy pool takes minutes to import, or to list what it has
 
 
-def ask(argv: Sequence[str], until: Optional[float] = None) -> tuple[int, bytes, bytes]:
-    """Return exit code, output and complaint of a command; NasError if there is no such program, or not in time.
-
-    ``until`` is a moment of ``time.monotonic``. A command that hangs in the kernel, as ZFS does when a pool is gone,
-    cannot be killed: nobody waits for it.
-    """
+def start(
+    argv: Sequence[str], takes: int = subprocess.DEVNULL, gives: int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
+    """Start a command in a group of its own, so that it ends with its children; NasError if it cannot be."""
     environment, pipe = {**os.environ, "LC_ALL": "C"}, subprocess.PIPE
-    left = None if until is None else max(until - time.monotonic(), 0.1)
     try:
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=environment)
+        return subprocess.Popen(argv, stdin=takes, stdout=gives, stderr=pipe, env=environment, start_new_session=True)
     except FileNotFoundError:
         raise NasError(f"{argv[0]} is not installed") from None
     except OSError as error:
         raise NasError(f"{argv[0]} cannot be started: {error.strerror}") from None
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a command and its children; one that hangs in the kernel cannot be killed, and nobody waits for it."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def ask(argv: Sequence[str], until: Optional[float] = None, prefix: Sequence[str] = ()) -> tuple[int, bytes, bytes]:
+    """Return exit code, output and complaint of a command; NasError if there is no such program.
+
+    ``until`` is a moment of ``time.monotonic``, at which SilentError comes instead. ``prefix`` is such as ssh and its
+    options.
+    """
+    left = PATIENCE if until is None else max(until - time.monotonic(), 0.1)
+    process = start([*prefix, *argv])
     try:
         out, err = process.communicate(timeout=left)
     except subprocess.TimeoutExpired:
-        process.kill()
-        raise NasError(f"{' '.join(argv[:2])} {argv[-1]}: no answer in time, so look at the NAS itself") from None
+        away = "" if not prefix else f" or what {prefix[0]} leads to"
+        raise SilentError(f"{_name(argv)}: no answer in time, so look at the NAS itself{away}") from None
+    finally:
+        end(process)
     return process.returncode, out, err
 
 
 def read(argv: Sequence[str], until: Optional[float] = None, prefix: Sequence[str] = ()) -> str:
-    """Return what a command says; NasError as ``ask``, or if it fails. ``prefix`` is such as ssh and its options."""
-    code, out, err = ask([*prefix, *argv], until)
+    """Return what a command says; NasError as ``ask``, or if it fails."""
+    code, out, err = ask(argv, until, prefix)
     if code:
         raise failure(argv, err or out)
     return out.decode("utf-8", "replace")
@@ -46,5 +64,14 @@ def read(argv: Sequence[str], until: Optional[float] = None, prefix: Sequence[st
 
 def failure(argv: Sequence[str], said: bytes) -> NasError:
     """Return an error with what a command said, in one line."""
-    text = " ".join(said.decode("utf-8", "replace").split())
-    return NasError(f"{' '.join(argv[:2])} {argv[-1]}: {text[:300] or 'it failed and said nothing'}")
+    return NasError(f"{_name(argv)}: {in_one_line(said) or 'it failed and said nothing'}")
+
+
+def in_one_line(said: bytes) -> str:
+    """Return the beginning of what a command said, with nothing in it that a terminal would obey."""
+    text = " ".join(said.decode("utf-8", "replace").split())[:300]
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def _name(argv: Sequence[str]) -> str:
+    return f"{' '.join(argv[:2])} {argv[-1]}"

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from paranoid_nas.asking import PATIENCE
 from paranoid_nas.btrfs import Btrfs
 from paranoid_nas.storage import Storage
 from paranoid_nas.zfs import Zfs
@@ -20,4 +21,10 @@ def is_btrfs(config: Mapping[str, Any]) -> bool:
 
 def storage_of(config: Mapping[str, Any], until: Optional[float] = None) -> Storage:
     """Return what holds the snapshots here; ``until`` is when it must have answered (``time.monotonic``)."""
-    return Btrfs(config["dataset"], until) if is_btrfs(config) else Zfs(until=until)
+    return Btrfs(config["dataset"], until) if is_btrfs(config) else zfs_of(config, until=until)
+
+
+def zfs_of(config: Mapping[str, Any], prefix: Sequence[str] = (), until: Optional[float] = None) -> Zfs:
+    """Return ZFS of this machine, or where ``prefix`` leads; older configurations do not say how long it may hang."""
+    minutes = config.get("patience_minutes")
+    return Zfs(prefix, until, PATIENCE if minutes is None else float(minutes) * 60)

@@ -14,7 +14,7 @@ from typing import Any, Optional
 from paranoid_nas.disks import Disk
 from paranoid_nas.policy import DAY, Snapshot, own_snapshots
 from paranoid_nas.pools import Vdev
-from paranoid_nas.seen import days_until_full
+from paranoid_nas.seen import Attempt, days_until_full
 
 _COUNT = re.compile(
     r"^[ \t]+(\S+)[ \t]+([A-Z]+)[ \t]+(\d\S*)[ \t]+(\d\S*)[ \t]+(\d\S*)[ \t]*$", re.MULTILINE
@@ -86,7 +86,7 @@ class Line:
     """Datasets that ``what`` should exist of, ``snapshots`` or ``copies``: when the newest of each was made.
 
     ``days`` is when one is late; ``due`` when the first of those that have none is made, in seconds since 1970;
-    ``unreadable`` is why nothing is known.
+    ``unreadable`` is why nothing is known; ``last`` is the last run for a copy.
     """
 
     what: str
@@ -95,6 +95,7 @@ class Line:
     days: float
     unreadable: str = ""
     due: Mapping[str, float] = field(default_factory=dict)
+    last: Optional[Attempt] = None
 
     def awaited(self, now: float) -> dict[str, float]:
         """Return when the first is due of each dataset that has none because it is too new; no day is far away."""
@@ -156,8 +157,10 @@ def scrub_problems(pool: Pool, now: float, days: float) -> list[str]:
 
 
 def line_problems(line: Line, now: float) -> list[str]:
-    """Return a line for each dataset whose newest is late, or why that cannot be told."""
-    return [text for lines in _find_late(line, now).values() for text in lines]
+    """Return a line if the last run failed, and for each dataset whose newest is late, or why that cannot be told."""
+    failed = f"{line.what} of {line.root}: the last run failed: {line.last.failure}" if line.last else ""
+    late_ones = [text for lines in _find_late(line, now).values() for text in lines]
+    return [failed, *late_ones] if line.last and line.last.failure else late_ones
 
 
 def list_late(line: Line, now: float) -> list[str]:
@@ -183,6 +186,13 @@ def list_awaited(lines: Iterable[Line], now: float) -> list[str]:
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(due))
             groups.setdefault(f"first {_ONE[line.what]} due {when}", []).append(name)
     return [f"{what}: {_some(names)}" for what, names in groups.items()]
+
+
+def list_at_work(lines: Iterable[Line]) -> list[str]:
+    """Return a line for each copy whose last run has not ended: it is at work, or was killed."""
+    begun = ((line, line.last.began) for line in lines if line.last and line.last.ended is None)
+    since = [(line, time.strftime("%Y-%m-%d %H:%M", time.localtime(began))) for line, began in begun]
+    return [f"{line.what} of {line.root}: at work since {when}, or cut off" for line, when in since]
 
 
 def disk_problems(pool: str, disk: Disk) -> list[str]:

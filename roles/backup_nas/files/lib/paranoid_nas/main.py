@@ -9,6 +9,8 @@
     expose CLIENT NAME       show a snapshot beside the repository, for playbooks/rollback.yml; conceal CLIENT ends that
     status                   print how everything is, as JSON
 
+Snapshots and copies have locks of their own: a copy that takes days, or hangs, delays no snapshot and no rollback.
+
 Exit code 0: well; 1: something failed, or somebody should look; 2: wrong use.
 """
 
@@ -20,20 +22,25 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
-from paranoid_nas.at_hand import storage_of
-from paranoid_nas.measuring import look, remember_copy, remember_pools
+from paranoid_nas.at_hand import storage_of, zfs_of
+from paranoid_nas.measuring import look, measure_arrived, remember_pools
 from paranoid_nas.policy import REASONS, Rules
 from paranoid_nas.replication import replicate, source_prefix
-from paranoid_nas.seen import load_seen, save_seen
+from paranoid_nas.seen import Seen, add_copy, begin_attempt, end_attempt, load_seen, save_seen
 from paranoid_nas.snapshots import expose, release_expired, take
 from paranoid_nas.storage import NasError
 from paranoid_nas.zfs import Zfs
 
 SCHEMA = 1
+# What one lock keeps others from, by the end of its name, and by its name for people.
+COPIES, SNAPSHOTS, EXPIRED, NOTES = "", ".take", ".expire", ".seen"
+_ABOUT = {COPIES: "copies", SNAPSHOTS: "snapshots", EXPIRED: "what has had its time", NOTES: "its notes"}
+_WAIT = 300.0  # seconds for another snapshot, or for notes that are being written
+_GIVE_WAY = 3.0  # seconds that the daily copies wait for who lets old copies go
 
 
 def load(path: str) -> dict[str, Any]:
@@ -48,19 +55,35 @@ def load(path: str) -> dict[str, Any]:
     return config
 
 
-@contextmanager
-def alone(options: argparse.Namespace) -> Iterator[None]:
-    """Hold the lock of this program; NasError if another run of it is at work.
+class BusyError(NasError):
+    """Another run of this program is at work on the same."""
 
-    A snapshot before a maintenance has a lock of its own, for a copy to a slow disk may take hours.
-    """
-    alongside = options.command == "snapshot" and options.reason != "daily"
-    with open(f"{options.config}{'.take' if alongside else ''}.lock", "a", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if alongside else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise NasError("another run is at work: let it finish") from None
+
+@contextmanager
+def alone(options: argparse.Namespace, on: str, seconds: float = 0) -> Iterator[None]:
+    """Hold one of the locks of this program; BusyError if another run still has it after so many seconds."""
+    path, until = f"{options.config}{on}.lock", time.monotonic() + seconds
+    with _opened(path) as lock:
+        while not _is_locked(lock.fileno()):
+            if time.monotonic() >= until:
+                raise BusyError(f"another run is at work on {_ABOUT[on]}: let it finish")
+            time.sleep(0.2)
         yield
+
+
+def _opened(path: str) -> IO[str]:
+    try:
+        return open(path, "a", encoding="utf-8")
+    except OSError as error:
+        raise NasError(f"{path}: {error.strerror}") from None
+
+
+def _is_locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def say(line: str) -> None:
@@ -70,35 +93,69 @@ def say(line: str) -> None:
 
 def command_snapshot(config: dict[str, Any], options: argparse.Namespace) -> list[str]:
     """Return what went wrong. Only the daily one lets go what has had its time: a maintenance waits for the others."""
-    root, rules, now = config["dataset"], Rules(int(config["hold_days"])), time.time()
-    storage = storage_of(config)
-    take(storage, root, options.reason, now, rules, say)
-    if options.reason != "daily":
-        return []
-    wrong = release_expired(storage, root, now, rules, say)
-    for copy in config["copies"]:
-        if Zfs().has(copy["dataset"]):
-            kept = Rules(int(copy["hold_days"]))
-            wrong += release_expired(Zfs(), copy["dataset"], now, kept, say)
+    with alone(options, SNAPSHOTS, _WAIT):
+        take(storage_of(config), config["dataset"], options.reason, time.time(), Rules(int(config["hold_days"])), say)
+    return _let_go(config, options) if options.reason == "daily" else []
+
+
+def _let_go(config: dict[str, Any], options: argparse.Namespace) -> list[str]:
+    """Let go what has had its time, unless another run is at it, or at work on the copies: then it goes tomorrow."""
+    wrong: list[str] = []
+    with _giving_way(), alone(options, EXPIRED), _going_on(wrong):
+        rules = Rules(int(config["hold_days"]))
+        wrong += release_expired(storage_of(config), config["dataset"], time.time(), rules, say)
+    with _giving_way(), alone(options, COPIES):
+        for copy in config["copies"]:
+            with _going_on(wrong):
+                wrong += _let_go_of_copy(zfs_of(config), copy)
     return wrong
 
 
-def command_copy(config: dict[str, Any], options: argparse.Namespace) -> list[str]:
-    """Return what went wrong; a removable disk that is not plugged in is none, until status says that it is late."""
+def _let_go_of_copy(zfs: Zfs, copy: dict[str, Any]) -> list[str]:
+    if not zfs.has(copy["dataset"]):
+        return []
+    return release_expired(zfs, copy["dataset"], time.time(), Rules(int(copy["hold_days"])), say)
+
+
+def command_copy(config: dict[str, Any], options: argparse.Namespace, seconds: float = 0) -> list[str]:
+    """Return what went wrong; what is wrong with one copy is no reason to leave out another."""
     wrong: list[str] = []
-    for copy in config["copies"]:
-        pool, removable = copy["dataset"].partition("/")[0], bool(copy.get("removable"))
-        if removable and not _plugged_in(pool):
+    with alone(options, COPIES, seconds):
+        for copy in config["copies"]:
+            with _going_on(wrong):
+                wrong += _bring(config, options, copy)
+    return wrong
+
+
+def _bring(config: dict[str, Any], options: argparse.Namespace, copy: dict[str, Any]) -> list[str]:
+    """Fill a copy; a removable disk that is not plugged in is well, until status says that it is late."""
+    zfs, name, wrong = zfs_of(config), copy["dataset"], list[str]()
+    pool = name.partition("/")[0]
+    with _going_on(wrong):
+        if copy.get("removable") and not _plugged_in(zfs, pool):
             say(f"{pool} is not plugged in")
-            continue
-        source = Zfs(source_prefix(copy.get("source_command") or ()))
-        rules = Rules(int(copy["hold_days"]))
-        wrong += replicate(source, copy["source"], Zfs(), copy["dataset"], time.time(), rules, say)
+            return []
         with _going_on(wrong):
-            seen = remember_copy(source, copy["source"], Zfs(), copy["dataset"], load_seen(_seen_path(options)))
-            save_seen(_seen_path(options), seen)
-        if removable:
-            Zfs().read("zpool", "export", pool)
+            _note(options, lambda seen: begin_attempt(seen, name, time.time()))
+        try:
+            wrong += _fill(config, options, copy, zfs)
+        finally:
+            if copy.get("removable"):
+                zfs.read("zpool", "export", pool)
+    failure = wrong[0] if wrong else ""
+    with _going_on(wrong):
+        _note(options, lambda seen: end_attempt(seen, name, time.time(), failure))
+    return wrong
+
+
+def _fill(config: dict[str, Any], options: argparse.Namespace, copy: dict[str, Any], zfs: Zfs) -> list[str]:
+    source = zfs_of(config, source_prefix(copy.get("source_command") or ()))
+    wrong: list[str] = []
+    with _going_on(wrong):
+        rules = Rules(int(copy["hold_days"]))
+        wrong += replicate(source, copy["source"], zfs, copy["dataset"], time.time(), rules, say)
+        newest = measure_arrived(source, copy["source"], zfs, copy["dataset"])
+        _note(options, lambda seen: add_copy(seen, copy["dataset"], newest))
     return wrong
 
 
@@ -108,9 +165,10 @@ def command_daily(config: dict[str, Any], options: argparse.Namespace) -> list[s
     with _going_on(wrong):
         wrong += command_snapshot(config, options)
     with _going_on(wrong):
-        path = _seen_path(options)
-        save_seen(path, remember_pools(config, load_seen(path), time.time()))
-    return wrong + command_copy(config, options)
+        _note(options, lambda seen: remember_pools(config, seen, time.time()))
+    with _going_on(wrong):
+        wrong += command_copy(config, options, _GIVE_WAY)
+    return wrong
 
 
 @contextmanager
@@ -121,14 +179,33 @@ def _going_on(wrong: list[str]) -> Iterator[None]:
         wrong.append(str(error))
 
 
+@contextmanager
+def _giving_way() -> Iterator[None]:
+    try:
+        yield
+    except BusyError:
+        return
+
+
+def _note(options: argparse.Namespace, change: Callable[[Seen], Seen]) -> None:
+    """Change what this program remembers; another run may note something else at the same time."""
+    path = _seen_path(options)
+    with alone(options, NOTES, _WAIT):
+        seen = change(load_seen(path))
+        try:
+            save_seen(path, seen)
+        except OSError as error:
+            raise NasError(f"{path}: {error.strerror}") from None
+
+
 def _seen_path(options: argparse.Namespace) -> str:
     return f"{options.config}.seen"
 
 
-def _plugged_in(pool: str) -> bool:
+def _plugged_in(zfs: Zfs, pool: str) -> bool:
     try:
-        if pool not in Zfs().read("zpool", "list", "-H", "-o", "name").split():
-            Zfs().read("zpool", "import", pool)
+        if pool not in zfs.read("zpool", "list", "-H", "-o", "name").split():
+            zfs.read("zpool", "import", pool)
     except NasError as error:
         if "no such pool" in str(error):
             return False
@@ -138,13 +215,15 @@ def _plugged_in(pool: str) -> bool:
 
 def command_expose(config: dict[str, Any], options: argparse.Namespace) -> list[str]:
     """Print the directory."""
-    say(f"{expose(storage_of(config), config['dataset'], options.client, options.name)}/repo")
+    with alone(options, SNAPSHOTS, _WAIT):
+        say(f"{expose(storage_of(config), config['dataset'], options.client, options.name)}/repo")
     return []
 
 
 def command_conceal(config: dict[str, Any], options: argparse.Namespace) -> list[str]:
     """Take it away."""
-    storage_of(config).hide(config["dataset"], options.client)
+    with alone(options, SNAPSHOTS, _WAIT):
+        storage_of(config).hide(config["dataset"], options.client)
     return []
 
 
@@ -186,12 +265,7 @@ def main(argv: Sequence[str]) -> int:
     options = parse(argv)
     os.environ["PATH"] = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin:/usr/local/bin"
     try:
-        config = load(options.config)
-        if options.command == "status":
-            wrong = command_status(config, options)
-        else:
-            with alone(options):
-                wrong = COMMANDS[options.command](config, options)
+        wrong = COMMANDS[options.command](load(options.config), options)
     except NasError as error:
         wrong = [str(error)]
     for line in wrong:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Optional
 
 from paranoid_nas.asking import read
@@ -19,6 +20,7 @@ from paranoid_nas.health import (
     Pool,
     judge,
     list_alike,
+    list_at_work,
     list_awaited,
     list_late,
     list_unknown,
@@ -28,7 +30,7 @@ from paranoid_nas.health import (
 from paranoid_nas.policy import next_daily, own_snapshots
 from paranoid_nas.pools import last_scrub, list_vdevs
 from paranoid_nas.replication import SERVER
-from paranoid_nas.seen import Seen, add_copy, add_sample, add_scrub, growth
+from paranoid_nas.seen import Seen, add_sample, add_scrub, growth
 from paranoid_nas.storage import NasError, Storage
 from paranoid_nas.volumes import last_volume_scrub, list_devices, volume_born, volume_problems
 from paranoid_nas.zfs import Zfs
@@ -55,7 +57,8 @@ def look(config: Mapping[str, Any], seen: Seen, now: float) -> dict[str, Any]:
     for copy in config["copies"]:
         days = float(copy.get("late_days") or limits.copy)
         is_away = copy["dataset"].partition("/")[0] in away
-        lines.append(_measure_copy(None if is_away else zfs, copy["dataset"], root, copy, days, seen, at))
+        line = _measure_copy(None if is_away else zfs, copy["dataset"], root, copy, days, seen, at)
+        lines.append(replace(line, last=seen.attempts.get(copy["dataset"])))
     return {
         "schema": 1,
         "measured": int(now),
@@ -69,7 +72,11 @@ def look(config: Mapping[str, Any], seen: Seen, now: float) -> dict[str, Any]:
         "lines": [{"what": line.what, "root": line.root, "late": list_late(line, now)} for line in lines],
         "problems": judge(pools, lines, now, limits),
         "first_due": {name: int(due) for line in lines for name, due in line.awaited(now).items()},
-        "remarks": [*list_awaited(lines, now), *(line for pool in pools for line in list_alike(pool))],
+        "remarks": [
+            *list_awaited(lines, now),
+            *list_at_work(lines),
+            *(line for pool in pools for line in list_alike(pool)),
+        ],
         "unknown": [line for pool in pools for line in list_unknown(pool)],
     }
 
@@ -144,11 +151,11 @@ def remember_pools(config: Mapping[str, Any], seen: Seen, now: float) -> Seen:
     return seen
 
 
-def remember_copy(source: Zfs, root: str, target: Zfs, copy: str, seen: Seen) -> Seen:
-    """Note what a copy has of each dataset of its source that has a snapshot, while both can be asked."""
+def measure_arrived(source: Zfs, root: str, target: Zfs, copy: str) -> dict[str, Optional[int]]:
+    """Return the newest that a copy has of each dataset of its source that has a snapshot, while both can be asked."""
     there = source.snapshots(root)
     expected = [_place(copy, root, dataset) for dataset in source.datasets(root) if own_snapshots(there, dataset)]
-    return add_copy(seen, copy, newest_ages(target.snapshots(copy), expected))
+    return newest_ages(target.snapshots(copy), expected)
 
 
 def _volume_room(path: str) -> tuple[int, int]:

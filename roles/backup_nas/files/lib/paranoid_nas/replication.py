@@ -11,26 +11,27 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from collections.abc import Callable, Sequence
 from typing import Optional
 
 from paranoid_nas.asking import failure
 from paranoid_nas.policy import Rules, Snapshot, own_snapshots
 from paranoid_nas.snapshots import hold_all
-from paranoid_nas.storage import NasError
+from paranoid_nas.storage import NasError, SilentError
+from paranoid_nas.streams import Side, flow
 from paranoid_nas.zfs import MARK, Zfs
 
 Say = Callable[[str], None]
 # The copy of the root itself, with what a lost server is made again from. No client has a name that begins so.
 SERVER = "/_server"
+_MOST_SILENT = 6  # of the datasets of one copy: what is not there today need not cost days
 _SSH = {"BatchMode": "yes", "ConnectTimeout": "60", "ServerAliveInterval": "60", "ServerAliveCountMax": "5"}
 
 
 def source_prefix(command: Sequence[str]) -> list[str]:
     """Return what reaches a source: an ssh asks nobody, and notices within five minutes that the source vanished.
 
-    Without that it would wait for ever, and so would every run after it. What is set in the command itself stays.
+    One that is there and hangs is noticed by who waits for it. What is set in the command itself stays.
     """
     if not command or os.path.basename(command[0]) != "ssh":
         return list(command)
@@ -42,15 +43,21 @@ def source_prefix(command: Sequence[str]) -> list[str]:
 def replicate(source: Zfs, root: str, target: Zfs, copy: str, now: float, rules: Rules, say: Say) -> list[str]:
     """Bring every dataset's new snapshots to the copy; return what failed, one line for each dataset."""
     _make_root(target, copy, root)
-    there, wrong = source.snapshots(root), []
+    there, failures = source.snapshots(root), list[NasError]()
     for dataset in source.datasets(root):
         below = dataset[len(root) :] or SERVER
         try:
             _copy_dataset(source, own_snapshots(there, dataset), target, f"{copy}{below}", say)
         except NasError as error:
-            wrong.append(str(error))
-    hold_all(target, copy, now, rules)
-    return wrong
+            failures.append(error)
+        if sum(isinstance(one, SilentError) for one in failures) == _MOST_SILENT:
+            failures.append(NasError(f"{copy}: {_MOST_SILENT} hung, so the others wait for the next run"))
+            break
+    try:
+        hold_all(target, copy, now, rules)
+    except NasError as error:
+        failures.append(error)
+    return [str(one) for one in failures]
 
 
 def _make_root(target: Zfs, copy: str, root: str) -> None:
@@ -89,15 +96,10 @@ def _copy_dataset(source: Zfs, own: Sequence[Snapshot], target: Zfs, copy: str, 
 
 def _send(source: Zfs, send: list[str], target: Zfs, copy: str) -> None:
     """One stream; a failure of either side is one, whichever ends first. Both may have something to say of it."""
-    receive, pipe = ["zfs", "recv", "-u", copy], subprocess.PIPE
-    argv = [*source.prefix, *send]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as sender:
-        with subprocess.Popen([*target.prefix, *receive], stdin=sender.stdout, stderr=pipe) as receiver:
-            if sender.stdout:
-                sender.stdout.close()  # The receiver has it: if that ends, the sender ends as well.
-            refused = receiver.communicate()[1]
-        complaint = sender.communicate()[1]
-    if receiver.returncode:
-        raise failure(receive, b"; ".join(said for said in (refused, complaint) if said.strip()))
-    if sender.returncode:
-        raise failure(send, complaint)
+    receive = ["zfs", "recv", "-u", copy]
+    sender, receiver = Side(send, source.prefix), Side(receive, target.prefix)
+    flow(sender, receiver, target.patience)
+    if receiver.code:
+        raise failure(receive, b"; ".join(said for said in (receiver.said, sender.said) if said.strip()))
+    if sender.code:
+        raise failure(send, sender.said)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What this program saw earlier: how full pools were, when a scrub ended, and copies on disks that are not plugged in.
+"""What this program saw earlier: how full pools were, when a scrub ended, how copies went and what is on their disks.
 
-It lies beside the configuration, is written by the daily run alone, and where it is lost the next days bring it back.
+It lies beside the configuration, and where it is lost the next days bring it back.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from statistics import median
-from typing import Optional
+from typing import Any, Optional
 
 from paranoid_nas.policy import DAY
 
@@ -25,12 +25,22 @@ Sample = tuple[int, int]  # seconds since 1970, bytes in use
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """The last run for a copy: when it began and ended, None while it is at work, and what first went wrong."""
+
+    began: int
+    ended: Optional[int] = None
+    failure: str = ""
+
+
+@dataclass(frozen=True)
 class Seen:
     """``samples`` and ``scrubs`` are by pool; ``copies`` has for each copy when the newest of each dataset was made."""
 
     samples: Mapping[str, list[Sample]] = field(default_factory=dict)
     scrubs: Mapping[str, int] = field(default_factory=dict)
     copies: Mapping[str, Mapping[str, Optional[int]]] = field(default_factory=dict)
+    attempts: Mapping[str, Attempt] = field(default_factory=dict)
 
 
 def load_seen(path: str) -> Seen:
@@ -44,9 +54,15 @@ def load_seen(path: str) -> Seen:
             str(copy): {str(name): None if at is None else int(at) for name, at in newest.items()}
             for copy, newest in raw["copies"].items()
         }
+        attempts = {str(copy): _attempt(one) for copy, one in raw.get("attempts", {}).items()}  # earlier ones had none
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return Seen()
-    return Seen(samples, scrubs, copies)
+    return Seen(samples, scrubs, copies, attempts)
+
+
+def _attempt(raw: Mapping[str, Any]) -> Attempt:
+    ended = raw["ended"]
+    return Attempt(int(raw["began"]), None if ended is None else int(ended), str(raw["failure"]))
 
 
 def save_seen(path: str, seen: Seen) -> None:
@@ -74,6 +90,17 @@ def add_scrub(seen: Seen, pool: str, ended: Optional[int]) -> Seen:
 def add_copy(seen: Seen, copy: str, newest: Mapping[str, Optional[int]]) -> Seen:
     """Note the newest snapshot of every dataset that a copy should have."""
     return replace(seen, copies={**seen.copies, copy: dict(newest)})
+
+
+def begin_attempt(seen: Seen, copy: str, now: float) -> Seen:
+    """Note that a run is at work for a copy."""
+    return replace(seen, attempts={**seen.attempts, copy: Attempt(int(now))})
+
+
+def end_attempt(seen: Seen, copy: str, now: float, failure: str) -> Seen:
+    """Note how the run for a copy ended; ``failure`` is empty if all went well."""
+    began = seen.attempts[copy].began if copy in seen.attempts else int(now)
+    return replace(seen, attempts={**seen.attempts, copy: Attempt(began, int(now), failure)})
 
 
 def growth(samples: list[Sample]) -> Optional[float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from paranoid_nas.policy import Rules, expired, is_due, lacks_snapshot, own_snapshots, snapshot_name, unheld
-from paranoid_nas.storage import NasError, Storage
+from paranoid_nas.storage import NasError, SilentError, Storage
 
 Say = Callable[[str], None]
 
@@ -38,7 +38,10 @@ def hold_all(storage: Storage, root: str, now: float, rules: Rules) -> None:
 
 
 def release_expired(storage: Storage, root: str, now: float, rules: Rules, say: Say) -> list[str]:
-    """Release and destroy what has had its time; return what could not go, one line each."""
+    """Release and destroy what has had its time; return what could not go, one line each.
+
+    SilentError ends it: a pool that hangs would cost as long for each.
+    """
     gone = expired(storage.snapshots(root), now, rules)
     return [line for one in gone if (line := _let_go(storage, one.full, say))]
 
@@ -46,6 +49,8 @@ def release_expired(storage: Storage, root: str, now: float, rules: Rules, say: 
 def _let_go(storage: Storage, snapshot: str, say: Say) -> str:
     try:
         storage.destroy(snapshot)
+    except SilentError:
+        raise
     except NasError as error:
         return str(error)
     say(f"let {snapshot} go")

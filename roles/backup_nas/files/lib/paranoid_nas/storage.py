@@ -16,6 +16,10 @@ class NasError(Exception):
     """Something could not be done: one line for a person."""
 
 
+class SilentError(NasError):
+    """It gave no answer in time: a disk, or another machine, hangs, and the next question would wait as long."""
+
+
 class Storage(Protocol):
     """Datasets and their snapshots. Each method raises NasError if it cannot be done, or cannot be told."""
 

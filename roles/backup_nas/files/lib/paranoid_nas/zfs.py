@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Optional
 
-from paranoid_nas.asking import read
+from paranoid_nas.asking import PATIENCE, read
 from paranoid_nas.policy import Snapshot
 from paranoid_nas.storage import SNAPSHOT, NasError
 
@@ -20,16 +20,19 @@ MARK = "paranoid.backup:for"
 class Zfs:
     """ZFS of one machine; ``prefix`` is put before each command, such as ssh and its options.
 
-    ``until`` is the moment of ``time.monotonic`` at which all of them must have answered; None is no limit.
+    ``until`` is the moment of ``time.monotonic`` at which all of them must have answered; where it is None, each of
+    them may take ``patience`` seconds.
     """
 
-    def __init__(self, prefix: Sequence[str] = (), until: Optional[float] = None) -> None:
+    def __init__(self, prefix: Sequence[str] = (), until: Optional[float] = None, patience: float = PATIENCE) -> None:
         self.prefix = list(prefix)
         self.until = until
+        self.patience = patience
 
     def read(self, *argv: str) -> str:
-        """What a command says; NasError if it fails."""
-        return read(argv, self.until, self.prefix)
+        """What a command says; NasError if it fails, SilentError if that takes too long."""
+        until = time.monotonic() + self.patience if self.until is None else self.until
+        return read(argv, until, self.prefix)
 
     def has(self, name: str) -> bool:
         """Tell whether a dataset exists; NasError if that cannot be told."""

@@ -21,7 +21,9 @@ from paranoid_nas.health import (
     Pool,
     judge,
     late,
+    line_problems,
     list_alike,
+    list_at_work,
     list_awaited,
     list_late,
     list_unknown,
@@ -31,7 +33,19 @@ from paranoid_nas.health import (
 from paranoid_nas.measuring import measure_pool, measure_volume
 from paranoid_nas.policy import DAY
 from paranoid_nas.pools import Vdev, last_scrub, list_vdevs
-from paranoid_nas.seen import Seen, add_copy, add_sample, add_scrub, days_until_full, growth, load_seen, save_seen
+from paranoid_nas.seen import (
+    Attempt,
+    Seen,
+    add_copy,
+    add_sample,
+    add_scrub,
+    begin_attempt,
+    days_until_full,
+    end_attempt,
+    growth,
+    load_seen,
+    save_seen,
+)
 from paranoid_nas.storage import NasError
 from paranoid_nas.volumes import last_volume_scrub, list_devices, volume_born, volume_problems
 from paranoid_nas.zfs import Zfs
@@ -166,6 +180,18 @@ def test_each_thing_that_is_wrong(pool: dict[str, Any], lines: dict[str, Any], s
     assert found == ([said] if said else [])
 
 
+def test_how_the_last_copy_went_is_told() -> None:
+    """A failure is a problem, however young what came before it is; one that is at work is none."""
+    ways = {"went well": Attempt(1, 2), "failed": Attempt(1, 2, "no answer in time"), "is at work": Attempt(START)}
+    lines = {name: replace(COPIES, last=attempt) for name, attempt in ways.items()}
+    said = {name: line_problems(line, START) for name, line in lines.items()}
+    failed = "copies of usb/copy: the last run failed: no answer in time"
+    assert said == {"went well": [], "failed": [failed], "is at work": []}
+    assert list_late(lines["failed"], START) == [], "what is late is another question"
+    (remark,) = list_at_work(lines.values())
+    assert remark.startswith("copies of usb/copy: at work since 20") and remark.endswith(", or cut off")
+
+
 def test_what_is_new_is_told_once_for_each_moment() -> None:
     due = {f"tank/backup/web{number}": float(START) for number in range(7)}
     line = replace(SNAPSHOTS, newest=dict.fromkeys(due), due={**due, "tank/backup/web6": START + 3600.0})
@@ -268,8 +294,16 @@ def test_how_soon_a_pool_is_full() -> None:
 def test_what_was_seen_is_kept_and_a_broken_file_is_nothing(tmp_path: Path) -> None:
     path = str(tmp_path / "seen")
     seen = add_copy(add_scrub(add_sample(Seen(), "tank", START, 5), "tank", START), "usb/copy", {"usb/copy/a": None})
+    seen = end_attempt(
+        begin_attempt(begin_attempt(seen, "usb/copy", START), "tank/copy", START), "usb/copy", START, "x"
+    )
     save_seen(path, add_scrub(seen, "tank", None))
     assert load_seen(path) == seen and not list(tmp_path.glob("*.new"))
+    assert seen.attempts == {"usb/copy": Attempt(START, START, "x"), "tank/copy": Attempt(START)}
+    earlier = json.loads(Path(path).read_text())
+    del earlier["attempts"]
+    Path(path).write_text(json.dumps(earlier))
+    assert load_seen(path) == replace(seen, attempts={}), "as an earlier release left it"
     for broken in ("", "[]", '{"samples": 1}', '{"samples": {"a": [[1]]}, "scrubs": {}, "copies": {}}', "null"):
         Path(path).write_text(broken)
         assert load_seen(path) == Seen()
