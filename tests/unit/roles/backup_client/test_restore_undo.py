@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from paranoid_dispatcher.mounts import Mounts
 from paranoid_restore import journal, main
 from paranoid_restore.errors import RestoreError
 from paranoid_restore.restoring import undoing_told
@@ -97,6 +101,89 @@ def test_a_disk_that_is_gone_for_good_is_let_go(typed: Typed, tmp_path: Path) ->
     away.mkdir()
     assert typed("--forget")[0] == 0
     assert "kept are: none" in typed("--undo")[1]
+
+
+@pytest.mark.parametrize("word", ["--undo", "--forget"])
+def test_a_disk_that_is_mounted_below_what_is_kept_is_not_emptied(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """A directory in which something is mounted can be renamed, and takes that along."""
+    root = restored(tmp_path, "1").parent
+    (kept,) = root.glob(".paranoid-before-*")
+    kept.unlink()
+    (kept / "disk").mkdir(parents=True)
+    (kept / "disk/precious").touch()
+    monkeypatch.setattr(Mounts, "read", lambda: Mounts(frozenset([f"{kept}/disk"]), ()))
+    code, said = typed(word)
+    if word == "--forget":
+        assert code == 1 and "something is mounted below it: umount that" in said and (kept / "disk/precious").exists()
+        monkeypatch.setattr(Mounts, "read", lambda: Mounts(frozenset(["/"]), ()))
+        assert typed(word)[0] == 0 and not kept.exists()
+    else:
+        assert code == 0 and (root / "conf/disk/precious").exists()
+
+
+def test_the_newest_is_the_one_that_was_made_last(typed: Typed, tmp_path: Path) -> None:
+    """Whatever the clock says: the other one may be what somebody has worked on since."""
+    older, newer = restored(tmp_path, "20261126T100000Z-99"), restored(tmp_path, "20261126T090000Z-100")
+    assert typed("--undo")[0] == 0
+    assert (older.read_text(), newer.read_text()) == ("restored", "mine")
+
+
+def test_a_note_that_the_disk_took_in_part_spoils_no_other(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = journal.begin(tmp_path, "1", str(tmp_path), "web1-1")
+    notes, write = journal.Journal(made, "0"), os.write
+    full = iter([4, None])
+
+    def part(descriptor: int, data: bytes) -> int:
+        size = next(full)
+        if size is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data[:size])
+
+    monkeypatch.setattr(os, "write", part)
+    with pytest.raises(OSError, match="No space"):
+        notes.note("never", "created")
+    monkeypatch.setattr(os, "write", write)
+    notes.note("conf", "created")
+    (tmp_path / "conf").touch()
+    assert typed("--undo")[0] == 0 and not (tmp_path / "conf").exists()
+
+
+def test_without_room_for_notes_nothing_is_begun_and_the_others_stay(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = restored(tmp_path, "1")
+
+    def full(_self: Path, _text: str, encoding: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        with pytest.raises(RestoreError, match=r"could not be taken back: the disk is full.*nothing was written"):
+            journal.begin(tmp_path, "2", str(tmp_path), "web1-1")
+        code, said = typed("--undo")
+        assert code == 2 and "it is done, and cannot be noted: the disk is full" in said
+    (tmp_path / "undo/2/about.json").write_text("")  # as an earlier version left it
+    assert typed("--undo")[0] == 0 and mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize(("inode", "mode"), [([0, 0], 0o755), (None, 0o4755)])
+def test_what_somebody_put_in_its_place_gets_no_rights(
+    typed: Typed, tmp_path: Path, inode: list[int] | None, mode: int
+) -> None:
+    """Who owns the directory could have another program there, or have written into it while it was his."""
+    path = tmp_path / "program"
+    path.touch(0o600)
+    found = path.stat()
+    own = {"mode": stat.S_IFREG | mode, "uid": found.st_uid, "gid": found.st_gid, "atime": 0, "mtime": 0}
+    made = journal.begin(tmp_path, "1", str(tmp_path), "web1-1")
+    journal.Journal(made, "0").note("program", "attributes", **own, **({"inode": inode} if inode else {}))
+    code, said = typed("--undo")
+    assert code == 1 and ("something else is there" in said or "not setuid" in said)
+    assert stat.S_IMODE(path.stat().st_mode) == (0o600 if inode else 0o755)
 
 
 @pytest.mark.parametrize("word", [["--undo"], ["--forget"], ["--close"], ["--withdraw"], ["--request", "why"]])

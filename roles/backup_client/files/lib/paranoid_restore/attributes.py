@@ -58,6 +58,12 @@ def _is_bare(place: Union[str, int]) -> bool:
         return False  # Borg's own functions know other systems, and file systems without attributes.
 
 
+def lends_rights(item: Item) -> bool:
+    """Tell whether it is a program that runs with more rights than those of who starts it."""
+    bits = item.mode & (stat.S_ISUID | stat.S_ISGID)
+    return stat.S_ISREG(item.mode) and bool(bits or b"security.capability" in (item.get("xattrs") or {}))
+
+
 def has_flags(item: Item) -> bool:
     """Tell whether it was saved with flags such as immutable, which only what can have them is asked for."""
     return bool(item.get("bsdflags")) and (stat.S_ISREG(item.mode) or stat.S_ISDIR(item.mode))

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, Optional
 
 from paranoid_restore.errors import RestoreError, explain, printable
-from paranoid_restore.tree import Tree, handle
+from paranoid_restore.tree import Tree, handle, require_no_mount
 
 KEPT_PREFIX = ".paranoid-before-"
 # Beside the restores: the id of one that was taken back or forgotten, as long as nothing was restored since.
 _LAST = "last"
+_LENDS = stat.S_ISUID | stat.S_ISGID
 
 
 class Journal:
@@ -31,12 +32,15 @@ class Journal:
         self._identifier, self._writer, self._count = directory.name, writer, 0
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(directory / f"{writer}.jsonl", flags, 0o600)
+        self._torn = False
 
     def note(self, path: str, kind: str, **more: Any) -> None:
-        """Write down what is about to be done to ``path``."""
-        left = json.dumps({"path": path, "kind": kind, **more}).encode() + b"\n"
+        """Write down what is about to be done to ``path``; OSError if the disk takes only a part of it, or nothing."""
+        left = b"\n" * self._torn + json.dumps({"path": path, "kind": kind, **more}).encode() + b"\n"
+        self._torn = True
         while left:
             left = left[os.write(self._descriptor, left) :]
+        self._torn = False
 
     def kept_name(self) -> str:
         """Return the name that something gets in its directory while it is kept."""
@@ -45,11 +49,18 @@ class Journal:
 
 
 def begin(base_dir: Path, identifier: str, root: str, archive: str) -> Path:
-    """Make the directory of a restore and return it."""
+    """Make the directory of a restore and return it; RestoreError if that cannot be written."""
     directory = base_dir / "undo" / identifier
-    directory.mkdir(mode=0o700, parents=True)
-    (base_dir / "undo" / _LAST).unlink(missing_ok=True)
-    (directory / "about.json").write_text(json.dumps({"root": root, "archive": archive}), encoding="ascii")
+    # Which one is the newest must not depend on the clock.
+    about = {"root": root, "archive": archive, "number": 1 + max(map(_number_of, _list_restores(base_dir)), default=0)}
+    try:
+        directory.mkdir(mode=0o700, parents=True)
+        (directory / "about.new").write_text(json.dumps(about), encoding="ascii")
+        os.replace(directory / "about.new", directory / "about.json")
+        (base_dir / "undo" / _LAST).unlink(missing_ok=True)
+    except OSError as error:
+        why = f"{explain(error)} ({directory})"
+        raise RestoreError(f"what is overwritten could not be taken back: {why}; nothing was written") from None
     return directory
 
 
@@ -59,10 +70,7 @@ def find(base_dir: Path, identifier: str = "") -> Path:
     Who types the same twice means the same restore, and not the one before it; nor does the one before it step in for
     one whose disk is not mounted.
     """
-    try:
-        found = sorted(path for path in (base_dir / "undo").iterdir() if (path / "about.json").is_file())
-    except FileNotFoundError:
-        found = []
+    found = _list_restores(base_dir)
     chosen = [path for path in found if not identifier or path.name == identifier]
     if not chosen:
         known = ", ".join(path.name for path in found) or "none"
@@ -74,14 +82,37 @@ def find(base_dir: Path, identifier: str = "") -> Path:
     return chosen[-1]
 
 
+def _list_restores(base_dir: Path) -> list[Path]:
+    """Return the directories of all restores, oldest first."""
+    try:
+        found = [path for path in (base_dir / "undo").iterdir() if _load_about(path)]
+    except FileNotFoundError:
+        return []
+    return sorted(found, key=lambda path: (_number_of(path), path.name))
+
+
+def _load_about(directory: Path) -> dict[str, Any]:
+    """Return what is written of a restore; nothing for what is none, or was cut off before it wrote anything else."""
+    try:
+        about = json.loads((directory / "about.json").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) and {"root", "archive"} <= about.keys() else {}
+
+
+def _number_of(directory: Path) -> int:
+    number = _load_about(directory).get("number")
+    return number if isinstance(number, int) else 0
+
+
 def root_of(directory: Path) -> str:
     """Return below which directory a restore wrote."""
-    return str(json.loads((directory / "about.json").read_text(encoding="ascii"))["root"])
+    return str(_load_about(directory)["root"])
 
 
 def describe(directory: Path) -> str:
     """Return what a restore was, for a person."""
-    about = json.loads((directory / "about.json").read_text(encoding="ascii"))
+    about = _load_about(directory)
     return f"restore {directory.name} of {printable(about['archive'])} to {printable(about['root'])}"
 
 
@@ -110,9 +141,21 @@ def _do_all(
     tree = Tree(root)
     errors = [error for note in notes if (error := _attempt(tree, note, work))]
     if not errors:
-        shutil.rmtree(directory)
-        (directory.parent / _LAST).write_text(directory.name, encoding="ascii")
+        _remove_notes(directory)
     return errors
+
+
+def _remove_notes(directory: Path) -> None:
+    try:
+        for path in directory.glob("*.jsonl"):
+            path.unlink()  # On a full disk this makes room for what is written next.
+        (directory.parent / _LAST).write_text(directory.name, encoding="ascii")
+        shutil.rmtree(directory)
+    except OSError as error:
+        why = f"{explain(error)} ({directory.parent})"
+        raise RestoreError(
+            f"{describe(directory)}: it is done, and cannot be noted: {why}; then type it again"
+        ) from None
 
 
 def _attempt(
@@ -145,11 +188,24 @@ def _take_back(tree: Tree, note: dict[str, Any]) -> None:
 
 
 def _set_attributes(parent: int, name: str, note: dict[str, Any]) -> None:
-    path = handle(parent, name)
-    os.chown(path, note["uid"], note["gid"], follow_symlinks=False)
-    if not stat.S_ISLNK(note["mode"]):
-        os.chmod(path, stat.S_IMODE(note["mode"]))
-    os.utime(path, ns=(note["atime"], note["mtime"]), follow_symlinks=False)
+    """Give back owner, mode and times, to the same thing alone: who owns the directory can put another one there.
+
+    Whoever owned it meanwhile may have written into it: that must not become a program with the rights of another.
+    """
+    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        found, path = os.fstat(descriptor), f"/proc/self/fd/{descriptor}"
+        if note.get("inode", [found.st_dev, found.st_ino]) != [found.st_dev, found.st_ino]:
+            raise OSError(0, "something else is there now")
+        lends = 0 if "inode" in note and found.st_uid in (0, note["uid"]) else note["mode"] & _LENDS
+        os.chown(path, note["uid"], note["gid"])
+        if not stat.S_ISLNK(note["mode"]):
+            os.chmod(path, stat.S_IMODE(note["mode"]) & ~lends)
+        os.utime(path, ns=(note["atime"], note["mtime"]))
+    finally:
+        os.close(descriptor)
+    if lends:
+        raise OSError(0, "it belonged to somebody else meanwhile, so it is not setuid or setgid again")
 
 
 def _remove_own(parent: int, name: str) -> None:
@@ -164,6 +220,7 @@ def _remove_own(parent: int, name: str) -> None:
 
 def _remove(parent: int, name: str) -> None:
     if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+        require_no_mount(parent, name)
         shutil.rmtree(handle(parent, name))
     else:
         os.unlink(name, dir_fd=parent)
@@ -178,9 +235,17 @@ def _exists(parent: int, name: str) -> bool:
 
 
 def _notes(directory: Path) -> list[dict[str, Any]]:
-    """Return all notes; the last line of a process that was killed may be cut off, and was not acted upon."""
-    lines = [line for path in sorted(directory.glob("*.jsonl")) for line in path.read_text("ascii").splitlines()]
-    return [json.loads(line) for line in lines if line.endswith("}")]
+    """Return all notes; a line that a kill or a full disk has cut off was not acted upon."""
+    lines = (line for path in sorted(directory.glob("*.jsonl")) for line in path.read_text("ascii").splitlines())
+    return [note for line in lines if (note := _read_note(line))]
+
+
+def _read_note(line: str) -> dict[str, Any]:
+    try:
+        note = json.loads(line)
+    except ValueError:
+        return {}
+    return note if isinstance(note, dict) else {}
 
 
 def _sibling(path: str, name: str) -> str:

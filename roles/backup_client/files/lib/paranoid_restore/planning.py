@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from paranoid_restore.attributes import find_difference, has_its_flags
+from paranoid_restore.attributes import find_difference, has_its_flags, lends_rights
 from paranoid_restore.errors import RestoreError, printable
 from paranoid_restore.selection import Wanted, is_safe
 from paranoid_restore.tree import Tree, handle
@@ -36,6 +36,7 @@ class Step:
     have: tuple[bool, ...] = ()
     newer: bool = False
     source: str = ""  # the first name of a hard link
+    inode: tuple[int, int] = (0, 0)  # device and number of what gets its attributes
 
     @property
     def size(self) -> int:
@@ -89,7 +90,10 @@ def _plan(item: Item, path: str, firsts: dict[str, Any], tree: Tree, digest: Dig
         whole = _has_its_attributes(item, path, found, tree)
     except OSError:
         return Step(path, item, REPLACE, source=source)  # Who writes it says what is wrong.
-    return Step(path, item, SAME if whole else ATTRIBUTES, have, False, source)
+    if not whole and lends_rights(item) and found.st_uid != 0:
+        return Step(path, item, REPLACE, have, False, source)  # Its owner could write into it until it has them.
+    inode = (found.st_dev, found.st_ino)
+    return Step(path, item, SAME if whole else ATTRIBUTES, have, False, source, inode)
 
 
 def _compare(item: Item, path: str, found: os.stat_result, tree: Tree, digest: Digest) -> tuple[bool, tuple[bool, ...]]:

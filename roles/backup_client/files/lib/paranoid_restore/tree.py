@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Optional
 
+from paranoid_dispatcher.mounts import Mounts
+
 from paranoid_restore.errors import RestoreError
 
 _KEPT = 8  # directories; more than are used at a time
@@ -145,3 +147,11 @@ def _room_of(directory: int) -> tuple[int, int]:
 def handle(directory: int, name: str) -> str:
     """Return a path that leads to exactly this name in this open directory, for functions that want a path."""
     return f"/proc/self/fd/{directory}/{name}"
+
+
+def require_no_mount(directory: int, name: str) -> None:
+    """Raise OSError if something is mounted below this name: whoever renames or removes it would take that along."""
+    place = os.path.join(os.readlink(f"/proc/self/fd/{directory}"), name)
+    mounts = Mounts.read()
+    if any(f"{point}/".startswith(f"{place}/") for point in mounts.now | mounts.waiting):
+        raise OSError(errno.EXDEV, "something is mounted below it")

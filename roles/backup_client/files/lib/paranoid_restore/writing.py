@@ -9,6 +9,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Optional
 
 from borg.helpers import IntegrityError
@@ -18,7 +19,7 @@ from paranoid_restore.errors import explain
 from paranoid_restore.journal import Journal
 from paranoid_restore.planning import ATTRIBUTES, NEW, REPLACE, Step
 from paranoid_restore.repository import Source
-from paranoid_restore.tree import Tree, handle
+from paranoid_restore.tree import Tree, handle, require_no_mount
 
 Stream = Iterator[tuple[bytes, Optional[bytes]]]
 _FRESH = ".paranoid-restore-"
@@ -73,7 +74,7 @@ class Writer:
             self._note_made(made)
             fresh = _fresh_name(parent, name)
             os.mkdir(fresh, 0o700, dir_fd=parent)
-            self._put(parent, fresh, name, step.path)
+            self._put_or_remove(parent, fresh, name, step.path)
 
     def _write_file(self, step: Step, stream: Stream, source: Source) -> None:
         left = len(step.missing)
@@ -141,17 +142,18 @@ class Writer:
                 os.mknod(fresh, stat.S_IFMT(mode) | 0o600, item.rdev, dir_fd=parent)
             if not stat.S_ISREG(mode):
                 self._archive.restore_attrs(handle(parent, fresh), item, symlink=stat.S_ISLNK(mode))
-            self._put(parent, fresh, name, step.path)
+            self._put_or_remove(parent, fresh, name, step.path)
             self._look_again(step, parent, name)
 
     def _set_attributes(self, step: Step) -> None:
-        with self._tree.parent(step.path) as (parent, name):
+        with self._tree.parent(step.path) as (parent, name), _same(step, parent, name) as (found, descriptor):
             if step.action == ATTRIBUTES:
-                found = os.stat(name, dir_fd=parent, follow_symlinks=False)
                 before = {"mode": found.st_mode, "uid": found.st_uid, "gid": found.st_gid}
                 times = {"atime": found.st_atime_ns, "mtime": found.st_mtime_ns}
-                self._journal.note(step.path, "attributes", **before, **times)
-            self._archive.restore_attrs(handle(parent, name), step.item, symlink=stat.S_ISLNK(step.item.mode))
+                inode = (found.st_dev, found.st_ino)
+                self._journal.note(step.path, "attributes", **before, **times, inode=inode)
+            is_link = stat.S_ISLNK(step.item.mode)
+            self._archive.restore_attrs(handle(parent, name), step.item, symlink=is_link, fd=descriptor)
             self._look_again(step, parent, name)
 
     def _look_again(self, step: Step, parent: int, name: str) -> None:
@@ -162,6 +164,13 @@ class Writer:
         with self._tree.parent(step.path) as (parent, name):
             give_flags(step.item, handle(parent, name))
 
+    def _put_or_remove(self, parent: int, fresh: str, name: str, path: str) -> None:
+        try:
+            self._put(parent, fresh, name, path)
+        except OSError:
+            _fresh_name(parent, name)
+            raise
+
     def _put(self, parent: int, fresh: str, name: str, path: str) -> None:
         """Let what was made take its place."""
         try:
@@ -170,6 +179,7 @@ class Writer:
             self._journal.note(path, "created")
         else:
             if stat.S_ISDIR(found.st_mode):
+                require_no_mount(parent, name)
                 self._tree.close()  # Nothing more goes into it.
             kept = self._journal.kept_name()
             self._journal.note(path, "replaced", kept=kept)
@@ -186,6 +196,27 @@ def _require_attributes(step: Step, path: str, found: os.stat_result, descriptor
     different = find_difference(step.item, path, found, descriptor)
     if different:
         raise OSError(0, f"its {different} cannot be set here as it was saved")
+
+
+@contextmanager
+def _same(step: Step, parent: int, name: str) -> Iterator[tuple[os.stat_result, Optional[int]]]:
+    """Open what gets its attributes if it can be opened; OSError if it is not what was compared.
+
+    Whoever owns the directory can put something else there meanwhile, which must not become root's.
+    """
+    found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    descriptor: Optional[int] = None
+    try:
+        if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(name, flags, dir_fd=parent)
+            found = os.fstat(descriptor)
+        if step.action == ATTRIBUTES and (found.st_dev, found.st_ino) != step.inode:
+            raise OSError(0, "it changed while it was restored: run the command again")
+        yield found, descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _write_all(descriptor: int, content: bytes) -> int:
