@@ -118,6 +118,8 @@ _UNLESS: dict[str, tuple[tuple[Any, ...], str]] = {
     "msgpack_version_check": ((True,), "would run Borg with a library that it was not tested with"),
 }
 
+_BY_SIZE = "by size alone would take a changed file for unchanged, and save what it was; name ctime or mtime, too"
+
 _ALLOWED = frozenset(
     (
         *("apprise", "archive_hostname", "archive_username", "atime", "birthtime", "bootstrap", "borg_files_cache_ttl"),
@@ -158,6 +160,8 @@ def _refusal(option: str, value: Any) -> str:
         harmless, sentence = _UNLESS[option]
         same = any(type(value) is type(one) and value == one for one in harmless)
         return "" if same else f"{option} {sentence}"
+    if option == "files_cache" and str(value).strip() == "size":
+        return f"{option} {_BY_SIZE}"
     if option in _ALLOWED:
         return ""
     near = difflib.get_close_matches(option, _ALLOWED, 1)

@@ -29,7 +29,7 @@ def main() -> None:
     from paranoid_dispatcher.sources import plan_sources
 
     excludes = request["excludes"]
-    found = plan_sources(request["sources"], request["mounts"], excludes)
+    found = plan_sources(request["sources"], request["mounts"], excludes, accepted=request["accepted"])
     answer = {"refused": found.refused, "absent": found.absent, "unmatched": [], "whole": True}
     if request["seconds"] and request["tell"] and not found.refused:
         until = time.monotonic() + request["seconds"]

@@ -195,6 +195,29 @@ def test_a_mount_that_is_empty_is_not_the_one(tmp_path: Path) -> None:
     assert plan(tmp_path, wishes={str(tmp_path): True}, mounts=mounts).roots == (str(tmp_path),)
 
 
+def test_what_the_system_mounts_and_has_not_is_missed_from_the_first_backup_on(tmp_path: Path) -> None:
+    """Nobody could compare it with one before; a disk that failed at boot looks like an empty directory."""
+    source, disk = str(tmp_path), str(tmp_path / "disk")
+    wanted = Mounts(frozenset(), (disk, str(tmp_path / "scratch")))
+    told = plan(tmp_path, excludes=[f"{tmp_path}/scratch"], mounts=wanted)
+    assert told.roots == (source,) and len(told.absent) == 1
+    assert told.absent[0].startswith(f"{disk}, below a source, is not mounted, though /etc/fstab")
+    assert plan(tmp_path, mounts=Mounts(frozenset(), (source,))).roots == ()
+    for fine in (Mounts(frozenset([disk]), (disk,)), Mounts(frozenset(), (disk,), frozenset([disk]))):
+        assert plan(tmp_path, mounts=fine).problems == ()
+    assert plan(tmp_path, wishes={disk: False}, mounts=Mounts(frozenset(), (disk,))).problems == ()
+    (tmp_path / "link").symlink_to("/")  # as fstab may name it; the kernel knows only what is behind it
+    assert plan(tmp_path, mounts=Mounts(frozenset(), (f"{tmp_path}/link",))).problems == ()
+
+
+@pytest.mark.parametrize("pattern", ["*", "/*", "{}", "{}/", "{}/*", "{}*"])
+def test_whatever_cannot_be_read_is_not_accepted_of_a_whole_source(tmp_path: Path, pattern: str) -> None:
+    found = plan_sources([str(tmp_path)], {}, [], NOTHING, accepted=[pattern.format(tmp_path)])
+    assert found.roots == () and "need not be read at all" in found.refused[0]
+    fine = ["/home/*/.gvfs", f"{tmp_path}/*/.gvfs", f"{tmp_path}/cache", "*.lock"]
+    assert plan_sources([str(tmp_path)], {}, [], NOTHING, accepted=fine).problems == ()
+
+
 def test_the_server_is_told_what_lies_on_a_file_system_of_its_own(tmp_path: Path, monkeypatch: Any) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()

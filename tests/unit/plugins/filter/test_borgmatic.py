@@ -32,6 +32,7 @@ def test_every_option_of_borgmatic_is_judged() -> None:
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
+        ({"files_cache": "size"}, "save what it was"),
         ({"repositories": [{"path": "/hush"}]}, "out of the server's tunnel"),
         ({"local_path": "/hush"}, "out of the server's tunnel"),
         ({"ssh_command": "ssh hush"}, "out of the server's tunnel"),

@@ -32,7 +32,7 @@ from borg.helpers import BackupWarning, flags_dir
 
 from paranoid_borg.attributes import Attributes
 from paranoid_borg.half_read import HalfRead
-from paranoid_borg.mounts import Mounts
+from paranoid_borg.mounts import Mounts, is_stub
 from paranoid_borg.reading import Reader
 from paranoid_borg.tags import Tags
 
@@ -43,6 +43,7 @@ FILES_MAX = 8192
 SPARE_DESCRIPTORS = 200  # beside one for each directory above what is read
 RECURSION_MAX = 20_000
 STACK_BYTES = 64 * 2**20
+NOT_IN_SNAPSHOT = "it is a subvolume, which the snapshot above it does not have: make one of it, too"
 FOREIGN = "a file system of user {} is not entered"
 
 _os_open, _init = borg.archive.os_open, FilesystemObjectProcessors.__init__
@@ -61,7 +62,8 @@ class Guard:
     """What stands before Borg's own functions."""
 
     def __init__(self, tagged_paths: tuple[str, ...], runtime_dir: str) -> None:
-        self._tags, self._mounts = Tags(tagged_paths, tell_tagged), Mounts()
+        self._tags, self._mounts = Tags(tagged_paths, self.tell_tagged), Mounts()
+        self._root = ""
         self._dump = dump_pattern(runtime_dir)
         self._depth = raise_limits() - SPARE_DESCRIPTORS
         self._opened = ""
@@ -73,6 +75,8 @@ class Guard:
         # Called for each name: whatever is slow here is slow for everybody.
         def rec_walk(self: Archiver, **arguments: Any) -> None:
             path = arguments["path"]
+            if arguments["parent_fd"] is None:
+                guard._root = path
             refusal = guard.refusal(path)
             if refusal is None or not arguments["matcher"].match(path):
                 _rec_walk(self, **arguments)
@@ -124,6 +128,9 @@ class Guard:
         if flags == flags_dir:
             self._mounts.refresh()
             self._tags.remember(path, descriptor)
+            if is_stub(descriptor):
+                os.close(descriptor)
+                raise OSError(errno.ENODATA, NOT_IN_SNAPSHOT)
         devices = self._mounts.served.devices
         if devices and (user := devices.get(os.fstat(descriptor).st_dev)) is not None:
             os.close(descriptor)
@@ -135,6 +142,14 @@ class Guard:
         path = self._opened if isinstance(file, int) else file
         error = OSError(errno.E2BIG, "it is saved without its extended attributes, which are too many")
         borg.archiver.logger.warning(f"{path}: xattrs: {error}", msgid="BackupOSError")
+
+    def tell_tagged(self, path: str, tag: str) -> None:
+        """Log a directory that is left out; Borg's exit code stays as it is. A whole source is no less than unread."""
+        if path == self._root:
+            error = OSError(errno.EPERM, f"{tag} leaves out the whole source: remove it, or the source")
+            borg.archiver.logger.warning(f"{path}: open: {error}", msgid="BackupOSError")
+        else:
+            borg.archiver.logger.warning(f"{path}: left out, because of {tag}", msgid="ExcludedByTag")
 
 
 def dump_pattern(runtime_dir: str) -> re.Pattern[str]:
@@ -168,8 +183,3 @@ def _parts(entries: Any) -> Iterator[os.DirEntry[str]]:
             yield from part
             if len(part) < NAMES_AT_ONCE:
                 return
-
-
-def tell_tagged(path: str, tag: str) -> None:
-    """Log a directory that is left out; Borg's exit code stays as it is."""
-    borg.archiver.logger.warning(f"{path}: left out, because of {tag}", msgid="ExcludedByTag")

@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import select
+import sys
 from dataclasses import dataclass
 
+_STUB_INODE, _BTRFS = 2, 0x9123683E
 MOUNTINFO = "/proc/self/mountinfo"  # proc(5)
 _USER = re.compile(rb"(?:^|,)user_id=(\d+)(?:,|$)")
 
@@ -43,6 +46,19 @@ class Mounts:
         """Read the whole table, which must come from one position on: the kernel hands it out in pages."""
         os.lseek(self._file, 0, os.SEEK_SET)
         return b"".join(iter(lambda: os.read(self._file, 65536), b""))
+
+
+def is_stub(directory: int) -> bool:
+    """Whether an open directory stands for a subvolume of btrfs that a snapshot has not taken along.
+
+    It has inode 2 (BTRFS_EMPTY_SUBVOL_DIR_OBJECTID, Linux, fs/btrfs/inode.c), as no directory of btrfs else has; other
+    file systems may, so the kind is asked for (statfs(2)).
+    """
+    if os.fstat(directory).st_ino != _STUB_INODE or not sys.platform.startswith("linux"):
+        return False
+    told = ctypes.create_string_buffer(256)
+    done = ctypes.CDLL(None, use_errno=True).fstatfs(directory, told)
+    return bool(done == 0 and ctypes.c_long.from_buffer(told).value & 0xFFFFFFFF == _BTRFS)
 
 
 def parse(mountinfo: bytes) -> Served:

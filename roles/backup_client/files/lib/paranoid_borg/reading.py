@@ -35,7 +35,7 @@ class Reader:
         """Yield the chunks of the open file FH; OSError (EFBIG) if it has no end."""
         found = os.fstat(fh)
         if not stat.S_ISREG(found.st_mode):
-            yield from self._chunker.chunkify(fd, fh)
+            yield from _not_empty(self._chunker.chunkify(fd, fh))
         elif found.st_size - found.st_blocks * 512 < MIB:
             yield from _limited(self._chunker.chunkify(fd, fh), fh, found)
         else:
@@ -112,6 +112,16 @@ class _Part:
         data = os.pread(self._fh, min(size, self._end - self._position), self._position)
         self._position += len(data)
         return data
+
+
+def _not_empty(chunks: Iterable[Any]) -> Iterator[Any]:
+    """Yield the CHUNKS of a dump. Each begins with words of its own; an empty one comes of a broken wrapper."""
+    is_empty = True
+    for chunk in chunks:
+        is_empty = False
+        yield chunk
+    if is_empty:
+        raise OSError(errno.ENODATA, "the dump is empty: what makes it ended without an error, and wrote nothing")
 
 
 def _limited(chunks: Iterable[Any], fh: int, found: os.stat_result) -> Iterator[Any]:

@@ -89,8 +89,9 @@ class Looks:
 
     def _plan(self, sources: list[Any], excludes: list[Any]) -> Plan:
         wishes = {**self.added.wishes, **self._config.mounts}
-        own = self.added
-        return plan_sources([*sources, *own.sources], wishes, [*excludes, *own.excludes], origins=own.origins)
+        own, accepted = self.added, self._config.accept_unreadable
+        named, left_out = [*sources, *own.sources], [*excludes, *own.excludes]
+        return plan_sources(named, wishes, left_out, origins=own.origins, accepted=accepted)
 
     def _read(self) -> tuple[list[Any], list[Any], bool]:
         path = Path(self._config.config)

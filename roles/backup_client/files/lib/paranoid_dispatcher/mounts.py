@@ -44,6 +44,11 @@ class Mounts:
         """Whether something is mounted at PATH; bind mounts count, too."""
         return path in self.now or os.path.ismount(path)
 
+    def misses(self, path: str) -> bool:
+        """Whether nothing is mounted at PATH, nor will be when it is entered; fstab(5) may name it by a link."""
+        places = {path, os.path.realpath(path)}
+        return not any(place in self.waiting or self.has(place) for place in places)
+
     def wanted_below(self, sources: Iterable[str]) -> list[str]:
         """Return what the system mounts below one of SOURCES."""
         roots = [path.rstrip("/") + "/" for path in sources]

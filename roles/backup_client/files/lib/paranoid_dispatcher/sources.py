@@ -12,6 +12,7 @@ The role runs this module on the client as well, before it changes anything (`ch
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 import os
 import re
@@ -26,6 +27,11 @@ from paranoid_dispatcher.patterns import BadPattern, Match, line_problem, parse_
 _GLOB = re.compile(r"[*?[]")
 _ANY_NAME = "7c1e any name"  # what leaves out this one leaves out whatever there is
 MOUNTS_MAX = 200
+_NOT_MOUNTED = (
+    "is not mounted, though /etc/fstab or systemd mounts it: mount it, take it out of there, or name it as "
+    "{path: …, mount: false}"
+)
+_MISSING = f"{{}}, below a source, {_NOT_MOUNTED.replace('{', '{{').replace('}', '}}')}"
 
 
 @dataclass(frozen=True)
@@ -63,10 +69,12 @@ def plan_sources(
     excludes: Sequence[Any],
     mounts: Optional[Mounts] = None,
     origins: Optional[Mapping[str, str]] = None,
+    accepted: Sequence[str] = (),
 ) -> Plan:
     """Look at SOURCES on this host. WISHES says of some whether they must lie on a file system of their own.
 
-    ORIGINS has the file in which its owner added one; these come last, so that they displace nothing.
+    ACCEPTED are patterns of what need not be readable. ORIGINS has the file in which its owner added one; these come
+    last, so that they displace nothing.
     """
     mounts = mounts or Mounts.read()
     added = {_plain(path): file for path, file in (origins or {}).items()}
@@ -83,6 +91,7 @@ def plan_sources(
             status = _look(source, mounts, wishes, where)
             _require_only_name(source, status, found)
             _require_something_left(source, status, matches)
+            _require_something_read(source, status, accepted)
             found[source] = status
         except Wrong as exc:
             refused.append(f"source {_quoted(source)} {exc}")
@@ -94,6 +103,7 @@ def plan_sources(
         source = _plain(one)
         if not isinstance(source, str) or source not in found:
             examine(source)
+    absent += [_MISSING.format(_quoted(path)) for path in _missing_below(found, wishes, matches, mounts)]
     seen = _lie(found, wishes, matches, mounts)
     return Plan(_in_order(found, added), _once(refused), _once(absent), seen, tuple(expected))
 
@@ -114,6 +124,14 @@ def _lie(
     told.update({path: mounts.has(path) or path in mounts.waiting for path in nested})
     told.update({f"{step}/": is_mount for step, is_mount in way.items()})
     return dict(itertools.islice(told.items(), MOUNTS_MAX))
+
+
+def _missing_below(
+    sources: Iterable[str], wishes: Container[str], matches: Mapping[str, Match], mounts: Mounts
+) -> list[str]:
+    """Return what the system mounts by itself below SOURCES and has not mounted: Borg would save an empty directory."""
+    nested = [path for path in mounts.wanted_below(sources) if path not in wishes and not _matching(path, matches)]
+    return [path for path in nested if mounts.misses(path)]
 
 
 def _steps(path: str) -> list[str]:
@@ -160,6 +178,8 @@ def _look(path: str, mounts: Mounts, wishes: Mapping[str, bool], where: str) -> 
         raise Wrong(f"cannot be read: {exc.strerror}") from exc
     if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
         raise Wrong("is neither a directory nor a file: name the directory above it")
+    if must_be_mount is None and path in mounts.wanted and mounts.misses(path):
+        raise Absent(_NOT_MOUNTED)
     if must_be_mount and not mounts.has(path):
         raise Absent("is not mounted: mount it, or take 'mount: true' away from it")
     if must_be_mount and is_empty:
@@ -188,6 +208,15 @@ def _require_something_left(path: str, status: os.stat_result, matches: Mapping[
     by = _matching(path, matches) or _matching(inside, matches)
     if by:
         raise Wrong(f"is left out as a whole by the exclude {_quoted(by)}: take one of the two away")
+
+
+def _require_something_read(path: str, status: os.stat_result, accepted: Iterable[str]) -> None:
+    """Raise Wrong if whatever cannot be read in a directory is accepted: it would be green without any of it."""
+    inside = f"{path.rstrip('/')}/{_ANY_NAME}"
+    for pattern in accepted if stat.S_ISDIR(status.st_mode) else ():
+        if any(fnmatch.fnmatchcase(inside, form) for form in (pattern, f"{pattern.rstrip('/')}/*")):
+            wide = f"accepts whatever cannot be read in it: say in {_quoted(pattern)} what that is"
+            raise Wrong(f"need not be read at all: backup_client_accept_unreadable {wide}")
 
 
 def _matching(path: str, matches: Mapping[str, Match]) -> str:

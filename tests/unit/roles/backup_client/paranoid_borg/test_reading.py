@@ -104,6 +104,20 @@ def test_a_file_that_grows_for_ever_is_read_to_its_size_and_a_little_more(tmp_pa
     assert len(content(path, Reader(Growing(path, changes=True)))) == 3 * MIB + reading.GROWTH_MAX + MIB
 
 
+@pytest.mark.parametrize("said", [b"", b"-- dump"])
+def test_a_dump_of_nothing_is_none(said: bytes) -> None:
+    reading_end, writing_end = os.pipe()
+    os.write(writing_end, said)
+    os.close(writing_end)
+    with os.fdopen(reading_end, "rb") as pipe:
+        chunks = Reader(chunker()).chunkify(pipe, pipe.fileno())
+        if said:
+            assert [bytes(chunk.data) for chunk in chunks] == [said]
+        else:
+            with pytest.raises(OSError, match="the dump is empty"):
+                list(chunks)
+
+
 def test_one_that_goes_on_and_has_not_changed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"")
