@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -110,6 +111,26 @@ def test_a_play_without_hosts_is_an_error(bench: Bench, name: str, arguments: tu
     (bench.root / "hosts.yml").write_text("backup_cleints: {hosts: {web1: }}\nothers: {hosts: {other: }}\n")
     done = bench.run(f"{PLAYBOOKS}/{name}.yml", *arguments)
     assert done.code == 2 and "nothing would be done; look at inventory and --limit" in " ".join(done.output.split())
+
+
+def test_words_that_nobody_reads_are_an_error(bench: Bench) -> None:
+    """A misspelt variable would bring back another archive, or to another place; a misspelt host would stay away."""
+    bench.use_real_tasks()
+    wrong = ("--limit", "web01,db02,!wbe01", "--tags", "prov", "-e", "backup_restore_pahts=etc")
+    (bench.root / "more.json").write_text('{"backup_restore_too": "/root/old"}')
+    done = bench.run(f"{PLAYBOOKS}/backup.yml", *wrong, "-e", "@more.json", "-e", "backup_client_server=localhost")
+    said = " ".join(done.output.split())
+    assert done.code == 2 and re.findall(r"TASK \[(.*?)\]", done.output)[-1].startswith("Refuse variables, tags"), said
+    for word in ("backup_restore_pahts (is it", "_too (is it backup_restore_to?)", "tag prov", "is db02", "is wbe01"):
+        assert word in said
+    given = {"backup_restore_databases": [{"name": "shop", "replce": True}]}
+    done = bench.run(f"{PLAYBOOKS}/restore.yml", "--limit", "web01", "-e", json.dumps(given))
+    assert re.findall(r"TASK \[(.*?)\]", done.output)[-1] == "Refuse words that would have no effect", done.output
+    runner = {"PARANOID_BACKUP_SCHEDULED": str(bench.root / "scheduled")}
+    left = bench.run(
+        f"{PLAYBOOKS}/backup.yml", "--limit", "web01,gone", "-e", "backup_client_server=localhost", **runner
+    )
+    assert "is gone" not in left.output and {one["name"] for one in left.record["clients"]} == {"web01"}
 
 
 def test_every_playbook_of_the_report_begins_with_that_refusal() -> None:

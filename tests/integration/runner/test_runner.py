@@ -415,7 +415,8 @@ def test_what_people_ask(world: RunnerWorld) -> None:
     ("words", "said"),
     [
         (("next", "mars"), "mars is not among the clients"),
-        (("run", "mars"), "mars is not among the clients"),
+        (("run", "web1"), "web1 (is it web01?) is not among the clients"),
+        (("history", "web1"), "web1 (is it web01?) was in no run that is still known"),
         (("run", "--due", "web01"), "cannot both be meant"),
         (("report", "20260101T000000Z-00000000"), "there is no run"),
         (("history", "--last", "0"), "a number from 1"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from paranoid_restore.errors import RestoreError
+from paranoid_restore.main import check_options, make_parser
 from paranoid_restore.planning import plan_steps
 from paranoid_restore.progress import format_progress, format_seconds, format_size
 from paranoid_restore.restoring import find_tunnel
@@ -107,7 +108,8 @@ def test_every_word_must_be_met() -> None:
         ),
         ("nginx/nginx.conf", "is it /etc/nginx/nginx.conf? "),
         ("/ETC/Nginx/", "is it /etc/nginx? "),
-        ("etc/ngnix", "has no etc/ngnix: paranoid-backup-borg"),
+        ("etc/ngnix", "has no etc/ngnix: is it /etc/nginx? "),
+        ("etc/quite-another", "has no etc/quite-another: paranoid-backup-borg"),
         ("*.bak", "has no *.bak: paranoid-backup-borg"),
     ],
 )
@@ -162,6 +164,54 @@ def test_progress_in_words() -> None:
     line = format_progress(2**20, 4 * 2**20, 1, 4, 2.0)
     assert line == "1.0 MiB of 4.0 MiB, 1 of 4 entries, 512 KiB/s, 0:06 left"
     assert "left" not in format_progress(0, 0, 0, 1, 0.0)
+
+
+def test_what_is_excepted_must_be_there() -> None:
+    """Who misspells what is to stay would have it overwritten."""
+    wanted = Wanted(["etc"], ["etc", "etc/fstba", "etc/ssh"], ["never/there"])
+    for path in ("etc", "etc/fstab", "etc/ssh"):
+        assert not wanted.matches(path)
+    with pytest.raises(RestoreError, match=r"has no etc/fstba: is it /etc/fstab\?"):
+        wanted.require_all("web1-1")
+    wanted = Wanted(["etc/a", "srv"], ["etc/*"])
+    assert wanted.matches("srv/x") and not wanted.matches("etc/a")
+    with pytest.raises(RestoreError, match="all of etc/a is excepted"):
+        wanted.require_all("web1-1")
+
+
+def test_a_name_with_a_bracket_means_itself_as_well() -> None:
+    wanted = Wanted(["srv/a[1].txt"], ["srv/[x]"])
+    assert wanted.matches("srv/a[1].txt") and wanted.matches("srv/a1.txt") and not wanted.matches("srv/[x]/y")
+    wanted.require_all("web1-1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--list", "etc"],
+        ["--list", "--archive", "web1-1"],
+        ["--list", "--check"],
+        ["--list", "--to", "/root/old"],
+        ["--list-databases", "--except", "etc"],
+        ["--list-databases", "--check"],
+        ["--database", "shop", "--to", "/root/old"],
+        ["--database", "shop", "--except", "etc"],
+        ["--archive", "", "etc"],
+        ["--as-of", " ", "etc"],
+        ["--undo", ""],
+        ["--forget", ""],
+        ["--database", ""],
+    ],
+)
+def test_a_word_without_an_effect_is_refused(words: list[str]) -> None:
+    """An empty one is a variable of a shell that was never set: --archive "$OLD" would bring the newest."""
+    with pytest.raises((RestoreError, SystemExit)):
+        check_options(make_parser().parse_args(words))
+
+
+@pytest.mark.parametrize("words", [["--list"], ["--list-databases", "--as-of", "2026-11"], ["--all", "--except", "a"]])
+def test_words_with_an_effect_are_taken(words: list[str]) -> None:
+    check_options(make_parser().parse_args(words))
 
 
 def test_what_is_excepted_stays_whatever_is_wanted() -> None:

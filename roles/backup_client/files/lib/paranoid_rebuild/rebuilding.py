@@ -61,7 +61,7 @@ class Work:
     @property
     def restore_files(self) -> list[str]:
         """The command that brings the files back, but for the machine's own."""
-        return [*self.restore, *(f"--except={path}" for path in self.left_out)]
+        return [*self.restore, *(f"--leave-out={path}" for path in self.left_out)]
 
 
 def rebuild(config: Mapping[str, Any], name: str, is_check: bool) -> int:

@@ -12,8 +12,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, Union
 
 from paranoid_dispatcher.owner_hooks import OwnerHooks
 
@@ -28,6 +29,7 @@ EXIT_USAGE = 2
 # What not every client.json has, and what only databases need.
 _LATER = {"owner_dir": "", "client": "", "hook_seconds": 3600}
 _LATER.update(dict.fromkeys(("runtime_dir", "borg", "borgmatic", "config"), ""))
+NEWEST = True  # what --undo and --forget are without an id
 ALONE = ("undo", "forget", "request", "withdraw", "close")
 MOST_CONNECTIONS = 4  # the gate of the verb open allows no more at once
 NO_LIBRARY = "{} is no library here, as where Borg is a program by itself: paranoid-backup-borg extract restores"
@@ -48,31 +50,38 @@ def main(argv: list[str], path: Path = CONFIG) -> int:
     return EXIT_USAGE
 
 
+class _Given(argparse.Action):
+    """A value that is not empty, as a shell's variable is that was never set: the newest would be meant."""
+
+    def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: Optional[str] = None) -> None:
+        """Take it, or refuse it."""
+        if isinstance(values, str) and not values.strip():
+            raise argparse.ArgumentError(self, "it is empty: give it a value, or leave it out")
+        setattr(namespace, self.dest, values)
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser("paranoid-backup-restore", description="Bring files of this host back.")
-    add = parser.add_argument
+    add, given = parser.add_argument, partial(parser.add_argument, action=_Given, default="")
+    each = partial(add, action="append", default=[], metavar="PATH")
     add("paths", nargs="*", metavar="PATH", help="what to bring back, as etc/nginx or '/home/*/.ssh'")
     add("--all", action="store_true", help="bring everything back")
-    add(
-        "--except",
-        action="append",
-        default=[],
-        metavar="PATH",
-        dest="excepted",
-        help="but not this, whatever is wanted",
-    )
-    add("--archive", default="", metavar="NAME", help="from this archive instead of the newest")
-    add("--as-of", default="", metavar="TIME", help="from the newest archive that began by then: '2026-11-20 03:00'")
-    add("--to", default="/", metavar="DIRECTORY", help="below this directory instead of in place")
+    each("--except", dest="excepted", help="but not this, whatever is wanted")
+    # For paranoid-backup-rebuild: what need not be in the archive.
+    each("--leave-out", dest="left_out", help=argparse.SUPPRESS)
+    given("--archive", metavar="NAME", help="from this archive instead of the newest")
+    given("--as-of", metavar="TIME", help="from the newest archive that began by then: '2026-11-20 03:00'")
+    given("--to", default="/", metavar="DIRECTORY", help="below this directory instead of in place")
     add("--list", action="store_true", help="show the archives")
     add("--check", action="store_true", help="show what would be written, and write nothing")
-    add("--database", default="", metavar="NAME", help="bring this database back, into its own name if that is free")
-    add("--as", default="", metavar="NAME", dest="as_name", help="the database under this name, of SQLite a file")
+    given("--database", metavar="NAME", help="bring this database back, into its own name if that is free")
+    given("--as", metavar="NAME", dest="as_name", help="the database under this name, of SQLite a file")
     add("--replace", action="store_true", help="restore over a database that is there")
     add("--list-databases", action="store_true", help="show the databases that an archive has dumps of")
-    add("--undo", nargs="?", const="", metavar="ID", help="take the newest restore back, or this one")
-    add("--forget", nargs="?", const="", metavar="ID", help="remove what the newest restore has kept, or this one")
+    newest = partial(given, nargs="?", default=None, const=NEWEST, metavar="ID")
+    newest("--undo", help="take the newest restore back, or this one")
+    newest("--forget", help="remove what the newest restore has kept, or this one")
     add("--request", metavar="WHY", help="ask the server's operator for a tunnel; the next session tells him")
     add("--withdraw", action="store_true", help="take that back")
     add("--close", action="store_true", help="end the session that the server holds open")
@@ -105,11 +114,11 @@ def run(options: argparse.Namespace, config: dict[str, Any]) -> int:
         return withdraw(base_dir)
     with only_one(base_dir):
         if options.undo is not None:
-            made = journal.find(base_dir, options.undo)
+            made = journal.find(base_dir, _id(options.undo))
             told = f"{journal.describe(made)}: taken back"
             return between(config, journal.root_of(made), lambda _hooks: end(journal.undo(made), told))
         if options.forget is not None:
-            made = journal.find(base_dir, options.forget)
+            made = journal.find(base_dir, _id(options.forget))
             told = f"{journal.describe(made)}: what was kept is removed"
             return end(journal.forget(made), told)
         check_options(options)
@@ -122,6 +131,10 @@ def run(options: argparse.Namespace, config: dict[str, Any]) -> int:
             return restore(options, config, base_dir, OwnerHooks())
         find_tunnel(base_dir)
         return between(config, os.path.abspath(options.to), lambda hooks: restore(options, config, base_dir, hooks))
+
+
+def _id(given: Union[str, bool]) -> str:
+    return "" if given is NEWEST else str(given)
 
 
 def between(config: dict[str, Any], target: str, work: Callable[[OwnerHooks], int]) -> int:
@@ -141,12 +154,19 @@ def require_alone(options: argparse.Namespace) -> None:
 
 
 def check_options(options: argparse.Namespace) -> None:
-    """Refuse what cannot be meant."""
+    """Refuse what cannot be meant, or would have no effect."""
+    files = bool(options.paths or options.all or options.excepted or options.to != "/")
     of_databases = bool(options.database) or options.list_databases
+    if options.list and (files or of_databases or options.check or options.archive or options.as_of):
+        raise RestoreError(
+            "--list shows the archives, and nothing of them: --check etc/nginx shows what would be written"
+        )
+    if options.list_databases and (options.database or options.check):
+        raise RestoreError("--list-databases shows them all: --check --database shows whether one can come")
     if not options.paths and not options.all and not options.list and not of_databases:
         raise RestoreError("name what to bring back, such as etc/nginx, or --all; --list shows the archives")
-    if of_databases and (options.paths or options.all):
-        raise RestoreError("a database and files are brought back one after the other")
+    if of_databases and files:
+        raise RestoreError("a database and files are brought back one after the other; --to and --except are for files")
     if not options.database and (options.as_name or options.replace):
         raise RestoreError("--as and --replace are for a --database; files go --to another place, and are kept")
     if options.paths and options.all:

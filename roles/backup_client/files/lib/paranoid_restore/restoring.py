@@ -29,7 +29,7 @@ def restore(options: argparse.Namespace, config: dict[str, Any], base_dir: Path,
     repository.set_environment(config, find_tunnel(base_dir))
     if options.database or options.list_databases:
         return restore_database(options, config, hooks)
-    wanted = Wanted(options.paths, options.excepted)
+    wanted = Wanted(options.paths, options.excepted, options.left_out)
     with repository.opened(config["repository"]) as source:
         listed = source.archives()
         if options.list:

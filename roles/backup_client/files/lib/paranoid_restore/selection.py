@@ -15,6 +15,7 @@ from typing import Optional
 from paranoid_restore.errors import RestoreError
 
 _GLOB = "*?["
+_NEIGHBOURS = 1000  # names of a directory that are looked through for one that is near
 
 
 @dataclass(frozen=True)
@@ -60,47 +61,73 @@ def _nearest(name: str, listed: Sequence[Listed]) -> str:
 
 
 class Wanted:
-    """The paths and patterns that a person named; without any, everything. What is EXCEPTED is never wanted."""
+    """The paths and patterns that a person named; without any, everything. What is EXCEPTED is never wanted.
 
-    def __init__(self, words: Iterable[str], excepted: Iterable[str] = ()) -> None:
+    Each of both must be in the archive (`require_all`). What a program has LEFT_OUT is excepted, there or not.
+    """
+
+    def __init__(self, words: Iterable[str], excepted: Iterable[str] = (), left_out: Iterable[str] = ()) -> None:
         self._words = [normalize(word) for word in words]
-        but = [normalize(word) for word in excepted]
-        self._but = frozenset(word for word in but if not _is_pattern(word))
-        self._but_patterns = [word for word in but if _is_pattern(word)]
+        self._but = [normalize(word) for word in excepted]
+        out = [normalize(word) for word in left_out]
+        self._out = frozenset(word for word in out if not _is_pattern(word))
+        self._out_patterns = [word for word in out if _is_pattern(word)]
         self._met: set[str] = set()
-        # By their last names, whatever the case, what may be meant by a word that is not met.
-        self._ends = {word.rpartition("/")[2].lower(): word for word in self._words}
-        self._near: dict[str, str] = {}
+        self._left: set[str] = set()  # words of which something is not excepted
+        self._near = _Near([*self._words, *self._but])
 
     def matches(self, path: str) -> bool:
         """Tell whether a path of the archive is wanted."""
-        if self._is_excepted(path):
-            return False
-        if not self._words:
-            return True
         found = [word for word in self._words if _fits(path, word)]
-        self._met.update(found)
-        if not found:
-            self._note_near(path)
-        return bool(found)
+        but = [word for word in self._but if _fits(path, word)]
+        self._met.update(found, but)
+        self._near.note(path)
+        if but or self._is_left_out(path):
+            return False
+        self._left.update(found)
+        return bool(found) or not self._words
 
-    def _note_near(self, path: str) -> None:
-        word = self._ends.get(path.rpartition("/")[2].lower())
-        if word and not self._near.get(word, "").endswith(f"/{word}"):
-            self._near[word] = path
-
-    def _is_excepted(self, path: str) -> bool:
-        if self._but and any(above in self._but for above in _itself_and_above(path)):
+    def _is_left_out(self, path: str) -> bool:
+        if self._out and any(above in self._out for above in _itself_and_above(path)):
             return True
-        return any(_fits(path, word) for word in self._but_patterns)
+        return any(_fits(path, word) for word in self._out_patterns)
 
     def require_all(self, archive: str) -> None:
-        """Raise RestoreError unless every path was met."""
-        missing = [word for word in self._words if word not in self._met]
+        """Raise RestoreError unless every path was met, those that are excepted as well."""
+        missing = [word for word in (*self._words, *self._but) if word not in self._met]
         if missing:
-            near = f"is it /{self._near[missing[0]]}? " if missing[0] in self._near else ""
+            near = self._near.find(missing[0])
+            hint = f"is it /{near}? " if near else ""
             shown = f"paranoid-backup-borg list ::{archive} shows all of it"
-            raise RestoreError(f"{archive} has no {missing[0]}: {near}{shown}")
+            raise RestoreError(f"{archive} has no {missing[0]}: {hint}{shown}")
+        nothing = next((word for word in self._words if word not in self._left), "")
+        if nothing:
+            raise RestoreError(f"all of {nothing} is excepted: nothing of it would come back")
+
+
+class _Near:
+    """What may be meant by words that are not met: paths with the same last name, or one that is nearly the same."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._ends = {word.rpartition("/")[2].lower(): word for word in words}
+        self._beside: dict[str, list[str]] = {word.rpartition("/")[0]: [] for word in words}
+        self._found: dict[str, str] = {}
+
+    def note(self, path: str) -> None:
+        """Remember a path of the archive if it may be meant."""
+        above, _slash, name = path.rpartition("/")
+        word = self._ends.get(name.lower())
+        if word and not self._found.get(word, "").endswith(f"/{word}"):
+            self._found[word] = path
+        beside = self._beside.get(above)
+        if beside is not None and len(beside) < _NEIGHBOURS:
+            beside.append(name)
+
+    def find(self, word: str) -> str:
+        """Return what is nearest to a word; empty if nothing is near."""
+        above, slash, name = word.rpartition("/")
+        beside = difflib.get_close_matches(name, self._beside.get(above, ()), 1, 0.7)
+        return self._found.get(word) or (f"{above}{slash}{beside[0]}" if beside else "")
 
 
 def normalize(word: str) -> str:
@@ -126,6 +153,6 @@ def _itself_and_above(path: str) -> list[str]:
 
 
 def _fits(path: str, word: str) -> bool:
-    if _is_pattern(word):
-        return any(fnmatch.fnmatchcase(above, word) for above in _itself_and_above(path))
-    return path == word or path.startswith(word + "/")
+    if path == word or path.startswith(word + "/"):
+        return True  # Names may have an asterisk or a bracket in them.
+    return _is_pattern(word) and any(fnmatch.fnmatchcase(above, word) for above in _itself_and_above(path))

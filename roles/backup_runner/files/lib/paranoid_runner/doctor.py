@@ -21,7 +21,7 @@ from typing import Any
 from paranoid_runner.checks import Finding, Machine, judge_ansible, judge_machine
 from paranoid_runner.config import CONFIG, Config, load_config
 from paranoid_runner.documents import to_json
-from paranoid_runner.errors import UsageError, printable
+from paranoid_runner.errors import UsageError, guess, printable
 
 PROBE = Path(__file__).parent / "probe.py"
 PLAYBOOK = "paranoid.backup.doctor"
@@ -166,7 +166,8 @@ def _examine_hosts(place: Place, seen: Mapping[str, Any] | str, clients: Sequenc
         return
     unknown = sorted(set(clients) - set(groups.get("backup_clients", ())))
     if unknown:
-        raise UsageError(f"{unknown[0]} is not in the group backup_clients: look at the inventory")
+        near = guess(unknown[0], groups.get("backup_clients", ()))
+        raise UsageError(f"{unknown[0]}{near} is not in the group backup_clients: look at the inventory")
     if find_spec("ansible_runner") is None:
         cure = f"type ansible-playbook -i {seen['inventory']} {PLAYBOOK}"
         yield Patient("hosts", "hosts", (Finding("hosts", "odd", "nobody looked at servers and clients", cure),))

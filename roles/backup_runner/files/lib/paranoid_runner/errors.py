@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class UsageError(Exception):
     """The message is one line: what is wrong, and what to do."""
@@ -13,3 +16,9 @@ class UsageError(Exception):
 def printable(text: str) -> str:
     """Return one line for a terminal or a mail: names, reasons and output of runs may come from anywhere."""
     return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def guess(name: str, known: Iterable[str]) -> str:
+    """Return the question which known name is meant, in brackets; empty if none is near."""
+    near = difflib.get_close_matches(name, list(known), 1, 0.7)
+    return f" (is it {near[0]}?)" if near else ""

@@ -19,7 +19,7 @@ from typing import Any
 
 from paranoid_runner.config import DIGEST, UPKEEP, Config, load_config
 from paranoid_runner.documents import describe_pages, to_json
-from paranoid_runner.errors import UsageError
+from paranoid_runner.errors import UsageError, guess
 from paranoid_runner.files import write_whole
 from paranoid_runner.following import CURRENT, following, make_display
 from paranoid_runner.judgement import Ended, find_silence, find_waiting, is_good
@@ -65,7 +65,8 @@ def _configure(options: argparse.Namespace) -> Config:
     config = load_config(options.config) if options.config else load_config()
     unknown = sorted(set(options.clients) - set(config.clients))
     if unknown:
-        raise UsageError(f"{unknown[0]} is not among the clients that the runner knows: look at the inventory")
+        name = f"{unknown[0]}{guess(unknown[0], config.clients)}"
+        raise UsageError(f"{name} is not among the clients that the runner knows: look at the inventory")
     return config
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from paranoid_runner.config import Config, load_config
 from paranoid_runner.documents import describe_history, describe_report, describe_status, describe_turns, to_json
-from paranoid_runner.errors import UsageError, printable
+from paranoid_runner.errors import UsageError, guess, printable
 from paranoid_runner.following import load_current, read_notes
 from paranoid_runner.locking import hold_lock, now
 from paranoid_runner.pasts import Pasts, find_usual, gather_pasts
@@ -28,10 +28,12 @@ def show_next(options: argparse.Namespace) -> str:
     """Return the next turns, a line each."""
     config = configure(options)
     found = plan(config, gather_pasts(config), now())
-    unknown = sorted(set(options.names) - {one.client or one.verb for one in found})
+    known = {one.client or one.verb for one in found}
+    unknown = sorted(set(options.names) - known)
     if unknown:
+        name = f"{unknown[0]}{guess(unknown[0], known)}"
         raise UsageError(
-            f"{unknown[0]} is not among the clients that the runner knows: look at the inventory, then run site.yml"
+            f"{name} is not among the clients that the runner knows: look at the inventory, then run site.yml"
         )
     chosen = [one for one in found if not options.names or (one.client or one.verb) in options.names]
     if options.json:
@@ -99,6 +101,8 @@ def show_history(options: argparse.Namespace) -> str:
             found.append(record)
         if len(found) == options.last:
             break
+    if options.client and not found and options.client not in config.clients:
+        raise UsageError(f"{options.client}{guess(options.client, config.clients)} was in no run that is still known")
     if options.json:
         return to_json(describe_history(found))
     if options.client:
