@@ -118,7 +118,7 @@ ALLOWED = {
             "_outcome/escrow.py": "open os.listdir os.makedirs os.unlink",
             "_page/days.py": "os.open os.unlink sqlite3.connect",
             "_outcome/intent.py": "open os.unlink",
-            "_escrow/collection.py": "open os.makedirs os.unlink",
+            "_escrow/collection.py": "open os.listdir os.makedirs os.unlink",
             "_escrow/proof.py": "open os.makedirs os.open tempfile.TemporaryDirectory",
             "_outcome/rebuilt.py": "open os.unlink",
             "_outcome/spare.py": "open os.listdir os.mkdir os.open os.stat os.unlink",

@@ -51,9 +51,16 @@ def collect(directory: str, client: str, escrows: Iterable[Mapping[str, Any]], c
 
 
 def remove_forgotten(directory: str, client: str, names: Iterable[str], check: bool = False) -> list[str]:
-    """Remove escrows that the server was told to forget, and return the names of those that were here."""
-    gone = []
-    for name in filter(_NAME.fullmatch, names):
+    """Remove escrows that the server was told to forget, and return the names of those that were here.
+
+    A server that names the newest one as well would have the client's last way back removed: EscrowError.
+    """
+    forgotten, gone = sorted(filter(_NAME.fullmatch, names)), []
+    if forgotten and forgotten[-1] == max(_list_here(os.path.join(directory, client)), default=""):
+        raise EscrowError(
+            f"the server says that it forgot the newest escrow of {client}: it stays here; look at that server"
+        )
+    for name in forgotten:
         paths = [os.path.join(directory, client, name + ending) for ending in (".age", ".json")]
         if not any(map(os.path.lexists, paths)):
             continue
@@ -62,6 +69,11 @@ def remove_forgotten(directory: str, client: str, names: Iterable[str], check: b
             if not check and os.path.lexists(path):
                 os.unlink(path)
     return gone
+
+
+def _list_here(place: str) -> list[str]:
+    names = os.listdir(place) if os.path.isdir(place) else []
+    return [name[: -len(".age")] for name in names if name.endswith(".age")]
 
 
 def describe(

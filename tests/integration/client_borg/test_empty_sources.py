@@ -18,12 +18,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root
 
 def test_a_source_that_is_nothing_is_told_as_unread(tmp_path: Path) -> None:
     with temporary_host() as host, btrfs_volume(tmp_path) as volume:
-        for words in (
-            ["create", volume / "srv"],
-            ["create", volume / "srv/shop"],
-            ["snapshot", "-r", volume / "srv", volume / "snapshot"],
-        ):
-            subprocess.run(["btrfs", "subvolume", *words], check=True, capture_output=True)
+        for words in ("create srv", "create srv/shop", "snapshot -r srv snapshot"):
+            subprocess.run(["btrfs", "subvolume", *words.split()], cwd=volume, check=True, capture_output=True)
         tagged = host.path / "tagged"
         (tagged / "below").mkdir(parents=True)
         (tagged / ".nobackup").touch()
@@ -33,5 +29,7 @@ def test_a_source_that_is_nothing_is_told_as_unread(tmp_path: Path) -> None:
         )
         told = [line for line in done.stderr.splitlines() if "BackupOSError" in line]
         assert f"{tagged}: open: [Errno 1] .nobackup leaves out the whole source" in told[0], done.stderr
-        assert f"{volume}/snapshot/shop: dir_open: " in told[1] and "which the snapshot above it does not have" in told[1]
+        assert (
+            f"{volume}/snapshot/shop: dir_open: " in told[1] and "which the snapshot above it does not have" in told[1]
+        )
         assert len(told) == 2 and "ExcludedByTag" not in done.stderr

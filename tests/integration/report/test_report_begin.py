@@ -126,10 +126,9 @@ def test_words_that_nobody_reads_are_an_error(bench: Bench) -> None:
     given = {"backup_restore_databases": [{"name": "shop", "replce": True}]}
     done = bench.run(f"{PLAYBOOKS}/restore.yml", "--limit", "web01", "-e", json.dumps(given))
     assert re.findall(r"TASK \[(.*?)\]", done.output)[-1] == "Refuse words that would have no effect", done.output
-    runner = {"PARANOID_BACKUP_SCHEDULED": str(bench.root / "scheduled")}
-    left = bench.run(
-        f"{PLAYBOOKS}/backup.yml", "--limit", "web01,gone", "-e", "backup_client_server=localhost", **runner
-    )
+    runner = str(bench.root / "scheduled")
+    chosen = ("--limit", "web01,gone", "-e", "backup_client_server=localhost")
+    left = bench.run(f"{PLAYBOOKS}/backup.yml", *chosen, PARANOID_BACKUP_SCHEDULED=runner)
     assert "is gone" not in left.output and {one["name"] for one in left.record["clients"]} == {"web01"}
 
 

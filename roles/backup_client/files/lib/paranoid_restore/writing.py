@@ -80,6 +80,8 @@ class Writer:
         left = len(step.missing)
         done = 0
         try:
+            if step.item.get("chunks") is None:
+                raise OSError(0, "this archive does not have the file that it is another name of")
             made: list[str] = []
             with self._tree.parent(step.path, made) as (parent, name):
                 self._note_made(made)
