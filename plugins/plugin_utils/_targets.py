@@ -115,7 +115,7 @@ def _check(where: str, target: Target) -> None:
     try:
         parts = urlsplit(target.url)
         is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-        is_meant = bool(parts.hostname) and is_safe and not parts.username and (parts.port or 1) > 0
+        is_meant = bool(parts.hostname) and is_safe and not parts.username and parts.port != 0
     except ValueError:
         is_meant = False
     if not is_meant:

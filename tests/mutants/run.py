@@ -25,20 +25,36 @@ EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 LEAST_SECONDS = 30.0
 
 _ENGINE, _GATE = "plugins/module_utils", "roles/backup_server/files/lib/paranoid_gate"
-_UNIT = "tests/unit/plugins/module_utils"
+_CLIENT, _RUNNER = "roles/backup_client/files/lib", "roles/backup_runner/files/lib/paranoid_runner"
+_PLUGINS, _ROLES = "tests/unit/plugins", "tests/unit/roles"
+_UNIT, _REPORT = f"{_PLUGINS}/module_utils", f"{_PLUGINS}/plugin_utils"
 _GATE_TESTS = "tests/integration/gate"
 # Which tests belong to which files, the quickest first; the first row that fits counts.
 TESTS = {
     f"{_ENGINE}/_audit": [f"{_UNIT}/_audit", f"{_UNIT}/_upkeep"],
-    f"{_ENGINE}/_ledger": [f"{_UNIT}/_ledger", f"{_UNIT}/_retention", "tests/unit/plugins/modules/test_ledger_info.py"],
-    f"{_ENGINE}/_retention": [f"{_UNIT}/_retention"],
+    f"{_ENGINE}/_escrow": [f"{_UNIT}/_escrow"],
+    f"{_ENGINE}/_ledger": [f"{_UNIT}/_ledger", f"{_UNIT}/_retention", f"{_PLUGINS}/modules/test_ledger_info.py"],
+    f"{_ENGINE}/_nas": [
+        f"{_UNIT}/_nas",
+        *(f"{_PLUGINS}/modules/test_{one}.py" for one in ("iocage", "nas", "truenas")),
+    ],
     f"{_ENGINE}/_outcome": [f"{_UNIT}/_outcome", f"{_UNIT}/_session", "tests/integration/upkeep/test_cut_off.py"],
+    f"{_ENGINE}/_page": [f"{_UNIT}/_page", f"{_PLUGINS}/modules/test_page.py"],
+    f"{_ENGINE}/_retention": [f"{_UNIT}/_retention"],
     f"{_ENGINE}/_session": [f"{_UNIT}/_session", f"{_UNIT}/_retention", "tests/integration/session/test_verbs.py"],
     f"{_ENGINE}/_upkeep": [f"{_UNIT}/_upkeep", "tests/integration/upkeep/test_history.py"],
-    _GATE: ["tests/unit/roles/backup_server", f"{_GATE_TESTS}/test_gate.py", f"{_GATE_TESTS}/test_unfinished.py"],
-    "roles/backup_client/files/lib/paranoid_borg": ["tests/integration/client_borg"],
-    "roles/backup_client/files/lib/paranoid_dispatcher": ["tests/integration/dispatcher"],
-    "plugins/plugin_utils": ["tests/unit/plugins/plugin_utils"],
+    f"{_ENGINE}/_watch": [f"{_UNIT}/_watch", f"{_ROLES}/backup_runner/watch"],
+    _GATE: [f"{_ROLES}/backup_server", f"{_GATE_TESTS}/test_gate.py", f"{_GATE_TESTS}/test_unfinished.py"],
+    f"{_CLIENT}/paranoid_borg": [f"{_ROLES}/backup_client/paranoid_borg", "tests/integration/client_borg"],
+    f"{_CLIENT}/paranoid_dispatcher": [f"{_ROLES}/backup_client/paranoid_dispatcher", "tests/integration/dispatcher"],
+    f"{_RUNNER}/schedule": [f"{_ROLES}/backup_runner/schedule"],
+    f"{_RUNNER}/watch": [f"{_ROLES}/backup_runner/watch"],
+    _RUNNER: [f"{_ROLES}/backup_runner"],
+    "roles/backup_nas/files/lib/paranoid_nas": [f"{_ROLES}/backup_nas"],
+    "plugins/plugin_utils/_mail": [f"{_REPORT}/_mail"],
+    "plugins/plugin_utils/_settings.py": [f"{_REPORT}/test__settings.py"],
+    "plugins/plugin_utils/_targets.py": [f"{_REPORT}/test__targets.py"],
+    "plugins/plugin_utils": [_REPORT],
 }
 
 
@@ -62,13 +78,13 @@ def tests_of(path: str) -> list[str]:
     """Return the tests that belong to a file; raises KeyError for a file that nothing is said of."""
     for prefix, tests in TESTS.items():
         if path.startswith(prefix):
-            return [test for test in tests if (ROOT / test).exists()]
+            return tests
     raise KeyError(f"no tests are named for {path} in {__file__}")
 
 
 def all_files() -> list[str]:
     """Return the files that slips are made in."""
-    found = [path for prefix in TESTS for path in (ROOT / prefix).rglob("*.py")]
+    found = {path for prefix in TESTS for path in (ROOT / prefix).rglob("*.py")}
     return sorted(str(path.relative_to(ROOT)) for path in found if path.name != "__init__.py")
 
 

@@ -172,7 +172,7 @@ def stdin(process: subprocess.Popen[bytes]) -> Any:
     return process.stdin
 
 
-def answers(process: subprocess.Popen[bytes], seconds: float = 30) -> tuple[dict[str, Any], dict[str, Any], str]:
+def answers(process: subprocess.Popen[bytes], seconds: float = 120) -> tuple[dict[str, Any], dict[str, Any], str]:
     """Wait with standard input open; return hello, result and log."""
     timer = threading.Timer(seconds, process.kill)
     timer.start()
@@ -203,7 +203,7 @@ def wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
-def gone(pid_file: Path, seconds: float = 20) -> bool:
+def gone(pid_file: Path, seconds: float = 60) -> bool:
     """Tell whether the process ends within so many seconds."""
     until = time.monotonic() + seconds
     while alive(pid_file) and time.monotonic() < until:

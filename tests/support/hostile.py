@@ -34,7 +34,7 @@ class Closed(Exception):
 class Hostile:
     """One connection to a server that speaks Borg's RPC."""
 
-    def __init__(self, reading: int, writing: int, timeout: float = 20.0) -> None:
+    def __init__(self, reading: int, writing: int, timeout: float = 60.0) -> None:
         self._reading = reading
         self._writing = writing
         self._timeout = timeout

@@ -131,26 +131,15 @@ class Keeper:
         return self.world.session("maintain", **options)
 
     def module(self, name: str, **options: Any) -> dict[str, Any]:
-        """Run a module of the collection on this machine, as Ansible does; return its result."""
-        check = ["--check"] if options.pop("check", False) else []
-        arguments = json.dumps({"client": CLIENT, "config_dir": self.config_dir, **options})
-        argv: list[str | Path] = [
-            BIN / "ansible",
-            "localhost",
-            "-i",
-            "localhost,",
-            "-c",
-            "local",
-            "-m",
-            f"paranoid.backup.{name}",
-            *check,
-        ]
-        done = subprocess.run(
-            [*argv, "-o", "-a", arguments], env=self._ansible(), capture_output=True, text=True, check=False
-        )
-        assert " => " in done.stdout, done.stdout + done.stderr
-        status, result = done.stdout.split(" => ", 1)
-        return {**json.loads(result), "failed": "FAILED" in status}
+        """Run a module of the collection as Ansible does once it has brought it here; return its result."""
+        words = {"client": CLIENT, "config_dir": self.config_dir, **options}
+        words["_ansible_check_mode"] = words.pop("check", False)
+        argv = [sys.executable, "-m", f"ansible_collections.paranoid.backup.plugins.modules.{name}"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / ".cache/collections")}
+        given = json.dumps({"ANSIBLE_MODULE_ARGS": words})
+        done = subprocess.run(argv, input=given, env=environment, capture_output=True, text=True, check=False)
+        assert done.stdout.strip().startswith("{"), done.stdout + done.stderr
+        return {"failed": False, **json.loads(done.stdout)}
 
     def play(self, playbook: str, *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
         """Run a playbook on this machine, which is both server and client."""

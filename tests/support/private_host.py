@@ -188,7 +188,7 @@ def _session(sshd: subprocess.Popen[str], port: str, seconds: float) -> subproce
             if sshd.poll() is not None or time.monotonic() > until:
                 return subprocess.CompletedProcess(argv, 255, b"", b"sshd does not start")
             time.sleep(0.05)
-    return subprocess.run(argv, input=f"{seconds}\n".encode(), capture_output=True, check=False, timeout=60)
+    return subprocess.run(argv, input=f"{seconds}\n".encode(), capture_output=True, check=False, timeout=300)
 
 
 if __name__ == "__main__":

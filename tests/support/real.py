@@ -56,7 +56,7 @@ class Gate:
         self.client = Hostile(ours.fileno(), ours.fileno())
         self.socket = ours
 
-    def finish(self, timeout: float = 20.0) -> list[dict[str, Any]]:
+    def finish(self, timeout: float = 60.0) -> list[dict[str, Any]]:
         """Hang up, wait for the gate's end, and return its report."""
         self.socket.close()
         try:
@@ -124,7 +124,7 @@ class Borg:
             cwd=self.home,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 
@@ -137,7 +137,7 @@ class Borg:
             cwd=cwd or self.home,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

@@ -161,7 +161,7 @@ class Bench:
             env={**clean, "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), **env},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
             stdin=subprocess.DEVNULL,
         )

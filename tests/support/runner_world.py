@@ -78,7 +78,7 @@ class RunnerWorld:
             env={**CLEAN, "TERM": "xterm"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=180,
+            timeout=300,
             check=False,
         )
         return done.returncode, done.stdout.decode()
@@ -86,7 +86,7 @@ class RunnerWorld:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Type a command and wait for it."""
         process = self.start(*words)
-        out, said = process.communicate(timeout=180)
+        out, said = process.communicate(timeout=300)
         return subprocess.CompletedProcess(words, process.returncode, out, said)
 
     def records(self) -> list[dict[str, Any]]:

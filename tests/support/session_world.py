@@ -241,7 +241,7 @@ class World:
     @staticmethod
     def result(session: subprocess.Popen[bytes]) -> dict[str, Any]:
         """Return the result of ``start_session``, empty when it was killed."""
-        output, _nothing = session.communicate(timeout=60)
+        output, _nothing = session.communicate(timeout=300)
         found: dict[str, Any] = json.loads(output or "{}")
         return found
 

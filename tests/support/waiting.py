@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(met: Callable[[], bool], seconds: float = 30) -> bool:
+def wait_until(met: Callable[[], bool], seconds: float = 60) -> bool:
     """Wait for a condition; return whether it came true in time."""
     until = time.monotonic() + seconds
     while not met():

@@ -67,7 +67,7 @@ class Host:
     def look(self, *words: str) -> dict[str, Any]:
         """Let the watch look; return its answer with its exit code."""
         argv = [sys.executable, "-I", str(RUNNER), "watch", "--config", str(ETC / "watch.json"), *words]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
         assert not done.stderr, done.stderr
         try:
             found = json.loads(done.stdout)
@@ -89,7 +89,7 @@ class Host:
             "paranoid-watch@127.0.0.1",
         ]
         argv = ["ssh", "-F", "none", "-T", "-o", "LogLevel=ERROR", *options, *login, *([word] if word else [])]
-        done = subprocess.run(argv, input=given, capture_output=True, check=False, timeout=60)
+        done = subprocess.run(argv, input=given, capture_output=True, check=False, timeout=300)
         return {"code": done.returncode, "out": done.stdout.decode()[:200], "said": done.stderr.decode()}
 
     def backup(self, client: str, number: int, hours: float = 1.0, **changes: Any) -> None:

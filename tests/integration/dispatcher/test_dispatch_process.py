@@ -167,7 +167,7 @@ def test_a_log_that_nobody_takes_any_more_holds_no_work_up(client: Client) -> No
         process.stderr.close()
         began = time.monotonic()
         output = process.stdout.read()
-        process.wait(timeout=60)
+        process.wait(timeout=120)
         stdin(process).close()
     assert json.loads(output.splitlines()[1])["status"] == "failed" and (client.path / "done").exists()
     assert time.monotonic() - began < 60, "it waited for a reader that is gone"
@@ -185,9 +185,9 @@ def test_ends_everything_when_the_server_is_gone(client: Client, trap: str, prog
         wait_for(client.path / "member")
         began = time.monotonic()
         stdin(process).close()
-        process.wait(timeout=60)
+        process.wait(timeout=120)
     assert time.monotonic() - began < 60
-    assert gone(client.path / "leader", 0) and gone(client.path / "member", 1)
+    assert gone(client.path / "leader", 0) and gone(client.path / "member")
     assert b"the server ended the session" in (process.stdout.read() if process.stdout else b"")
 
 
@@ -197,7 +197,7 @@ def test_ends_everything_at_its_own_deadline(client: Client) -> None:
     with client.tunnel():
         _hello, result, _log = answers(client.start("info"))
     assert result["reason"] == "this host's own deadline of 1 s has passed"
-    assert gone(client.path / "leader", 0) and gone(client.path / "member", 1)
+    assert gone(client.path / "leader", 0) and gone(client.path / "member")
 
 
 def test_ends_what_stays_when_the_leader_ends_well(client: Client) -> None:
@@ -208,8 +208,8 @@ def test_ends_what_stays_when_the_leader_ends_well(client: Client) -> None:
         process = client.start()
         wait_for(client.path / "member")
         stdin(process).close()
-        process.wait(timeout=40)
-    assert gone(client.path / "leader", 0) and gone(client.path / "member", 1)
+        process.wait(timeout=120)
+    assert gone(client.path / "leader", 0) and gone(client.path / "member")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -220,7 +220,7 @@ def test_ends_everything_on_a_signal(client: Client, number: signal.Signals) -> 
         wait_for(client.path / "member")
         process.send_signal(number)
         _hello, result, _log = answers(process)
-    assert result["reason"] == f"ended by signal {number.value}" and gone(client.path / "member", 1)
+    assert result["reason"] == f"ended by signal {number.value}" and gone(client.path / "member")
 
 
 def test_killed_it_takes_its_work_along(client: Client) -> None:
@@ -237,7 +237,7 @@ def test_borg_does_not_outlive_a_killed_borgmatic(client: Client) -> None:
     client.borgmatic(f"sleep 60 & echo $! >{client.path}/member; kill -9 $$")
     with client.tunnel():
         _hello, result, _log = answers(client.start())
-    assert result["status"] == "failed" and gone(client.path / "member", 1)
+    assert result["status"] == "failed" and gone(client.path / "member")
 
 
 def test_much_output_does_not_fill_the_memory(client: Client) -> None:
@@ -258,7 +258,7 @@ def test_a_log_that_nobody_reads_does_not_stop_the_end(client: Client) -> None:
         wait_for(client.path / "leader")
         time.sleep(2)
         stdin(process).close()
-        process.wait(timeout=50)
+        process.wait(timeout=120)
     assert gone(client.path / "leader", 0)
     assert int((client.path / "peak").read_text()) < PEAK_KIB
 
@@ -270,7 +270,7 @@ def test_open_stays_until_the_server_ends_it(client: Client) -> None:
         assert (client.path / "base" / "open").read_text() == f"{path}\n"
         stdin(process).close()
         output = process.stdout.read() if process.stdout else b""
-        process.wait(timeout=60)
+        process.wait(timeout=120)
     assert json.loads(output.splitlines()[1])["status"] == "ok"
     assert not (client.path / "base" / "open").exists() and not path.exists()
 

@@ -169,7 +169,7 @@ def test_after_and_error_hooks_run_whatever_ends_the_session(client: Client, how
         process = client.start(program=IMPATIENT)
         end_session(client, process, how)
         output = process.stdout.read() if process.stdout else b""
-        process.wait(timeout=30)
+        process.wait(timeout=120)
     result = json.loads(output.splitlines()[1])
     assert result["status"] == "failed" and result["reason"].startswith(ENDS[how]), result
     assert 'half way; sleep 60" was ended' in result["reason"] and ": half way" in result["reason"]
@@ -231,7 +231,7 @@ def test_a_second_session_is_refused_after_a_while(client: Client) -> None:
             time.sleep(0.05)
         _hello, result, log = answers(client.start(program=IMPATIENT))
         stdin(first).close()
-        first.wait(timeout=50)
+        first.wait(timeout=120)
     assert result["reason"].startswith("another session is at work on this host (backup since 20")
     assert "waiting for it, at most 1 s" in log
 
@@ -243,7 +243,7 @@ def test_what_nobody_heard_of_hooks_the_next_session_tells(client: Client) -> No
         process = client.start(program=IMPATIENT)
         wait_for(client.path / "begun")
         stdin(process).close()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
     (client.path / "begun").unlink()
     hooks(client, "echo $$ >begun; sleep 60", after="systemctl start shop")
     with client.tunnel():
@@ -271,7 +271,7 @@ def test_a_busy_client_sends_heartbeats_and_a_hanging_one_does_not(client: Clien
         assert busy.stderr and quiet.stderr and busy.stderr.read(2) == b"\n\n"
         for process in (busy, quiet):
             stdin(process).close()
-            process.wait(timeout=30)
+            process.wait(timeout=120)
         assert quiet.stderr.read() == b""
 
 

@@ -126,7 +126,7 @@ def test_error_and_post_run_when_the_session_is_cut_off(owned: Client, end: str)
         process = owned.start(program=IMPATIENTLY)
         wait_for(owned.path / "working")
         ENDS[end](process)
-        process.wait(60)
+        process.wait(120)
     assert calls(owned) == [f"10-a backup {state}" for state in ("pre", "inspect", "error", "post")]
     assert journal(owned)["untold"] == ['the hooks.d/10-a hook "backup post" failed with exit code 4']
     borgmatic(owned, ARCHIVE)
@@ -142,7 +142,7 @@ def test_a_hook_that_waits_before_the_work_is_ended_with_the_session(owned: Clie
         process = owned.start(program=IMPATIENTLY)
         wait_for(owned.path / "waiting")
         stdin(process).close()
-        process.wait(60)
+        process.wait(120)
     assert calls(owned) == [f"10-a backup {state}" for state in ("pre", "error", "post")]
 
 

@@ -65,7 +65,7 @@ def pass_through_a_pipe(bench: Bench, limit: str, words: str) -> None:
         env=env,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -152,7 +152,7 @@ def test_error_and_post_run_when_a_restore_is_ended(owning: Owning, number: sign
     assert wait_until(lambda: len(list(owning.own.glob("writing-*"))) == 2, 60)
     process.send_signal(number)
     try:
-        _out, said = process.communicate(timeout=60)
+        _out, said = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 2 and f"ended by {number.name}" in said and "stopped; the same command goes on" in said

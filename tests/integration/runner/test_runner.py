@@ -102,7 +102,7 @@ def test_a_killed_run_is_told_and_nothing_of_it_is_left(world: RunnerWorld, numb
     assert wait_until((world.bench.root / "there").exists, 60)
     assert sleepers()
     os.kill(playbook_of(process), number)
-    _out, said = process.communicate(timeout=120)
+    _out, said = process.communicate(timeout=300)
     assert process.returncode == 1
     assert sleepers() == []
     assert len(world.mailbox.mails) == 1, "one mail, from whom it may be"
@@ -123,7 +123,7 @@ def test_a_worker_that_is_killed_ends_the_run_and_is_told(world: RunnerWorld) ->
     below = playbook_of(process)
     worker, *_others = Path(f"/proc/{below}/task/{below}/children").read_text().split()
     os.kill(int(worker), signal.SIGKILL)
-    process.communicate(timeout=120)
+    process.communicate(timeout=300)
     assert process.returncode == 1 and sleepers() == []
     assert len(world.mailbox.mails) == 1 and "FAILURE" in str(world.mailbox.mails[0]["Subject"])
     assert {client["state"] for client in world.records()[0]["clients"]} <= {"running", "planned", "failed"}
@@ -188,7 +188,7 @@ def test_a_runner_that_is_told_to_end_starts_nothing_more(world: RunnerWorld) ->
     process = world.start("run", "--due")
     assert wait_until((world.bench.root / "there").exists, 60)
     process.terminate()
-    process.communicate(timeout=180)
+    process.communicate(timeout=300)
     assert process.returncode == 1 and sleepers() == []
     assert len(world.records()) == 1 and len(world.mailbox.mails) == 1
 
@@ -384,9 +384,9 @@ def test_one_run_at_a_time(world: RunnerWorld) -> None:
     assert world.run("run", "--due").returncode == 0, "the timer comes again later"
     second = world.run("run")
     assert second.returncode == 2 and "a run is at work already" in second.stderr
-    out, said = process.communicate(timeout=120)
+    out, said = process.communicate(timeout=300)
     assert (len(world.records()), out, said) == (1, "", ""), "a timer's run has only bad news for a pipe"
-    seen, _errors = following.communicate(timeout=60)
+    seen, _errors = following.communicate(timeout=300)
     told = seen.splitlines()
     assert told[0].endswith(": backup begins") and "SUCCESS, 2 ok in" in told[-2], seen
     assert told[-1] == "no run is at work any more" and "web01: backup ok after 63 s, 4.88 KiB" in told

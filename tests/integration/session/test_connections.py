@@ -44,11 +44,11 @@ def open_session(world: World) -> Iterator[Path]:
         yield path
     finally:
         world.kill_clients()
-        running.join(30)
+        running.join(120)
 
 
 @contextmanager
-def connection(path: Path, timeout: float = 20) -> Iterator[Hostile]:
+def connection(path: Path, timeout: float = 60) -> Iterator[Hostile]:
     """Connect as what comes out of the tunnel does."""
     with socket.socket(socket.AF_UNIX) as tunnel:
         tunnel.connect(str(path))

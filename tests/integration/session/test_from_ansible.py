@@ -28,7 +28,7 @@ def ansible(world: World, options: str, *more: str) -> tuple[int, dict[str, Any]
     ]
     env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_NOCOLOR": "1"}
     env["ANSIBLE_CALLBACK_RESULT_FORMAT"] = "json"
-    done = subprocess.run([*argv, "-vvv", *more], env=env, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([*argv, "-vvv", *more], env=env, capture_output=True, text=True, check=False, timeout=300)
     start, end = done.stdout.find("=> {"), done.stdout.rfind("}")
     return (
         done.returncode,

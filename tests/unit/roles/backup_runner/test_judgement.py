@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import email
-import json
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email import policy
 from pathlib import Path
@@ -23,6 +21,7 @@ from paranoid_runner.records import Record, Result
 from paranoid_runner.schedule.rules import Schedule
 from paranoid_runner.schedule.turns import Past
 from paranoid_runner.telling import Notice, make_mail
+from runner_files import write_config, write_record
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -88,36 +87,6 @@ def test_a_work_counts_for_all_only_when_everybody_was_there() -> None:
     assert ("maintain", ALL) not in add_record({}, record(Result("a", "maintain", "ok")), ["a", "b"])
     both = record(Result("a", "maintain", "ok"), Result("b", "maintain", "skipped"))
     assert add_record({}, both, ["a", "b"])["maintain", ALL] == Past(NOON)
-
-
-def write_config(place: Path, **changes: Any) -> Path:
-    (place / "state").mkdir(exist_ok=True)
-    names = ("project", "inventory", "programs")
-    found: Mapping[str, Any] = {
-        **{name: str(place / name) for name in names},
-        "state": str(place / "state"),
-        "reports": str(place / "reports"),
-        "hours": 24,
-        "playbooks": dict.fromkeys(("backup", "maintain", "compact", "audit"), "p"),
-        "clients": {"a": {}, "b": {}},
-        "upkeep": {"maintain": {"every": "1w"}, "audit": {}},
-    }
-    (place / "runner.json").write_text(json.dumps({**found, **changes}))
-    return place / "runner.json"
-
-
-def write_record(place: Path, run_id: str, state: str, finished: str) -> None:
-    directory = place / "reports" / run_id
-    directory.mkdir(parents=True, exist_ok=True)
-    found = {
-        "status": "SUCCESS",
-        "check": False,
-        "started": "2026-11-26T10:00:00Z",
-        "finished": finished,
-        "mail": {"state": "sent", "error": ""},
-        "clients": [{"name": "a", "work": "backup", "state": state, "session": None}],
-    }
-    (directory / "record.json").write_text(json.dumps(found))
 
 
 def test_records_are_read_once_and_an_open_one_again(tmp_path: Path) -> None:

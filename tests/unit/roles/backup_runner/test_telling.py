@@ -1,120 +1,180 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What waits in the spool goes out once to each recipient, and whoever cannot be told keeps nobody else waiting."""
+"""What waits in the spool, how long, and what is said of it; how a mail is handed in is the callback's business."""
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from paranoid_runner import telling
-from paranoid_runner.config import Config
-from paranoid_runner.telling import MOST_SPOOLED, Answer, Notice, send_digest, send_spooled, tell
+from paranoid_runner.config import Config, load_config
+from paranoid_runner.deliver import PARTLY
+from paranoid_runner.telling import Notice, send_digest, send_spooled, tell
+from runner_files import write_config
 
-MUTE = Answer(False, "no answer within 30 s")
-REFUSED = Answer(False, "refused ana", is_refused=True)
-NEVER = Answer(True, "refused boss; it was accepted for ops")
-LEFT = Answer(True, "refused boss for now", b"a letter for boss")
-SENT = Answer(True)
-
-
-class World:
-    """A runner's spool, and what comes of each file of it: a mail system that is asked, in this order."""
-
-    def __init__(self, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.config, self.spool = config, config.state / "spool"
-        self.answers: Mapping[str, Answer] = {}
-        self.asked: list[str] = []
-        self.spool.mkdir(parents=True)
-        monkeypatch.setattr(telling, "_deliver", self._deliver)
-
-    def _deliver(self, _config: Config, content: bytes, kind: str = "mail") -> Answer:
-        self.asked.append(content.decode() if content.startswith(b"r") else kind)
-        return self.answers.get(self.asked[-1], SENT)
-
-    def keep(self, *names: str) -> None:
-        for name in names:
-            (self.spool / name).write_text(name)
-
-    @property
-    def left(self) -> list[str]:
-        return sorted(path.name for path in self.spool.iterdir())
+NOTICE = Notice("r-1", "it died", ["last line"])
+Ends = Callable[[list[str], bytes], int]
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    config = Config.__new__(Config)
-    object.__setattr__(config, "state", tmp_path)
-    return World(config, monkeypatch)
+def config(tmp_path: Path) -> Config:
+    return load_config(write_config(tmp_path, notify="/etc/notify.yml"))
 
 
-NAMES = ("r1.ana.letter", "r1.1.notice", "r2.ana.letter", "r2.bo.letter", "r2.1.notice", "r2.2.notice", "r3.eml")
+class Deliverer:
+    """Stands for the process that hands in: ends as ``ends`` says, and keeps what it was given."""
+
+    def __init__(self, ends: Ends) -> None:
+        self.ends = ends
+        self.given: list[tuple[str, bytes]] = []
+        self.environment: dict[str, str] = {}
+
+    def __call__(self, argv: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+        self.given.append((argv[-1], options["input"]))
+        self.environment = options["env"]
+        code = self.ends(argv, options["input"])
+        return subprocess.CompletedProcess(argv, code, b"", b"warning\nrefused\x1b\n" if code else b"a warning\n")
+
+
+def use(monkeypatch: pytest.MonkeyPatch, ends: Ends) -> Deliverer:
+    deliverer = Deliverer(ends)
+    monkeypatch.setattr(subprocess, "run", deliverer)
+    return deliverer
+
+
+def fill(config: Config, *names: str, hours: float = 0) -> Path:
+    spool = config.state / "spool"
+    spool.mkdir(exist_ok=True)
+    moment = time.time() - hours * 3600
+    for name in names:
+        (spool / name).write_text(name)
+        os.utime(spool / name, (moment, moment))
+    return spool
+
+
+def left(config: Config) -> list[str]:
+    return sorted(path.name for path in (config.state / "spool").glob("*"))
 
 
 @pytest.mark.parametrize(
-    ("answers", "asked", "left"),
+    ("code", "said", "waits"),
     [
-        ({}, sorted(NAMES), []),
-        # An owner who is refused each night keeps neither the team nor another owner waiting.
-        ({"r1.ana.letter": REFUSED}, sorted({*NAMES} - {"r2.ana.letter"}), ["r1.ana.letter", "r2.ana.letter"]),
-        # A mail server that says nothing is asked once, and the places beside mail are told.
-        (
-            {"r1.ana.letter": MUTE},
-            ["r1.1.notice", "r1.ana.letter", "r2.1.notice", "r2.2.notice"],
-            ["r1.ana.letter", "r2.ana.letter", "r2.bo.letter", "r3.eml"],
-        ),
-        ({"r1.1.notice": MUTE}, sorted({*NAMES} - {"r2.1.notice"}), ["r1.1.notice", "r2.1.notice"]),
-        ({"r3.eml": NEVER}, sorted(NAMES), []),
-        ({"r3.eml": LEFT}, sorted(NAMES), ["r3.runner.letter"]),
-        ({"r2.bo.letter": LEFT}, sorted(NAMES), ["r2.bo.letter"]),
+        (0, "", []),
+        (PARTLY, "refused?", []),  # Those who have it would get it again.
+        (1, "a mail waits in the spool and is tried again: refused?", ["r-1.eml"]),
+        (-9, "a mail waits in the spool and is tried again: refused?", ["r-1.eml"]),
     ],
 )
-def test_nobody_keeps_others_waiting(
-    world: World, answers: dict[str, Answer], asked: list[str], left: list[str]
+def test_what_nobody_took_waits(
+    config: Config, monkeypatch: pytest.MonkeyPatch, code: int, said: str, waits: list[str]
 ) -> None:
-    world.keep(*NAMES)
-    world.answers = answers
-    said = send_spooled(world.config)
-    assert (world.asked, world.left) == (asked, left)
-    assert bool(said) is bool(answers) and ("is tried again" in said) is bool(left)
-
-
-def test_those_who_have_a_mail_do_not_get_it_again(world: World) -> None:
-    world.keep("r1.two.letter", "r2.eml")
-    world.answers = {"r1.two.letter": LEFT, "r2.eml": LEFT}
-    send_spooled(world.config)
-    assert [(world.spool / name).read_bytes() for name in world.left] == [LEFT.left] * 2
-    assert world.left == ["r1.two.letter", "r2.runner.letter"]
+    deliverer = use(monkeypatch, lambda _argv, _given: code)
+    assert tell(config, NOTICE) == said and left(config) == waits
+    assert deliverer.environment["PARANOID_REPORT_NOTIFY_FILE"] == "/etc/notify.yml"
+    assert deliverer.environment["PARANOID_REPORT_DIR"] == str(config.reports)
+    assert deliverer.environment["ANSIBLE_CONFIG"] == str(config.project / "ansible.cfg")
+    assert [kind for kind, _mail in deliverer.given] == ["mail"]
+    if waits:
+        spooled = config.state / "spool" / "r-1.eml"
+        assert spooled.read_bytes() == deliverer.given[0][1] and spooled.stat().st_mode & 0o777 == 0o600
+        assert spooled.parent.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(
-    ("answer", "left"), [(LEFT, ["r1.runner.letter"]), (NEVER, []), (SENT, []), (MUTE, ["r1.eml"])]
+    ("error", "said"),
+    [
+        (subprocess.TimeoutExpired("x", 300), "it could not be handed in within 300 s"),
+        (FileNotFoundError(2, "No such file"), "it could not be handed in: No such file"),
+    ],
 )
-def test_the_runners_own_mail_is_kept_for_whoever_is_to_have_it_later(
-    world: World, answer: Answer, left: list[str]
+def test_what_cannot_be_handed_in_waits(
+    config: Config, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
-    world.answers = {"mail": answer}
-    said = tell(world.config, Notice("r1", "it died"))
-    assert world.left == left and ("is tried again" in said) is bool(left) and bool(said) is bool(answer.problem)
+    def fail(_argv: list[str], _given: bytes) -> int:
+        raise error
+
+    use(monkeypatch, fail)
+    assert tell(config, NOTICE) == f"a mail waits in the spool and is tried again: {said}"
+    assert left(config) == ["r-1.eml"]
 
 
-def test_a_digest_is_kept_for_whoever_is_to_have_it_later(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.answers = {"digest": LEFT}
-    assert send_digest(world.config, timedelta(days=7)) == ""
-    (name,) = world.left
-    assert name.startswith("digest-") and name.endswith(".runner.letter")
-    assert "waits in the spool" in capsys.readouterr().err
+def test_a_full_disk_is_said_with_what_could_not_be_told(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, lambda _argv, _given: 1)
+    (config.state / "spool").write_text("in the way")
+    assert tell(config, NOTICE) == "nobody could be told: refused?; and the mail cannot be kept: File exists"
 
 
-def test_of_a_flood_the_newest_for_each_stay_and_a_notice_grows_old(world: World) -> None:
-    world.keep(*(f"r{number:03}.ana.letter" for number in range(MOST_SPOOLED + 5)), "r000.bo.letter", "r000.1.notice")
-    old = time.time() - telling.NOTICE_SECONDS - 60
-    os.utime(world.spool / "r000.1.notice", (old, old))
-    world.answers = {"r000.1.notice": MUTE, "r000.bo.letter": REFUSED, "r005.ana.letter": REFUSED}
-    send_spooled(world.config)
-    assert world.left == ["r000.bo.letter", *(f"r{number:03}.ana.letter" for number in range(5, MOST_SPOOLED + 5))]
+def test_what_waits_goes_out_oldest_first_and_with_the_next_mail(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(config, "r-3.eml", "r-1.eml", "r-2.notice", "other.txt")
+    deliverer = use(monkeypatch, lambda _argv, _given: 0)
+    assert tell(config, NOTICE) == "" and left(config) == ["other.txt"]
+    kinds = [("mail", b"r-1.eml"), ("notice", b"r-2.notice"), ("mail", b"r-3.eml")]
+    assert deliverer.given[1:] == kinds and b"last line" in deliverer.given[0][1]
+    assert send_spooled(config) == ""
+
+
+def test_a_mail_system_that_does_not_answer_is_asked_once_and_nothing_is_lost(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"r-{place}.eml" for place in range(5)]
+    fill(config, *names, hours=1000)
+    deliverer = use(monkeypatch, lambda _argv, given: given not in (b"r-1.eml", b"r-4.eml"))
+    assert send_spooled(config) == "a mail waits in the spool and is tried again: refused?"
+    assert [given for _kind, given in deliverer.given] == [b"r-0.eml"]
+    assert left(config) == names
+
+
+def test_one_that_some_have_is_said_once_and_goes(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(config, "r-1.eml")
+    use(monkeypatch, lambda _argv, _given: PARTLY)
+    assert send_spooled(config) == "refused?" and left(config) == []
+
+
+@pytest.mark.parametrize(("name", "hours", "stays"), [("n.notice", 71, 1), ("n.notice", 73, 0), ("m.eml", 999, 1)])
+def test_a_notice_gives_up_after_three_days_and_a_mail_never(
+    config: Config, monkeypatch: pytest.MonkeyPatch, name: str, hours: float, stays: bool
+) -> None:
+    fill(config, name, hours=hours)
+    use(monkeypatch, lambda _argv, _given: 1)
+    assert "waits in the spool and is tried again: refused?" in send_spooled(config)
+    assert len(left(config)) == stays
+
+
+def test_of_a_flood_the_newest_fifty_stay(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"r-{place:03}.eml" for place in range(53)]
+    fill(config, *names)
+    use(monkeypatch, lambda _argv, _given: 1)
+    send_spooled(config)
+    assert left(config) == names[3:]
+
+
+@pytest.mark.parametrize(
+    ("about", "days"),
+    [({"days": 1}, 1), ({"days": 1, "minutes": 50}, 1), ({"days": 1, "hours": 2}, 2), ({"days": 7}, 7), ({}, 1)],
+)
+def test_a_digest_leaves_no_gap(
+    config: Config, monkeypatch: pytest.MonkeyPatch, about: dict[str, float], days: int
+) -> None:
+    deliverer = use(monkeypatch, lambda _argv, _given: 0)
+    assert send_digest(config, timedelta(**about)) == ""
+    ((kind, content),) = deliverer.given
+    assert kind == "digest" and json.loads(content) == {"days": days}
+
+
+def test_a_digest_that_some_have_is_done_and_one_that_nobody_has_is_not(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(monkeypatch, lambda _argv, _given: PARTLY)
+    assert send_digest(config, timedelta(1)) == "" and "the digest: refused?" in capsys.readouterr().err
+    use(monkeypatch, lambda _argv, _given: 1)
+    assert send_digest(config, timedelta(1)) == "the digest waits for the next wake-up: refused?"

@@ -59,7 +59,7 @@ def test_it_is_an_alarm_and_nobody_waits(repository: FakeRepository, name: str, 
     PLANTS[plant](path)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     argv = [sys.executable, "-c", AUDIT, str(repository.path)]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout == "alarm\n", done.stdout + done.stderr
     verdict, _ = audit(str(repository.path), baseline, "append")
     assert verdict.verdict == "alarm"

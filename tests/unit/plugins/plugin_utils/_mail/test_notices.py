@@ -20,12 +20,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._mail.notices impo
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import History, add_run
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Client, Mail, MailState, Run, State
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import make_page
-from ansible_collections.paranoid.backup.plugins.plugin_utils._targets import (
-    Target,
-    TargetError,
-    load_owners,
-    load_targets,
-)
+from ansible_collections.paranoid.backup.plugins.plugin_utils._targets import Target
 from report_samples import HOSTILE, session
 from tool import ROOT
 from web_server import Web, served_web
@@ -138,64 +133,3 @@ def test_a_url_is_in_no_command_line_and_no_environment(monkeypatch: pytest.Monk
     ((argv, options),) = seen
     assert "token-abc" not in " ".join(argv) and options == {}
     assert "token-abc" not in repr(target) and SECRET not in repr(target)
-
-
-def write(path: Path, content: Any, mode: int = 0o600) -> str:
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    path.chmod(mode)
-    return str(path)
-
-
-def test_places_are_read_with_what_they_want(tmp_path: Path) -> None:
-    entries = [
-        {"name": "ops", "webhook": "https://hooks.example.org/x", "secret": SECRET},
-        {"name": "chat", "apprise": "json://localhost", "when": "failure"},
-    ]
-    first, second = load_targets(write(tmp_path / "n.yml", entries))
-    assert (first.kind, first.url, first.secret, first.failures_only) == (
-        "webhook",
-        entries[0]["webhook"],
-        SECRET,
-        False,
-    )
-    assert (second.kind, second.failures_only) == ("apprise", True)
-    assert load_targets(write(tmp_path / "n.yml", [])) == ()
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ({"name": "x"}, "is not a list"),
-        ("token-abc: [", "is not YAML"),
-        ([{"name": "x"}], "needs name, and webhook or apprise"),
-        ([{"webhook": "https://e.example/token-abc"}], "needs name, and webhook or apprise"),
-        (
-            [{"name": "x", "webhook": "https://e.example/token-abc", "apprise": "json://a"}],
-            "needs name, and webhook or",
-        ),
-        ([{"name": "x", "webhook": "https://e.example/token-abc", "colour": "red"}], "needs name, and webhook or"),
-        ([{"name": "x", "webhook": ["token-abc"]}], "needs name, and webhook or apprise"),
-        ([{"name": "x", "webhook": "http://e.example/token-abc"}], "is a URL with https"),
-        ([{"name": "x", "webhook": "https://token-abc@e.example/"}], "is a URL with https"),
-        ([{"name": "x", "webhook": "file:///token-abc"}], "is a URL with https"),
-        ([{"name": "x", "webhook": "https://[token-abc"}], "is a URL with https"),
-        ([{"name": "x", "webhook": "https://e.example/token-abc\nHost: x"}], "needs name, and webhook or apprise"),
-        ([{"name": "x", "webhook": "https://e.example/token-abc", "when": "now"}], "when is always or failure"),
-        ([{"name": "x", "webhook": "https://e.example/token-abc"}] * 2, "has a name twice"),
-    ],
-)
-def test_a_place_that_cannot_be_meant_is_one_line_without_its_url(tmp_path: Path, content: Any, said: str) -> None:
-    with pytest.raises(TargetError) as caught:
-        load_targets(write(tmp_path / "n.yml", content))
-    line = str(caught.value)
-    assert said in line and "token-abc" not in line and line.isprintable()
-
-
-def test_places_are_nobody_elses_to_read_and_owners_nobody_elses_to_change(tmp_path: Path) -> None:
-    for mode in (0o644, 0o640, 0o620):
-        with pytest.raises(TargetError, match=r"others may read or change .*: chmod 0600"):
-            load_targets(write(tmp_path / "n.yml", [], mode))
-    with pytest.raises(TargetError, match="chmod 0664"):
-        load_owners(write(tmp_path / "o.yml", {}, 0o666), lambda _entry: pytest.fail("not reached"))
-    with pytest.raises(TargetError, match="cannot be read: No such file"):
-        load_targets(str(tmp_path / "nothing"))

@@ -1,0 +1,53 @@
+# Copyright (c) 2026, the paranoid.backup authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nothing outlives a run: orphans come to the runner, each may clean up, and whoever does not end is ended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from paranoid_runner import children
+from tool import ROOT
+
+# Starts an orphan, whose parent is gone, waits until it is ready, and ends it with this patience.
+RUNNER = """
+import subprocess, sys, time
+from pathlib import Path
+from paranoid_runner.children import become_reaper, end_children, list_children
+become_reaper()
+for patience, script in ((60, sys.argv[1]), (0.3, sys.argv[2])):
+    subprocess.run(["/bin/sh", "-c", f"({script}) &"], check=True)
+    while not Path("ready").exists():
+        time.sleep(0.01)
+    assert list_children()
+    end_children(patience)
+    print(len(list_children()))
+    Path("ready").unlink()
+"""
+# It needs some time for that: a second SIGTERM meanwhile would leave a second line.
+CLEANS = """
+trap 'echo cleaned >> cleaned; left=20' TERM
+left=99999; : > ready
+while [ $left -gt 0 ]; do left=$((left-1)); sleep 0.02; done
+"""
+STAYS = "trap '' TERM; : > ready; while :; do sleep 0.05; done"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks proc(5)")
+def test_orphans_are_asked_once_and_then_ended(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "roles/backup_runner/files/lib")}
+    argv = [sys.executable, "-c", RUNNER, CLEANS, STAYS]
+    done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "0\n0\n"), done.stderr
+    assert (tmp_path / "cleaned").read_text() == "cleaned\n"
+
+
+def test_a_process_with_any_name_has_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name may have brackets and spaces in it (proc(5))."""
+    monkeypatch.setattr(Path, "read_bytes", lambda _path: b"7 (a) S 1 (x) S 42 7 7 0")
+    assert children._find_parent("7") == 42
