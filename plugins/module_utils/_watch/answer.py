@@ -126,17 +126,27 @@ def _describe_runs(config_dir: str, now: datetime) -> dict[str, Any] | None:
     """Return what the records of the runner on this machine say of mails (docs/report.md), None where there is none."""
     try:
         with open(os.path.join(config_dir, "runner.json"), "rb") as handle:
-            reports = str(json.loads(handle.read(_RECORD_LIMIT))["reports"])
+            config = json.loads(handle.read(_RECORD_LIMIT))
+        reports, spool = str(config["reports"]), os.path.join(str(config.get("state") or ""), "spool")
         runs = sorted(os.listdir(reports), reverse=True)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     before = (now - _UNTOLD).timestamp()
-    untold = sum(_is_untold(os.path.join(reports, run, "untold"), before) for run in runs)
-    return {"last_mail": next(_find_mails(reports, runs[:_RECORDS_READ]), None), "untold": untold}
+    untold = {run for run in runs if _is_older(os.path.join(reports, run, "untold"), before)}
+    untold |= {name.partition(".")[0] for name in _list(spool) if _is_older(os.path.join(spool, name), before)}
+    return {"last_mail": next(_find_mails(reports, runs[:_RECORDS_READ]), None), "untold": len(untold)}
 
 
-def _is_untold(path: str, before: float) -> bool:
-    """Tell whether a run has its mark since before that time; one that is at work has it, too."""
+def _list(directory: str) -> list[str]:
+    """Return the names in a directory; the runner makes its spool when something waits there."""
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
+def _is_older(path: str, before: float) -> bool:
+    """Tell whether a file is there since before that time: a run's mark, which one at work has, too, or what waits."""
     try:
         return os.lstat(path).st_mtime < before
     except OSError:
@@ -144,10 +154,12 @@ def _is_untold(path: str, before: float) -> bool:
 
 
 def _find_mails(reports: str, runs: Iterable[str]) -> Iterator[str]:
-    """Yield when runs ended whose mail was accepted, the newest first."""
+    """Yield when runs ended whose mail was accepted, the newest first; where it waits for some, others have it."""
     for run in runs:
         with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             with open(os.path.join(reports, run, "record.json"), "rb") as handle:
                 found = json.loads(handle.read(_RECORD_LIMIT))
-            if found["mail"]["state"] in _ACCEPTED and found["finished"]:
+            mail = found["mail"]
+            is_accepted = mail["state"] in _ACCEPTED or (mail["state"] == "waiting" and mail["accepted"])
+            if is_accepted and found["finished"]:
                 yield datetime.fromisoformat(found["finished"]).isoformat()

@@ -241,6 +241,25 @@ def test_what_the_runner_of_this_machine_says_of_mails(
     assert told == {"last_mail": "2026-11-24T03:00:00+00:00", "untold": 1}
 
 
+def test_what_waits_in_the_runners_spool_is_untold_after_a_day(
+    tmp_path: Path, config_dir: Path, server: ServerConfig, ledger: Ledger
+) -> None:
+    """A mail that waits for an owner has reached the team."""
+    reports, spool = tmp_path / "reports", tmp_path / "state/spool"
+    (config_dir / "runner.json").write_text(json.dumps({"reports": str(reports), "state": str(tmp_path / "state")}))
+    spool.mkdir(parents=True)
+    for day, accepted in ((23, ["ops@example.org"]), (24, [])):
+        (reports / f"r{day}").mkdir(parents=True)
+        mail = {"state": "waiting", "accepted": accepted}
+        record = {"mail": mail, "finished": f"2026-11-{day}T03:00:00Z"}
+        (reports / f"r{day}/record.json").write_text(json.dumps(record))
+    for name, hours in (("r23.ana.letter", 25), ("r23.1.notice", 26), ("r24.bo.letter", 23)):
+        (spool / name).touch()
+        os.utime(spool / name, (0, NOW.timestamp() - hours * 3600))
+    told = make_answer(str(config_dir), server, ledger, 0, NOW)["runs"]
+    assert told == {"last_mail": "2026-11-23T03:00:00+00:00", "untold": 1}
+
+
 @pytest.mark.parametrize(
     "words",
     [[], ["tower"], ["/etc", "tower", "since"], ["/etc", "tower", "since 1", "x"], ["/etc", "tower", ""]]
