@@ -50,6 +50,7 @@ class Keeper:
 
     world: World
     contents: dict[str, bytes] = field(default_factory=dict)
+    inside: list[str] = field(default_factory=list)  # what to put before a playbook, such as a mount namespace
 
     @property
     def config_dir(self) -> str:
@@ -149,6 +150,7 @@ class Keeper:
         inventory.write_text(f"[backup_clients]\n{host}\n[backup_servers:children]\nbackup_clients\n")
         variables |= {"backup_config_dir": self.config_dir, "__backup_client_base_dir": str(self.world.own / "borg")}
         argv: list[str | Path] = [
+            *self.inside,
             BIN / "ansible-playbook",
             "-i",
             inventory,

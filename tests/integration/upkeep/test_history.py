@@ -29,6 +29,7 @@ from btrfs_volume import btrfs_volume
 from keeper import Keeper
 from session_world import CLIENT, OK, assert_next_session_works, came_to, run
 from tool import ROOT
+from zfs_fuse import missing, zfs_fuse
 
 
 @pytest.fixture
@@ -176,22 +177,36 @@ exec {python} -I {lib} --config {folder}/nas.json "$@"
 """
 
 
+def install_nas(folder: Path, **config: str) -> Path:
+    """Install the NAS's program where the role has it on a TrueNAS; return it, with an inventory beside it."""
+    (folder / "nas.json").write_text(json.dumps({"schema": 1, "hold_days": 14, "copies": [], **config}))
+    own = folder / "backup-nas"
+    own.mkdir()
+    lib = ROOT / "roles/backup_nas/files/lib"
+    (own / "paranoid-backup-nas").write_text(NAS.format(python=sys.executable, lib=lib, folder=folder))
+    (own / "paranoid-backup-nas").chmod(0o755)
+    where = {"backup_nas_backend": "core_iocage", "backup_nas_dataset": os.path.relpath(own, "/mnt")[:-4]}
+    hosts = {"nas1": {"ansible_connection": "local", **where}}
+    (own / "hosts.json").write_text(json.dumps({"backup_nas": {"hosts": hosts}}))
+    return own / "paranoid-backup-nas"
+
+
+def go_back(keeper: Keeper, nas: Path, snapshot: str, *more: str) -> subprocess.CompletedProcess[str]:
+    """Go back to a snapshot of the NAS."""
+    words = {"backup_reason": "wiped", "backup_rollback_nas_snapshot": snapshot}
+    return keeper.play("rollback", "-i", str(nas.parent / "hosts.json"), "--limit", CLIENT, *more, **words)
+
+
 @pytest.fixture
 def nas(keeper: Keeper, tmp_path: Path) -> Iterator[Path]:
-    """The client's directory as a subvolume of a NAS with btrfs, and the program where the role has it on a TrueNAS."""
+    """The client's directory as a subvolume of a NAS with btrfs, and the program."""
     with btrfs_volume(tmp_path) as volume:
-        client, own = keeper.repository.parent, tmp_path / "backup-nas"
+        client = keeper.repository.parent
         for name in ("backup", f"backup/{client.name}"):
             run("btrfs", "subvolume", "create", volume / name)
         run("cp", "-a", f"{client}/.", volume / "backup" / client.name)
         run("mount", "--bind", volume / "backup" / client.name, client)
-        config = {"schema": 1, "storage": "btrfs", "dataset": f"{volume}/backup", "hold_days": 14, "copies": []}
-        (tmp_path / "nas.json").write_text(json.dumps(config))
-        own.mkdir()
-        lib = ROOT / "roles/backup_nas/files/lib"
-        (own / "paranoid-backup-nas").write_text(NAS.format(python=sys.executable, lib=lib, folder=tmp_path))
-        (own / "paranoid-backup-nas").chmod(0o755)
-        yield own / "paranoid-backup-nas"
+        yield install_nas(tmp_path, storage="btrfs", dataset=f"{volume}/backup")
         run("umount", client)
 
 
@@ -203,23 +218,44 @@ def test_a_rollback_to_a_snapshot_of_the_nas_is_one_playbook(keeper: Keeper, nas
     late = keeper.backup(5)
     nonce, before = keeper.nonce(), segments(keeper)
     (keeper.repository / "nonce").write_text(f"{0:016x}")
-    where = {"backup_nas_backend": "core_iocage", "backup_nas_dataset": os.path.relpath(nas.parent, "/mnt")[:-4]}
-    inventory = nas.parent / "hosts.json"
-    inventory.write_text(json.dumps({"backup_nas": {"hosts": {"nas1": {"ansible_connection": "local", **where}}}}))
-
-    def play(snapshot: str, *more: str) -> subprocess.CompletedProcess[str]:
-        words = {"backup_reason": "wiped", "backup_rollback_nas_snapshot": snapshot}
-        return keeper.play("rollback", "-i", str(inventory), "--limit", CLIENT, *more, **words)
-
-    gone = play("paranoid-20200101T000000Z-daily")
+    gone = go_back(keeper, nas, "paranoid-20200101T000000Z-daily")
     said = " ".join(gone.stdout.split())
     assert gone.returncode == 2 and f"choose one of {taken}" in said and "20200101T000000Z" in said, said
-    told = play(taken, "--check")
+    told = go_back(keeper, nas, taken, "--check")
     assert told.returncode == 0 and late in told.stdout, told.stdout
     assert segments(keeper) == before and keeper.entries("rollback") == []
-    done = play(taken)
+    done = go_back(keeper, nas, taken)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (keeper.repository.parent / "snapshot").exists()
+    assert [entry.lost for entry in keeper.entries("rollback") if isinstance(entry, RollbackEntry)] == [(late,)]
+    assert keeper.nonce() == nonce
+    shutil.rmtree(keeper.world.path / "attacker", ignore_errors=True)
+    keeper.contents = early
+    keeper.backup(6)
+    assert_all_restore(keeper)
+    assert late not in keeper.listed()
+
+
+@pytest.mark.skipif(missing() != "", reason=f"NOT TESTED: {missing()}")
+def test_a_rollback_to_a_snapshot_of_zfs_is_one_playbook(keeper: Keeper, tmp_path: Path) -> None:
+    """In the pool's own mount namespace, where what sessions left outside is brought, and back from there."""
+    client, early = keeper.repository.parent, dict(keeper.contents)
+    with zfs_fuse(tmp_path) as host:
+        host.make_pool("nas")
+        place = f"{tmp_path}/srv/{client.name}"
+        host.read("zfs", "create", "-o", f"mountpoint={tmp_path}/srv", "nas/backup")
+        host.read("zfs", "create", f"nas/backup/{client.name}")
+        host.read("cp", "-a", f"{client}/.", place)
+        nas = install_nas(tmp_path, dataset="nas/backup")
+        taken = host.read(nas, "daily").split("@")[1].strip()
+        late, nonce = keeper.backup(5), keeper.nonce()
+        host.read("sh", "-c", f"cp -a {client}/. {place} && mount --bind {place} {client}")
+        host.read("sh", "-c", f"echo {0:016x} >{place}/repo/nonce")
+        keeper.inside = host.inside()
+        done = go_back(keeper, nas, taken)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "restore" not in host.read("zfs", "list", "-H", "-o", "name")
+        host.read("sh", "-c", f"umount {client} && find {client} -mindepth 1 -delete && cp -a {place}/. {client}")
     assert [entry.lost for entry in keeper.entries("rollback") if isinstance(entry, RollbackEntry)] == [(late,)]
     assert keeper.nonce() == nonce
     shutil.rmtree(keeper.world.path / "attacker", ignore_errors=True)
