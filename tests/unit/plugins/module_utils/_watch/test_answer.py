@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -154,6 +156,18 @@ def test_an_older_witness_does_not_take_the_place_of_a_newer(keys: Path, server:
         keep_witness(server, ledger, "tower", old, NOW)
 
 
+def test_a_ledger_that_stands_still_is_witnessed_anew(keys: Path, server: ServerConfig, tmp_path: Path) -> None:
+    """A watch signs the same head again before its signature grows old; the first entry of all is one."""
+    with Ledger.open(str(tmp_path / "young.sqlite"), lambda: NOW) as ledger:
+        ledger.append(session(1))
+        for moment in (NOW, NOW + timedelta(hours=21)):
+            given = signed(keys, make_message(server.host_id, ledger.head(), moment.isoformat()))
+            assert keep_witness(server, ledger, "tower", given, moment).kept == f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+        assert describe_witnesses(server) == [{"name": "tower", "seq": 1, "time": "2026-11-27T00:00:00Z"}]
+        with pytest.raises(WitnessError, match="has no such entry 0"):
+            keep_witness(server, ledger, "tower", handed(keys, server, ledger, head=f"0:{'0' * 64}"), NOW)
+
+
 @pytest.mark.parametrize("name", ["other", "../tower", "", "Tower"])
 def test_a_watch_that_the_server_does_not_know(keys: Path, server: ServerConfig, ledger: Ledger, name: str) -> None:
     with pytest.raises(WitnessError, match="no watch of that name"):
@@ -270,6 +284,34 @@ def test_other_words_are_refused(words: list[str], capsys: pytest.CaptureFixture
     assert command.main(words) == command.EXIT_USAGE
     out = capsys.readouterr()
     assert (out.out, out.err) == ("", "a watch asks: since <number>, or witness\n")
+
+
+def test_the_two_words_are_answered_with_one_document_each(
+    keys: Path,
+    server: ServerConfig,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = io.BytesIO(signed(keys, make_message(server.host_id, ledger.head(), NOW.isoformat())))
+    monkeypatch.setattr(command, "load_server", lambda _config_dir: server)
+    monkeypatch.setattr(command, "make_answer", lambda *told: {"since": told[3]})
+    monkeypatch.setattr(command.sys, "stdin", SimpleNamespace(buffer=given))
+    assert command.main(["/etc", "tower", "since 17"]) == 0
+    assert command.main(["/etc", "tower", "witness"]) == 0
+    asked, kept = capsys.readouterr().out.splitlines()
+    assert (json.loads(asked), json.loads(kept)) == ({"since": 17}, {"schema": 1, "kept": str(ledger.head())})
+
+
+def test_a_client_whose_file_cannot_be_read_is_told_with_its_arrivals(
+    config_dir: Path, server: ServerConfig, ledger: Ledger
+) -> None:
+    write_client(config_dir)
+    (config_dir / "clients/web1.json").write_text("{")
+    told = make_answer(str(config_dir), server, ledger, 0, NOW)
+    (web1,) = told["clients"]
+    assert web1["last_arrival"]["seq"] == 4 and web1["schedule"] is web1["quota"] is None and web1["escrow"] is False
+    assert len(told["problems"]) == 1
 
 
 def test_a_server_without_a_ledger_says_so_in_one_line(

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from paranoid_nas.asking import ask
 from paranoid_nas.disks import Disk, Smart, describe_disk, find_disk, read_smart
 from paranoid_nas.health import (
@@ -49,6 +50,7 @@ from paranoid_nas.seen import (
 from paranoid_nas.storage import NasError
 from paranoid_nas.volumes import last_volume_scrub, list_devices, volume_born, volume_problems
 from paranoid_nas.zfs import Zfs
+from tool import ROOT
 
 START = 1_800_000_000
 TIB = 1 << 40
@@ -481,6 +483,13 @@ def test_when_a_btrfs_was_scrubbed(status: str, known: bool) -> None:
 def test_when_a_subvolume_was_made() -> None:
     assert volume_born("backup\n\tCreation time: \t\t2026-11-26 08:00:00 +0200\n") == 1_795_672_800
     assert volume_born("\tCreation time: \t\t-\n") is volume_born("") is volume_born("Creation time: 1 x 2") is None
+
+
+def test_without_limits_of_ones_own_those_of_the_role_hold() -> None:
+    """Configurations of earlier releases have none."""
+    told = yaml.safe_load((ROOT / "roles/backup_nas/defaults/main.yml").read_text())
+    names = ("late_snapshot_days", "late_copy_days", "late_scrub_days", "full_percent", "full_days")
+    assert list(asdict(Limits.of({})).values()) == [told[f"backup_nas_{name}"] for name in names]
 
 
 def test_datasets_that_are_late_are_named_and_the_root_stands_for_all() -> None:
