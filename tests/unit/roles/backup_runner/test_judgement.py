@@ -122,6 +122,13 @@ def test_who_has_a_turn_in_time_is_not_called_left_out(tmp_path: Path) -> None:
     assert list_scheduled(config, plan(config, pasts, NOON), NOON) == ["in_time"]
 
 
+def test_the_plan_is_in_the_order_of_turns_and_who_has_none_comes_last(tmp_path: Path) -> None:
+    rules = {"a": {"blackout": ["2020-01-01..2099-12-31"]}, "later": {}, "now": {}, "b": {"window": "13:00-14:00"}}
+    config = load_config(write_config(tmp_path, clients=rules, upkeep={}))
+    planned = plan(config, {("backup", "later"): Past(NOON)}, NOON)
+    assert [one.client for one in planned] == ["now", "b", "later", "a"] and planned[-1].turn.at is None
+
+
 def test_the_configuration_has_rules_only_where_there_are_some(tmp_path: Path) -> None:
     config = load_config(write_config(tmp_path))
     assert set(config.upkeep) == {"maintain"} and config.clients["a"] == Schedule()

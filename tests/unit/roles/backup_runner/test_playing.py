@@ -60,9 +60,10 @@ def test_a_signal_to_the_runner_ends_the_run_and_is_the_reason_that_stays(clock:
 
 
 def prepare(monkeypatch: pytest.MonkeyPatch, ran: Any) -> list[float]:
+    """Return how long what was left of a run was waited for; 0 is when it became the reaper."""
     ended: list[float] = []
     monkeypatch.setattr(ansible_runner, "run", ran)
-    monkeypatch.setattr(playing, "become_reaper", lambda: None)
+    monkeypatch.setattr(playing, "become_reaper", lambda: ended.append(0))
     monkeypatch.setattr(playing, "end_children", ended.append)
     return ended
 
@@ -92,7 +93,7 @@ def test_a_run_has_what_the_callback_needs_and_its_output_is_kept(
     assert given["envvars"]["PATH"].split(":")[0] == str(config.programs)
     log = config.state / "logs" / "r-1.log"
     assert log.read_text() == "said" and log.stat().st_mode & 0o777 == 0o600
-    assert not Path(given["private_data_dir"]).exists() and ended == [playing.LEFT_SECONDS]
+    assert not Path(given["private_data_dir"]).exists() and ended == [0, playing.LEFT_SECONDS]
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -115,7 +116,7 @@ def test_a_run_that_could_not_begin_has_no_code(
 
     ended = prepare(monkeypatch, ran)
     assert perform(config, PLAY, lambda: None) == found
-    assert ended == [playing.LEFT_SECONDS], "what is left of it is ended in any case"
+    assert ended == [0, playing.LEFT_SECONDS], "what is left of it is ended in any case"
 
 
 def test_a_run_whose_runner_got_a_signal_is_the_last(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import subprocess
 from itertools import combinations
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from paranoid_runner.errors import UsageError
-from paranoid_runner.identity import format_identity, parse_identity
+from paranoid_runner.identity import find_recipient, format_identity, parse_identity
 from paranoid_runner.shares import check_share, join_shares, split_secret
 from paranoid_runner.sheets import Quorum, format_html, format_text
 
@@ -72,6 +74,31 @@ def test_an_identity_reads_as_it_was_written(secret: bytes) -> None:
 
 def test_an_identity_is_written_as_age_writes_it() -> None:
     assert format_identity(SECRET) == KNOWN
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (FileNotFoundError(), "age-keygen is not installed here"),
+        (subprocess.CompletedProcess([], 1, "", "first\nmalformed\n"), "does not take this identity: malformed"),
+    ],
+)
+def test_the_recipient_is_what_age_says_of_an_identity_that_is_in_no_command_line(
+    monkeypatch: pytest.MonkeyPatch, outcome: Any, said: str
+) -> None:
+    outcomes = [subprocess.CompletedProcess([], 0, "age1x\n", ""), outcome]
+
+    def run(argv: list[str], **options: Any) -> Any:
+        assert argv == ["age-keygen", "-y"] and options["input"] == KNOWN
+        answer = outcomes.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert find_recipient(KNOWN) == "age1x"
+    with pytest.raises(UsageError, match=said):
+        find_recipient(KNOWN)
 
 
 @pytest.mark.parametrize(

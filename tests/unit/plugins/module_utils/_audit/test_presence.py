@@ -59,5 +59,14 @@ def test_archives_that_are_no_objects_are_missing(repository: FakeRepository) ->
         assert gone == Presence((OLD,), True, (OLD, ABSENT)), "an index from before a cut still has what went"
 
 
+def test_each_of_many_archives_is_looked_up(repository: FakeRepository) -> None:
+    with newest_index(str(repository.path)) as index:
+        assert index is not None
+        for place in (0, 1, 1999, 2000):
+            many = [OLD, *[NEW] * 2000]
+            many[place] = ABSENT
+            assert look_up(index, Expectation(tuple(many)), 0).missing == (ABSENT,)
+
+
 def test_without_an_index_nothing_is_known_to_be_there() -> None:
     assert look_up(None, Expectation((OLD,), NEW), 0) == Presence((OLD,), False)

@@ -136,6 +136,12 @@ def test_only_what_the_gate_saw_counts_as_deleted() -> None:
     assert trim_result(PLAN)["deleted"] == [] and trim_result(PLAN)["check"] == "skipped"
 
 
+def test_what_is_gone_and_was_never_asked_for_is_missing_and_not_deleted() -> None:
+    """The ledger would let it go as deleted, and from then on nobody would miss it."""
+    result = trim_result(PLAN, seen(deleted=[A], missing=[B, C]))
+    assert (result["deleted"], result["missing"], result["kept"]) == ([A], [B, C], 2)
+
+
 def test_what_is_known_is_not_unknown() -> None:
     unknown = [{"id": C, "name": "x"}, {"id": STRANGE, "name": "y"}]
     assert trim_result(PLAN, seen(unknown=unknown))["unknown"] == [{"id": STRANGE, "name": "y"}]

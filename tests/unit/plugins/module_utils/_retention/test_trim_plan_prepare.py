@@ -107,6 +107,9 @@ def test_nothing_is_named_while_an_archive_is_missing(server: Any, happened: Cal
     with pytest.raises(SessionError, match="web1 misses 1 archives that nobody deleted") as refused:
         plan_trim(site(server), NOW)
     assert refused.value.code == "archives_missing"
+    with pytest.raises(SessionError, match="web1 misses 1 archives that nobody deleted"):
+        plan_trim(Site(server, replace(site(server).client, retention={"daily": -1})), NOW, ["9" * 64])
+    assert plan_trim(Site(server, replace(site(server).client, retention={"daily": -1})), NOW).named == ()
 
 
 def test_after_the_compaction_the_next_one_is_named(server: Any, happened: Callable[..., None]) -> None:
@@ -181,7 +184,8 @@ def test_both_sorts_of_archives_together_stay_within_the_limit(
     """What is named must fit into one entry of the ledger; an id that was given twice counts once."""
     happened()
     monkeypatch.setattr(trim_plan, "NAMED_LIMIT", 2)
-    named = plan_trim(site(server), NOW, ["9" * 64, "9" * 64]).named
-    assert named == (IDS[0], "9" * 64)
+    trim = plan_trim(site(server), NOW, ["9" * 64, "9" * 64])
+    assert trim.named == (IDS[0], "9" * 64)
+    assert set(trim.kept.archives) == set(IDS[1:]), "what waits for the next trim stays"
     with pytest.raises(SessionError, match="at most 2 archives at once"):
         plan_trim(site(server), NOW, ["7" * 64, "8" * 64, "9" * 64])
