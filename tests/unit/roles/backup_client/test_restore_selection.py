@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +28,7 @@ def test_the_newest_archive_unless_a_name_or_a_time_is_given() -> None:
     assert choose_archive(LISTED).name == "web1-2"
     assert choose_archive(LISTED, "web1-0").name == "web1-0"
     assert choose_archive(LISTED, f"{1:064x}").name == "web1-1"
+    assert choose_archive([replace(LISTED[0], name="web1-10"), LISTED[1]], "web1-1") == LISTED[1], "its whole name"
     assert choose_archive(LISTED, as_of=FIRST + DAY).name == "web1-1"
     assert choose_archive(LISTED, as_of=FIRST + DAY - timedelta(seconds=1)).name == "web1-0"
 

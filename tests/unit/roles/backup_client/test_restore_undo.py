@@ -218,3 +218,47 @@ def test_an_end_in_the_middle_names_what_takes_back_this_restore_and_no_other(
         monkeypatch.setattr(main, "run", lambda *_all, begun=begun: stopped(begun))
         code, said = typed("etc")
         assert code == 2 and said.endswith(f"stopped; the same command {expected}")
+
+
+def noted(base_dir: Path, *notes: tuple[str, str], kept: str = "") -> Path:
+    """Make the notes of a restore; where it kept something, under this name."""
+    root = base_dir / "root"
+    root.mkdir()
+    journal_of_one = journal.Journal(journal.begin(base_dir, "1", str(root), "web1-1"), "0")
+    for path, kind in notes:
+        journal_of_one.note(path, kind, **({"kept": kept} if kind == "replaced" else {}))
+    return root
+
+
+def tree(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+
+
+def test_what_was_noted_and_not_done_stays(typed: Typed, tmp_path: Path) -> None:
+    """A restore was killed between its note and its deed: what is there is the owner's."""
+    root = noted(tmp_path, ("conf", "replaced"), ("gone", "created"), kept=f"{journal.KEPT_PREFIX}1-0-1")
+    (root / "conf").write_text("mine")
+    assert typed("--undo")[0] == 0 and (root / "conf").read_text() == "mine" and tree(root) == ["conf"]
+
+
+def test_what_came_goes_from_below_and_what_others_put_there_stays(typed: Typed, tmp_path: Path) -> None:
+    root = noted(tmp_path, ("a", "created"), ("a/b", "created"), ("a/b/c", "created"), ("d", "created"))
+    (root / "a/b").mkdir(parents=True)
+    (root / "a/b/c").write_text("restored")
+    (root / "a/mine").write_text("mine")
+    (root / "d").write_text("restored")
+    code, said = typed("--undo")
+    assert code != 0 and "a" in said and tree(root) == ["a", "a/mine"]
+    assert (tmp_path / "undo/1").is_dir(), "what could not be taken back is still known"
+    (root / "a/mine").unlink()
+    assert typed("--undo")[0] == 0 and tree(root) == [] and not (tmp_path / "undo/1").exists()
+
+
+def test_to_forget_takes_only_what_was_kept(typed: Typed, tmp_path: Path) -> None:
+    kept = f"{journal.KEPT_PREFIX}1-0-1"
+    root = noted(tmp_path, ("a", "created"), ("a/new", "created"), ("a/conf", "replaced"), kept=kept)
+    (root / "a").mkdir()
+    for name in ("new", "conf", kept):
+        (root / "a" / name).write_text(name)
+    assert typed("--forget")[0] == 0 and tree(root) == ["a", "a/conf", "a/new"]
+    assert (root / "a/conf").read_text() == "conf"

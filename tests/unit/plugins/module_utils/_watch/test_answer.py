@@ -9,6 +9,7 @@ import io
 import json
 import os
 import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -296,7 +297,7 @@ def test_the_two_words_are_answered_with_one_document_each(
     given = io.BytesIO(signed(keys, make_message(server.host_id, ledger.head(), NOW.isoformat())))
     monkeypatch.setattr(command, "load_server", lambda _config_dir: server)
     monkeypatch.setattr(command, "make_answer", lambda *told: {"since": told[3]})
-    monkeypatch.setattr(command.sys, "stdin", SimpleNamespace(buffer=given))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=given))
     assert command.main(["/etc", "tower", "since 17"]) == 0
     assert command.main(["/etc", "tower", "witness"]) == 0
     asked, kept = capsys.readouterr().out.splitlines()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from paranoid_nas import asking
-from paranoid_nas.measuring import look, remember_copy, remember_pools
+from paranoid_nas.measuring import look, measure_arrived, remember_pools
 from paranoid_nas.policy import DAY
 from paranoid_nas.seen import Seen, add_copy
 from paranoid_nas.zfs import Zfs
@@ -37,7 +37,7 @@ class Nas:
         for name, value in changes.items():
             setattr(self, name, value)
 
-    def __call__(self, argv: Sequence[str], _until: float | None = None) -> tuple[int, bytes, bytes]:
+    def __call__(self, argv: Sequence[str], *_how: Any) -> tuple[int, bytes, bytes]:
         said = self._answer(" ".join(argv), argv[-1])
         return (1, b"", b"no answer") if said is None else (0, said.encode(), b"")
 
@@ -204,8 +204,8 @@ def test_what_is_remembered_is_of_pools_that_are_here(monkeypatch: pytest.Monkey
 
 def test_a_copy_is_remembered_with_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "ask", Nas(**with_copy(db1=2)))
-    seen = remember_copy(Zfs(), "tank/backup", Zfs(), "usb/copy", Seen())
-    assert seen.copies == {"usb/copy": dict(zip(PLACES, (None, NOW - 2 * DAY, None), strict=True))}
+    newest = measure_arrived(Zfs(), "tank/backup", Zfs(), "usb/copy")
+    assert newest == dict(zip(PLACES, (None, NOW - 2 * DAY, None), strict=True))
 
 
 def test_a_btrfs_is_measured_alike(monkeypatch: pytest.MonkeyPatch) -> None:

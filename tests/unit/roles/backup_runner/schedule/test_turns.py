@@ -116,8 +116,8 @@ def test_several_times_a_day() -> None:
     done = Past(day[0] + timedelta(minutes=5))
     assert find_turn(schedule, "web1", done, day[0] + HOUR).at == day[1]
     # A try that was late stands for its own turn, and from half of the way on for the next one as well.
-    for late, is_next in ((2.9, True), (3.1, False)):
-        ended = day[0] + late * HOUR
+    for hours, is_next in ((2.9, True), (3.1, False)):
+        ended = day[0] + hours * HOUR
         assert (find_turn(schedule, "web1", Past(ended), ended).at == day[1]) is is_next
     late = Past(day[1] - timedelta(minutes=10))  # a retry that went well: the next one is not ten minutes later
     assert find_turn(schedule, "web1", late, day[1]).at == begins(schedule, "2026-11-27")
