@@ -358,7 +358,11 @@ def test_a_list_that_came_back_twice_leads_to_what_the_first_one_led_to() -> Non
 
 def test_a_person_accepts_what_failed_and_never_what_was_an_alarm() -> None:
     failed = replace(backup("failed", 5, status="failed"), came="failed")
-    alarm = [backup("late", 6), AuditEntry("web1", "session of late", "alarm"), backup("own", 7, audit="alarm")]
+    alarm: list[Entry] = [
+        backup("late", 6),
+        AuditEntry("web1", "session of late", "alarm"),
+        backup("own", 7, audit="alarm"),
+    ]
     accepted = AcceptEntry("web1", "meant", "alice", ("failed", "late", "own"))
     states = {one.id: one.state for one in fold_history(rows(failed, *alarm, accepted)).archives}
     assert states == {"failed": ArchiveState.GOOD, "late": ArchiveState.ALARM, "own": ArchiveState.ALARM}

@@ -16,8 +16,10 @@ from ansible_collections.paranoid.backup.plugins.module_utils._config.site impor
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
     Entry,
     RehearsalEntry,
+    ReportedArchive,
     RepositoryEntry,
     RetireEntry,
+    SessionEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rehearsals import (
@@ -88,6 +90,17 @@ def test_only_what_the_server_has_can_have_been_rehearsed(tmp_path: Path, entry:
     with pytest.raises(SessionError, match=r"has no escrow|knows no archive"):
         record_rehearsal(site, entry)
     assert site.ledger.entries() == []
+    site.close()
+
+
+def test_of_the_archives_that_came_it_must_be_one(tmp_path: Path) -> None:
+    archive = ReportedArchive("1" * 64, "web1-1")
+    site = make_site(tmp_path)
+    came = SessionEntry("web1", "backup", "1" * 32, "r", "ok", commits=1, manifests=1, archive=archive, came="1" * 64)
+    site.ledger.append(came)
+    with pytest.raises(SessionError, match="knows no archive 'web1-2'"):
+        record_rehearsal(site, replace(RESTORED, archive_name="web1-2"))
+    record_rehearsal(site, RESTORED)
     site.close()
 
 

@@ -24,6 +24,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     ListEntry,
     ReportedArchive,
     RepositoryEntry,
+    RetireEntry,
     RollbackEntry,
     SessionEntry,
     TrimEntry,
@@ -113,6 +114,7 @@ def test_only_a_good_backup_refreshes(tmp_path: Path, entries: list[Entry]) -> N
     ("entries", "hours"),
     [
         ([LATER], 1),
+        ([LATER, session(1)], 1),  # it came before
         ([LATER, RollbackEntry("web1", "why", lost=(f"{2:064x}",))], 0),
         ([LATER, ListEntry("web1", "why", 1, lost=(f"{2:064x}",))], 0),
         ([LATER, ListEntry("web1", "", 1, lost=(f"{2:064x}",)), ListEntry("web1", "", 2, restored=(f"{2:064x}",))], 1),
@@ -125,6 +127,12 @@ def test_only_a_good_backup_refreshes(tmp_path: Path, entries: list[Entry]) -> N
 )
 def test_what_is_taken_away_makes_older(tmp_path: Path, entries: list[Entry], hours: int | None) -> None:
     assert folded(tmp_path, GOOD, *entries).arrived == (None if hours is None else NOW + hours * HOUR)
+
+
+def test_a_name_that_was_retired_and_came_again_is_missed_again(tmp_path: Path) -> None:
+    retired = RetireEntry("web1", "a leak", "bo", "a" * 64, "old-aaaaaaaaaaaa", "2027-01-01")
+    entries = written(tmp_path, [GOOD, retired, LATER])
+    assert [fold({}, entries[:count], NOW)["web1"].retired for count in (1, 2, 3)] == [False, True, False]
 
 
 def test_a_new_repository_gets_the_time_for_its_first_backup(tmp_path: Path) -> None:
@@ -284,6 +292,11 @@ def test_escrow_and_drills_are_young(escrow: bool, state: dict[str, Any], expect
     memory = Memory("s", Head(7, "a" * 64), known={"web1": known(HOUR, **state)}, listed=("web1",))
     seen = found(replace(OFF, rehearsal_days=90), memory, clients=(client(escrow=escrow),))
     assert seen == [("WARNING", word) for word in expected]
+
+
+def test_who_is_frozen_by_the_entries_is_frozen_whatever_the_server_says() -> None:
+    frozen = Memory("s", Head(7, "a" * 64), known={"web1": known(HOUR, frozen=True)}, listed=("web1",))
+    assert found(memory=frozen) == [("CRITICAL", "frozen")]
 
 
 def test_a_quota_that_fills_and_a_client_that_was_retired() -> None:

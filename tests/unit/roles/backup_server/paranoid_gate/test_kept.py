@@ -27,9 +27,10 @@ def test_nothing_is_kept_by_default() -> None:
 
 
 def test_an_archive_that_stays_is_kept_wherever_it_lies() -> None:
-    told = kept([ARCHIVE], [])
-    assert told.objection(ARCHIVE, (99, 8)) == "deleting an archive that stays"
-    assert told.objection(OTHER, (99, 8)) == ""
+    for intervals in ([], [[3, 0, 5, 0]]):
+        told = kept([ARCHIVE], intervals)
+        assert told.objection(ARCHIVE, (99, 8)) == "deleting an archive that stays"
+        assert told.objection(OTHER, (99, 8)) == ""
 
 
 @pytest.mark.parametrize(

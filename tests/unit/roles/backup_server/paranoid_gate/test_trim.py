@@ -31,6 +31,15 @@ def test_bytes_are_counted_exactly(limit: int, passes: bool) -> None:
         trim.spend(b"c", 39)
 
 
+def test_bytes_of_all_objects_add_up() -> None:
+    trim = TrimBudget(Budget(objects=9, bytes=70))
+    for key in (b"a", b"b"):
+        trim.spend(key, 30)
+    with pytest.raises(Refused):
+        trim.spend(b"c", 11)
+    trim.spend(b"d", 10)
+
+
 def test_what_was_deleted_is_not_stored_again() -> None:
     trim = TrimBudget(Budget(objects=1, bytes=1))
     trim.check_new(b"a")
