@@ -47,6 +47,10 @@ TESTS = {
     _GATE: [f"{_ROLES}/backup_server", f"{_GATE_TESTS}/test_gate.py", f"{_GATE_TESTS}/test_unfinished.py"],
     f"{_CLIENT}/paranoid_borg": [f"{_ROLES}/backup_client/paranoid_borg", "tests/integration/client_borg"],
     f"{_CLIENT}/paranoid_dispatcher": [f"{_ROLES}/backup_client/paranoid_dispatcher", "tests/integration/dispatcher"],
+    f"{_CLIENT}/paranoid_restore": [
+        f"{_ROLES}/backup_client/test_restore_{one}.py"
+        for one in ("planning", "selection", "undo", "working", "request", "start")
+    ],
     f"{_RUNNER}/schedule": [f"{_ROLES}/backup_runner/schedule"],
     f"{_RUNNER}/watch": [f"{_ROLES}/backup_runner/watch"],
     _RUNNER: [f"{_ROLES}/backup_runner"],

@@ -17,7 +17,7 @@ from paranoid_runner.errors import UsageError
 from paranoid_runner.judgement import Ended, find_silence, is_good
 from paranoid_runner.pasts import ALL, add_record, gather_pasts, note_run
 from paranoid_runner.plan import list_scheduled, plan
-from paranoid_runner.records import Record, Result
+from paranoid_runner.records import Record, Result, load_record
 from paranoid_runner.schedule.rules import Schedule
 from paranoid_runner.schedule.turns import Past
 from paranoid_runner.telling import Notice, make_mail
@@ -101,6 +101,15 @@ def test_records_are_read_once_and_an_open_one_again(tmp_path: Path) -> None:
     assert gather_pasts(config)["backup", "a"] == Past(NOON), "it was read before"
     (tmp_path / "state/pasts.json").write_text("{")
     assert gather_pasts(config)["backup", "a"] == Past(None, (NOON,)), "a damaged file is made anew"
+
+
+@pytest.mark.parametrize(("told", "known"), [(3, 3), (2.5, 2.5), (0, 0), (True, None), ("3", None), (None, None)])
+def test_what_a_session_took_is_a_number_or_unknown(tmp_path: Path, told: object, known: float | None) -> None:
+    session = {"reason": "", "duration": told, "bytes_received": told}
+    clients = [{"name": "a", "work": "backup", "state": "ok", "session": session}]
+    write_record(tmp_path, "run-1", "ok", "2026-11-26T12:00:00Z", clients=clients)
+    found = load_record(tmp_path / "reports", "run-1")
+    assert found is not None and (found.results[0].seconds, found.results[0].received) == (known, known)
 
 
 def test_a_run_that_died_counts_as_a_failure_of_all_that_it_did_not_end(tmp_path: Path) -> None:

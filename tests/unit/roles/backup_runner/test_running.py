@@ -204,6 +204,7 @@ def test_mail_that_cannot_be_sent_is_an_exit_code_every_time(world: World, monke
     world.set_back(a=0.1, b=0.1)
     monkeypatch.setattr(running, "send_spooled", lambda _config: "a mail waits in the spool")
     assert run_due(world.config) == run_due(world.config) == BAD and world.plays == []
+    assert (world.config.state / "pasts.json").exists(), "each record is read once, for there may be thousands"
 
 
 @pytest.mark.parametrize(("last", "about"), [(None, 7), (8, 8), (7.5, 7.5), (6.5, None)])
