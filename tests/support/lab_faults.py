@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lab import ROOT, Lab
+from waiting import wait_until
 
 DISPATCH = "/usr/local/libexec/paranoid-backup/dispatch"
 RECORDS = "/etc/paranoid-backup"
@@ -112,6 +113,25 @@ def slow_upload(lab: Lab, client: str) -> Iterator[None]:
         yield
     finally:
         lab.read(client, "mv", f"{path}.fast", path)
+
+
+@contextmanager
+def powered_off(lab: Lab, host: str) -> Iterator[None]:
+    """A host without power: nothing of it had time to end. In the end it has booted."""
+    container = f"{lab.name}-{host}"
+    subprocess.run(["podman", "kill", "--signal", "KILL", container], check=True, capture_output=True)
+    subprocess.run(["podman", "wait", container], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        lab.end_connections()
+        subprocess.run(["podman", "start", container], check=True, capture_output=True)
+        assert wait_until(lambda: _has_booted(lab, host), 300)
+
+
+def _has_booted(lab: Lab, host: str) -> bool:
+    """Systemd can be asked as soon as it is there, and answers when it has started everything."""
+    return lab.exec(host, "systemctl", "is-system-running", "--wait").stdout.strip() in (b"running", b"degraded")
 
 
 def write(lab: Lab, host: str, path: str, text: str) -> None:

@@ -20,6 +20,7 @@ from lab_faults import (
     hostile,
     moved,
     other_records,
+    powered_off,
     slow_upload,
     small_disk,
     swapped,
@@ -51,7 +52,8 @@ def well_again(lab: Lab, before: Run) -> Iterator[None]:
 def leftovers(lab: Lab) -> list[str]:
     """Processes and sockets of sessions that have ended."""
     found = lab.exec("vault", "pgrep", "--list-full", "-f", "HostKeyAlias=|paranoid-backup gate").stdout.decode()
-    sockets = lab.read("vault", "find", "/run/paranoid-backup/sessions", "/run/paranoid-backup/doors", "-mindepth", "1")
+    below = ["(", "-path", "*/sessions/*", "-o", "-path", "*/doors/*", ")"]  # After a boot they are not there yet.
+    sockets = lab.read("vault", "find", "/run/paranoid-backup", *below)
     for name in (*GOOD, "broken1"):
         found += lab.exec(name, "pgrep", "--list-full", "-f", f"{DISPATCH}|hostile.py|/borg").stdout.decode()
     return [*found.splitlines(), *sockets.splitlines()]
@@ -192,6 +194,21 @@ def test_connection_that_goes_silent(lab: Lab) -> None:
     for name in ("sshd", "python3"):
         lab.exec("web1", "pkill", "-KILL", "-u", "paranoid-backup", "-x", name)
     assert wait_until(lambda: not leftovers(lab), 40), leftovers(lab)
+
+
+def test_power_of_the_server_is_lost(lab: Lab) -> None:
+    """Nothing there had time to end, and no mark of a session is left but on its disk. The run is told as a failure."""
+    before = used_bytes(lab, "db1")
+    with big_file(lab, "db1", 300), slow_upload(lab, "db1"):
+        under_way = start(lab, "--limit", "db1")
+        assert wait_until(lambda: used_bytes(lab, "db1") > before + 20 * 1024**2, 300)
+        with powered_off(lab, "vault"):
+            run = under_way.finish()
+            # Unless the end of the connection got out, the client's sshd finds out in a minute.
+            lab.exec("db1", "pkill", "-KILL", "-u", "paranoid-backup", "-x", "sshd")
+            assert wait_until(lambda: lab.exec("db1", "pgrep", "-f", f"{DISPATCH}|/borg").returncode == 1, 120)
+    assert run.code != 0 and run.client("db1")["state"] == "unreachable", run.output
+    assert run.mail is not None and run.mail["Subject"].startswith("[lab] FAILURE: 0 ok, 1 failed")
 
 
 def test_nothing_is_mounted(lab: Lab) -> None:
