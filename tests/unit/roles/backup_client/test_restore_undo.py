@@ -170,6 +170,20 @@ def test_without_room_for_notes_nothing_is_begun_and_the_others_stay(
     assert typed("--undo")[0] == 0 and mine.read_text() == "mine"
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_notes_that_cannot_be_read_or_written_are_one_line(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    restored(tmp_path, "1")
+
+    def broken(_directory: Path) -> str:
+        raise OSError(number, os.strerror(number), str(tmp_path / "undo"))
+
+    monkeypatch.setattr(journal, "root_of", broken)
+    code, said = typed("--undo")
+    assert code == 2 and said.count("\n") == 1 and said.endswith(f": {tmp_path}/undo\n")
+
+
 @pytest.mark.parametrize(("inode", "mode"), [([0, 0], 0o755), (None, 0o4755)])
 def test_what_somebody_put_in_its_place_gets_no_rights(
     typed: Typed, tmp_path: Path, inode: list[int] | None, mode: int

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paranoid_runner import running
 from paranoid_runner.config import Config, load_config
 from paranoid_runner.deliver import PARTLY
 from paranoid_runner.telling import Notice, send_digest, send_spooled, tell
@@ -178,3 +179,11 @@ def test_a_digest_that_some_have_is_done_and_one_that_nobody_has_is_not(
     assert send_digest(config, timedelta(1)) == "" and "the digest: refused?" in capsys.readouterr().err
     use(monkeypatch, lambda _argv, _given: 1)
     assert send_digest(config, timedelta(1)) == "the digest waits for the next wake-up: refused?"
+
+
+def test_a_clock_that_was_ahead_silences_no_trouble(tmp_path: Path) -> None:
+    note = tmp_path / "trouble"
+    assert running._is_news(note) and not running._is_news(note)
+    ahead = time.time() + 400 * 86400
+    os.utime(note, (ahead, ahead))
+    assert running._is_news(note) and not running._is_news(note)

@@ -20,7 +20,7 @@ from paranoid_dispatcher.owner_hooks import OwnerHooks
 
 from paranoid_restore import journal
 from paranoid_restore.between import between_hooks
-from paranoid_restore.errors import RestoreError, printable
+from paranoid_restore.errors import RestoreError, explain, printable
 from paranoid_restore.request import ask, withdraw
 from paranoid_restore.telling import EXIT_INCOMPLETE, end
 
@@ -44,6 +44,9 @@ def main(argv: list[str], path: Path = CONFIG) -> int:
         sys.stderr.write(f"paranoid-backup-restore: {NO_LIBRARY.format(error.name)}\n")
     except RestoreError as error:
         sys.stderr.write(f"paranoid-backup-restore: {printable(str(error))}\n")
+    except OSError as error:  # of its own notes; what is wrong with an entry is told with its name
+        where = f": {printable(os.fsdecode(error.filename))}" if isinstance(error.filename, (str, bytes)) else ""
+        sys.stderr.write(f"paranoid-backup-restore: {explain(error)}{where}\n")
     except KeyboardInterrupt as stopped:
         told = "; ".join(("the same command goes on", *map(str, stopped.args)))
         sys.stderr.write(f"\nparanoid-backup-restore: stopped; {told}\n")

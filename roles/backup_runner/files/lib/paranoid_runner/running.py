@@ -240,9 +240,12 @@ def make_run_id() -> str:
 
 
 def _is_news(note: Path) -> bool:
-    """Whether this was not told in the last day. The note is empty: mostly a full disk takes that as well."""
+    """Whether this was not told in the last day. The note is empty: mostly a full disk takes that as well.
+
+    One that a clock made ahead of the present says nothing.
+    """
     with suppress(OSError):
-        if note.exists() and time.time() - note.stat().st_mtime < DAY.total_seconds():
+        if note.exists() and 0 <= time.time() - note.stat().st_mtime < DAY.total_seconds():
             return False
         note.touch()
     return True
