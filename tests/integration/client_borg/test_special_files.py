@@ -38,3 +38,6 @@ def test_a_dump_is_read_and_nothing_else_that_is_special() -> None:
         assert sum(kind == "p" for kind in kinds.values()) == len(PIPES) + 1, kinds
         assert [kinds[name] for name in ("link", "[zero]", "tty", "zero")] == ["l", "l", "l", "c"]
         assert "socket" not in kinds
+        host.borg("delete", "::it")
+        done = host.borgmatic({"sqlite_databases": [{**database, "sqlite_command": "true"}]})
+        assert "the dump is empty" in done.stderr and "borgmatic/sqlite_databases/localhost/it" not in host.listed()
