@@ -33,7 +33,7 @@ def play(directory: Path, inventory: dict[str, Any]) -> subprocess.CompletedProc
     command: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", directory / "inventory.yml"]
     extra = f"backup_config_dir={directory} backup_page_fetch={directory}/fetched"
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "HOME": str(directory)}
-    command += [ROOT / "playbooks/page.yml", "-e", extra]
+    command += [ROOT / "playbooks/page.yml", "-e", extra, "-e", '{"backup_page_clients": ["web1"]}']
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
