@@ -148,15 +148,18 @@ class Writer:
             self._look_again(step, parent, name)
 
     def _set_attributes(self, step: Step) -> None:
-        with self._tree.parent(step.path) as (parent, name), _same(step, parent, name) as (found, descriptor):
-            if step.action == ATTRIBUTES:
-                before = {"mode": found.st_mode, "uid": found.st_uid, "gid": found.st_gid}
-                times = {"atime": found.st_atime_ns, "mtime": found.st_mtime_ns}
-                inode = (found.st_dev, found.st_ino)
-                self._journal.note(step.path, "attributes", **before, **times, inode=inode)
-            is_link = stat.S_ISLNK(step.item.mode)
-            self._archive.restore_attrs(handle(parent, name), step.item, symlink=is_link, fd=descriptor)
+        with self._tree.parent(step.path) as (parent, name):
+            with _same(step, parent, name) as (found, descriptor):
+                if step.action == ATTRIBUTES:
+                    self._note_attributes(step.path, found)
+                is_link = stat.S_ISLNK(step.item.mode)
+                self._archive.restore_attrs(handle(parent, name), step.item, symlink=is_link, fd=descriptor)
             self._look_again(step, parent, name)
+
+    def _note_attributes(self, path: str, found: os.stat_result) -> None:
+        before = {"mode": found.st_mode, "uid": found.st_uid, "gid": found.st_gid}
+        times = {"atime": found.st_atime_ns, "mtime": found.st_mtime_ns}
+        self._journal.note(path, "attributes", **before, **times, inode=(found.st_dev, found.st_ino))
 
     def _look_again(self, step: Step, parent: int, name: str) -> None:
         found = os.stat(name, dir_fd=parent, follow_symlinks=False)
