@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,30 @@ def test_sendmail_and_none(tmp_path: Path) -> None:
     assert settings(method="none", report_dir="~/x").report_dir == Path.home() / "x"
 
 
+def test_a_mail_comes_of_each_run_unless_failures_alone_are_wanted() -> None:
+    """Silence must never mean success to somebody who did not ask for it."""
+    assert (settings(method="none").failures_only, settings(method="none", mail_when="failure").failures_only) == (
+        False,
+        True,
+    )
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [("mail_days", 1, 31), ("keep_days", 0, 9), ("keep_runs", 0, 9)])
+def test_limits_are_taken_as_they_are_up_to_their_ends(name: str, least: int, most: int) -> None:
+    assert [getattr(settings(method="none", **{name: value}), name) for value in (least, most)] == [least, most]
+
+
+@pytest.mark.parametrize("port", [1, 65535])
+def test_each_port_may_be_meant(port: int) -> None:
+    assert smtp(smtp_port=port).port == port
+
+
+def test_a_file_of_certificates_is_the_one_that_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str | None] = []
+    monkeypatch.setattr(ssl, "create_default_context", lambda cafile: tried.append(cafile))
+    assert (smtp(smtp_ca_file="/ca.pem").ca_file, smtp().ca_file, tried) == ("/ca.pem", "", ["/ca.pem", None])
+
+
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
@@ -148,6 +173,10 @@ def test_sendmail_and_none(tmp_path: Path) -> None:
         ({**SMTP, "smtp_port": -1}, "smtp_port: must be from 1 to 65535"),
         ({**SMTP, "timeout": 0}, "timeout: must be from 1 to 3600"),
         ({"method": "none", "keep_days": -1}, "keep_days: must be 0"),
+        ({"method": "none", "mail_days": 0}, "mail_days: must be from 1 to 31"),
+        ({"method": "none", "mail_days": 32}, "mail_days: must be from 1 to 31"),
+        ({**SMTP, "owners_file": "/nowhere"}, "owners_file: /nowhere cannot be read: No such file"),
+        ({"method": "none", "notify_file": "/nowhere"}, "notify_file: /nowhere cannot be read: No such file"),
         ({"method": "none", "keep_runs": -1}, "keep_runs: must be 0"),
         ({**MAIL, "method": "sendmail", "sendmail_path": "/nowhere"}, "sendmail_path: /nowhere is not"),
         ({**MAIL, "method": "sendmail", "sendmail_path": "/tmp"}, "sendmail_path: /tmp is not"),
