@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._common.locks import client_lock
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import SessionEntry
 from keeper import Keeper
 from owner_files import needs_root
 from session_world import CLIENT, OK, came_to
@@ -187,3 +189,6 @@ def test_open_shows_what_an_owner_asks_for_and_withdraws_it(owned: Keeper) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     assert "its owner asks for a tunnel since 2026-11-20 03:00 UTC: {{ 7 * 7 }}" in done.stdout
     assert "\x1b[2J" not in done.stdout and not request.exists()
+    with client_lock(str(owned.world.run_dir), CLIENT, "whatever comes next"):
+        session = owned.entries("session")[-1]
+    assert isinstance(session, SessionEntry) and session.verb == "open", "the play ended when its session was over"
