@@ -34,8 +34,10 @@ def keeper(ground: Path, home: Path, kept: tuple[Path, dict[str, bytes]], short_
     source, contents = kept
     path = ground / "keeper"
     run("cp", "-a", source, path)
-    with served(path, home) as world:
-        made = Keeper(world, dict(contents))
-        made.write_rules()
-        yield made
-    shutil.rmtree(path)
+    try:
+        with served(path, home) as world:
+            made = Keeper(world, dict(contents))
+            made.write_rules()
+            yield made
+    finally:
+        shutil.rmtree(path)
