@@ -17,7 +17,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
-# What each playbook reads of a run, without "backup_"; tests/quality/test_words.py compares it with the playbooks.
+# What each playbook reads of a run, without "backup_"; its test compares it with the playbooks.
 ORDERS: Mapping[str, frozenset[str]] = {
     name: frozenset(words.split())
     for name, words in {

@@ -210,6 +210,17 @@ def nas(keeper: Keeper, tmp_path: Path) -> Iterator[Path]:
         run("umount", client)
 
 
+def assert_gone_back(keeper: Keeper, early: dict[str, bytes], late: str, nonce: int) -> None:
+    """The late archive alone is lost, and the nonce carried forward; what came before, and another backup, restores."""
+    assert [entry.lost for entry in keeper.entries("rollback") if isinstance(entry, RollbackEntry)] == [(late,)]
+    assert keeper.nonce() == nonce
+    shutil.rmtree(keeper.world.path / "attacker", ignore_errors=True)
+    keeper.contents = early
+    keeper.backup(6)
+    assert_all_restore(keeper)
+    assert late not in keeper.listed()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: a snapshot of btrfs needs root")
 def test_a_rollback_to_a_snapshot_of_the_nas_is_one_playbook(keeper: Keeper, nas: Path) -> None:
     """Named, shown, gone back to with the nonce carried forward, taken away again; one that is gone changes nothing."""
@@ -227,13 +238,7 @@ def test_a_rollback_to_a_snapshot_of_the_nas_is_one_playbook(keeper: Keeper, nas
     done = go_back(keeper, nas, taken)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (keeper.repository.parent / "snapshot").exists()
-    assert [entry.lost for entry in keeper.entries("rollback") if isinstance(entry, RollbackEntry)] == [(late,)]
-    assert keeper.nonce() == nonce
-    shutil.rmtree(keeper.world.path / "attacker", ignore_errors=True)
-    keeper.contents = early
-    keeper.backup(6)
-    assert_all_restore(keeper)
-    assert late not in keeper.listed()
+    assert_gone_back(keeper, early, late, nonce)
 
 
 @pytest.mark.skipif(missing() != "", reason=f"NOT TESTED: {missing()}")
@@ -256,13 +261,7 @@ def test_a_rollback_to_a_snapshot_of_zfs_is_one_playbook(keeper: Keeper, tmp_pat
         assert done.returncode == 0, done.stdout + done.stderr
         assert "restore" not in host.read("zfs", "list", "-H", "-o", "name")
         host.read("sh", "-c", f"umount {client} && find {client} -mindepth 1 -delete && cp -a {place}/. {client}")
-    assert [entry.lost for entry in keeper.entries("rollback") if isinstance(entry, RollbackEntry)] == [(late,)]
-    assert keeper.nonce() == nonce
-    shutil.rmtree(keeper.world.path / "attacker", ignore_errors=True)
-    keeper.contents = early
-    keeper.backup(6)
-    assert_all_restore(keeper)
-    assert late not in keeper.listed()
+    assert_gone_back(keeper, early, late, nonce)
 
 
 def test_an_older_copy_of_the_disk_has_one_way_back(keeper: Keeper, tmp_path: Path) -> None:

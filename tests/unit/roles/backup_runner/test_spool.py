@@ -118,3 +118,16 @@ def test_of_a_flood_the_newest_for_each_stay_and_a_notice_grows_old(world: World
     world.answers = {"r000.1.notice": MUTE, "r000.bo.letter": REFUSED, "r005.ana.letter": REFUSED}
     send_spooled(world.config)
     assert world.left == ["r000.bo.letter", *(f"r{number:03}.ana.letter" for number in range(5, MOST_SPOOLED + 5))]
+
+
+def test_what_the_disk_does_not_take_stays_and_stops_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wake-up that ended there would start no backup."""
+    world.keep("r1.ana.letter", "r2.bo.letter")
+    world.answers = {"r1.ana.letter": LEFT}
+
+    def full(_path: Path, _content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(telling, "write_whole", full)
+    assert "No space left on device" in send_spooled(world.config)
+    assert world.asked == ["r1.ana.letter", "r2.bo.letter"] and world.left == ["r1.ana.letter"]

@@ -8,13 +8,12 @@ It comes as JSON lines on a descriptor that no hook has, so nothing that a hook 
 
 from __future__ import annotations
 
-import fnmatch
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, Optional
 
 from paranoid_dispatcher.borg_log import EXCLUDED_BY_TAG, OTHER, UNREAD, classify, escape, remote_line
+from paranoid_dispatcher.patterns import compile_accepted
 from paranoid_dispatcher.tagged import KEPT_MAX
 
 LINE_MAX = 256 * 1024  # a path of 4,095 bytes stands there twice, each byte escaped twice
@@ -33,7 +32,7 @@ class Evidence:
     """
 
     def __init__(self, accepted: Sequence[str] = ()) -> None:
-        self._accepted = _compile(accepted)
+        self._accepted = compile_accepted(accepted)
         self._rest, self._is_too_long = b"", False
         self._seen = False
         self._of_borg: dict[str, Record] = {}
@@ -121,9 +120,3 @@ class Evidence:
 
 def _copy(found: Record) -> Record:
     return {**found, "paths": list(found["paths"])}
-
-
-def _compile(patterns: Sequence[str]) -> Optional[re.Pattern[str]]:
-    """Return what matches a path that one of PATTERNS names, or a directory above it; None without any."""
-    forms = [form for pattern in patterns for form in (pattern, f"{pattern.rstrip('/')}/*") if pattern]
-    return re.compile("|".join(map(fnmatch.translate, forms))) if forms else None

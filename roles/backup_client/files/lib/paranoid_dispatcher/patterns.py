@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Exclude patterns as Borg 1.4 takes them from borgmatic, understood without Borg.
+"""Exclude patterns as Borg 1.4 takes them from borgmatic, understood without Borg; and those of what need not be read.
 
 Borg compares a pattern with the path without its first slash (borg/patterns.py), and a directory that matches is left
 out with all that is in it. tests/integration/dispatcher/test_patterns.py compares every answer with Borg's own.
@@ -12,7 +12,8 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Optional
 
 STYLES = ("fm", "sh", "re", "pp", "pf")
 _STYLE = re.compile(r"([A-Za-z0-9]{2}|):")
@@ -128,3 +129,9 @@ def _compile(regex: str) -> re.Pattern[str]:
         return re.compile(regex)
     except (re.error, RecursionError, OverflowError) as exc:
         raise BadPattern(f"is no regular expression: {exc}") from exc
+
+
+def compile_accepted(patterns: Sequence[str]) -> Optional[re.Pattern[str]]:
+    """Return what matches a path that one of these shell patterns names, or a directory above it; None without any."""
+    forms = [form for pattern in patterns for form in (pattern, f"{pattern.rstrip('/')}/*") if pattern]
+    return re.compile("|".join(map(fnmatch.translate, forms))) if forms else None

@@ -12,7 +12,6 @@ The role runs this module on the client as well, before it changes anything (`ch
 
 from __future__ import annotations
 
-import fnmatch
 import itertools
 import os
 import re
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from paranoid_dispatcher.mounts import Mounts, is_apart
-from paranoid_dispatcher.patterns import BadPattern, Match, line_problem, parse_pattern
+from paranoid_dispatcher.patterns import BadPattern, Match, compile_accepted, line_problem, parse_pattern
 
 _GLOB = re.compile(r"[*?[]")
 _ANY_NAME = "7c1e any name"  # what leaves out this one leaves out whatever there is
@@ -214,7 +213,7 @@ def _require_something_read(path: str, status: os.stat_result, accepted: Iterabl
     """Raise Wrong if whatever cannot be read in a directory is accepted: it would be green without any of it."""
     inside = f"{path.rstrip('/')}/{_ANY_NAME}"
     for pattern in accepted if stat.S_ISDIR(status.st_mode) else ():
-        if any(fnmatch.fnmatchcase(inside, form) for form in (pattern, f"{pattern.rstrip('/')}/*")):
+        if (accepts := compile_accepted([pattern])) and accepts.match(inside):
             wide = f"accepts whatever cannot be read in it: say in {_quoted(pattern)} what that is"
             raise Wrong(f"need not be read at all: backup_client_accept_unreadable {wide}")
 

@@ -14,7 +14,7 @@ _HINTS = {
     errno.ENOSPC: "the disk is full: free space, and run the command again",
     errno.EDQUOT: "a quota is full",
     errno.ENOTEMPTY: "a directory is in the way",
-    errno.EXDEV: "something is mounted below it: umount that, or --to another place",
+    errno.EXDEV: "something is mounted below it: umount that",
 }
 
 

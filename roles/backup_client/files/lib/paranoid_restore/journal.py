@@ -146,16 +146,15 @@ def _do_all(
 
 
 def _remove_notes(directory: Path) -> None:
+    """Remove what is written of a restore; RestoreError if that fails. Typed once more, there is nothing left to do."""
+    what = describe(directory)
     try:
         for path in directory.glob("*.jsonl"):
             path.unlink()  # On a full disk this makes room for what is written next.
         (directory.parent / _LAST).write_text(directory.name, encoding="ascii")
         shutil.rmtree(directory)
     except OSError as error:
-        why = f"{explain(error)} ({directory.parent})"
-        raise RestoreError(
-            f"{describe(directory)}: it is done, and cannot be noted: {why}; then type it again"
-        ) from None
+        raise RestoreError(f"{what}: it is done, and cannot be noted: {explain(error)} ({directory.parent})") from None
 
 
 def _attempt(

@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
 import time
 from collections.abc import Sequence
-from typing import Optional
+from typing import IO, Optional, cast
 
 from paranoid_nas.storage import NasError, SilentError
 
 PATIENCE = 3600.0  # seconds: a busy pool takes minutes to import, or to list what it has
+LARGEST = 256 * 1024 * 1024  # bytes of an answer: a million snapshots, and no more of what a hostile source sends
 
 
 def start(
@@ -40,18 +42,40 @@ def ask(argv: Sequence[str], until: Optional[float] = None, prefix: Sequence[str
     """Return exit code, output and complaint of a command; NasError if there is no such program.
 
     ``until`` is a moment of ``time.monotonic``, at which SilentError comes instead. ``prefix`` is such as ssh and its
-    options.
+    options. An answer without an end is an error as well.
     """
     left = PATIENCE if until is None else max(until - time.monotonic(), 0.1)
     process = start([*prefix, *argv])
     try:
-        out, err = process.communicate(timeout=left)
-    except subprocess.TimeoutExpired:
+        out, err = _hear(process, _name(argv), time.monotonic() + left)
+        process.wait(max(left, 1.0))
+    except (subprocess.TimeoutExpired, TimeoutError):
         away = "" if not prefix else f" or what {prefix[0]} leads to"
         raise SilentError(f"{_name(argv)}: no answer in time, so look at the NAS itself{away}") from None
     finally:
         end(process)
     return process.returncode, out, err
+
+
+def _hear(process: subprocess.Popen[bytes], name: str, until: float) -> tuple[bytes, bytes]:
+    """Return what a command prints, and complains; TimeoutError if it goes on at ``until``."""
+    streams = [cast(IO[bytes], process.stdout), cast(IO[bytes], process.stderr)]
+    heard = {stream: bytearray() for stream in streams}
+    with selectors.DefaultSelector() as selector:
+        for stream in streams:
+            selector.register(stream, selectors.EVENT_READ, stream)
+        while selector.get_map():
+            if not (ready := selector.select(max(until - time.monotonic(), 0.0))):
+                raise TimeoutError
+            for key, _events in ready:
+                piece = os.read(key.fd, 1 << 20)
+                heard[key.data] += piece
+                if not piece:
+                    selector.unregister(key.data)
+                    key.data.close()
+            if sum(map(len, heard.values())) > LARGEST:
+                raise NasError(f"{name}: its answer has no end")
+    return bytes(heard[streams[0]]), bytes(heard[streams[1]])
 
 
 def read(argv: Sequence[str], until: Optional[float] = None, prefix: Sequence[str] = ()) -> str:

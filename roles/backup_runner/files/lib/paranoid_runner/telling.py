@@ -107,7 +107,7 @@ def send_spooled(config: Config) -> str:
         transport = "notice" if path.suffix == ".notice" else "mail"
         if silent & {transport, _find_whom(path)}:
             continue
-        answer = _send_again(config, path)
+        answer = _try_again(config, path)
         waits = not answer.is_done or bool(answer.left)
         if answer.problem:
             problems.append(_WAITS.format(KINDS[path.suffix], answer.problem) if waits else answer.problem)
@@ -117,6 +117,14 @@ def send_spooled(config: Config) -> str:
         if time.monotonic() > until:
             break
     return problems[0] if problems else ""
+
+
+def _try_again(config: Config, path: Path) -> Answer:
+    """Send a file of the spool. One that a disk does not give or take stays, and keeps nothing else from being done."""
+    try:
+        return _send_again(config, path)
+    except OSError as error:
+        return Answer(False, f"{path}: {error.strerror}", is_refused=True)
 
 
 def _send_again(config: Config, path: Path) -> Answer:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from paranoid_nas import asking
 from paranoid_nas.asking import ask
 from paranoid_nas.disks import Disk, Smart, describe_disk, find_disk, read_smart
 from paranoid_nas.health import (
@@ -358,6 +359,15 @@ def test_the_disk_below_a_partition_and_encryption() -> None:
     tree = [{"path": "/dev/mapper/x", "type": "crypt", "children": [{"type": "part", "children": [disk]}]}]
     assert find_disk(tree) == disk and find_disk([disk]) == disk
     assert find_disk(None) == find_disk([7, {"type": "part", "children": "x"}]) == {}
+
+
+def test_an_answer_without_an_end_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "LARGEST", 1_000_000)
+    for stream in ("", " >&2"):
+        with pytest.raises(NasError, match=r"sh -c .*: its answer has no end"):
+            ask(["sh", "-c", f"exec yes{stream}"])
+    code, said, complaint = ask(["sh", "-c", "head -c 900000 /dev/zero; echo no >&2; exit 3"])
+    assert (code, len(said), complaint) == (3, 900_000, b"no\n")
 
 
 def test_disks_are_found_and_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
