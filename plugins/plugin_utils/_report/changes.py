@@ -47,7 +47,8 @@ def find_changes(run: Run, history: History) -> tuple[Change, ...]:
         _since(client, past) for client, past in ended if client.has_failed and past and past.runs and not past.is_good
     ]
     mended = [_since(client, past) for client, past in ended if _is_mended(client, past)]
-    new = [name for name in dict.fromkeys(client.name for client in run.clients) if name not in history.names]
+    known = history.names
+    new = _once([client.name for client in run.clients if client.name not in known])
     found = (
         Change("Newly failing", join_names(_once(was_good), NAMES_SHOWN), "bad"),
         Change("Still failing", join_names(_once(still), NAMES_SHOWN), "bad"),

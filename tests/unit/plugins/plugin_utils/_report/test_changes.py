@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._outcome.weaknesse
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import (
     TEAM,
     History,
+    Trail,
     add_run,
     dump_history,
     load_history,
@@ -55,6 +57,26 @@ def remembered(*runs: Run) -> History:
 
 def said(run: Run, history: History) -> dict[str, str]:
     return {one.kind: one.what.replace("\u00a0", " ") for one in find_changes(run, history)}
+
+
+class CountedTrails(dict[tuple[str, str], Trail]):
+    """What is remembered of clients, and how often somebody goes through all of it."""
+
+    passes = 0
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        self.passes += 1
+        return super().__iter__()
+
+
+def test_a_page_goes_through_all_that_is_remembered_as_often_for_many_clients_as_for_few(run: Run) -> None:
+    passes = []
+    for count in (2, 20):
+        tonight = night(run, 2, **{f"c{number}": State.OK for number in range(count)})
+        trails = CountedTrails(remembered(night(run, 1, a=State.OK)).clients)
+        make_page(tonight, "", History(trails))
+        passes.append(trails.passes)
+    assert passes[0] == passes[1] > 0
 
 
 def test_a_report_says_what_failed_for_the_first_time_and_what_is_well_again(run: Run) -> None:
