@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -198,13 +200,15 @@ def test_the_state_is_measured(host: ZfsHost) -> None:
 def test_a_disk_that_is_not_plugged_in_is_remembered(host: ZfsHost) -> None:
     """What came to it last, of each dataset of the source; nothing is imported to look."""
     removable = [{"dataset": "there/copy", "source": "here/backup", "hold_days": 30, "removable": True}]
-    with (host.folder / "nas.json.lock").open() as held:
+    lock = f"nas.json.copy-{hashlib.sha256(b'there/copy').hexdigest()[:8]}.lock"
+    with (host.folder / lock).open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert "another run is at work" in program(host, "copy").stderr
+        assert program(host, "copy").stderr == "another run is at work on there/copy: let it finish\n"
         said = well(program(host, "snapshot", "--reason", "maintenance", hold_days=30))
         assert "-maintenance" in said, "a copy that takes hours delays no maintenance"
     host.run("zfs", "destroy", "here/backup/new1")
-    well(program(host, "copy", copies=removable, hold_days=30))
+    said = well(program(host, "copy", copies=[{**removable[0], "hold_days": 0}], hold_days=30))
+    assert "let there/copy/web1@" in said, "while it is plugged in"
     assert "there" not in host.read("zpool", "list", "-H", "-o", "name").split()
     away = json.loads(well(program(host, "status", copies=removable)))
     assert away["newest"]["there/copy"][f"there/copy/{CLIENT[12:]}"] and away["pools"].keys() == {"here"}
@@ -221,7 +225,7 @@ def test_a_disk_that_is_not_plugged_in_is_remembered(host: ZfsHost) -> None:
 
 
 # A way to a source that hangs while it lives, as an ssh does whose other side hangs: in what it says, in `zfs send`
-# after some bytes, or in nothing. It goes on, and fails, when `hang` is gone.
+# after some bytes, or in nothing. It goes on, and fails, when `hang` is gone. One that drips sends ten bytes a second.
 HANGING = """#!/bin/sh
 hang() {{ while [ -e {folder}/hang ]; do sleep 0.1; done; exit 7; }}
 kind=$1; shift
@@ -229,8 +233,16 @@ kind=$1; shift
 case "$kind $*" in
 "deaf "*) hang ;;
 "stuck zfs send"*/web1@*) "$@" | {{ head -c 2000; hang; }} ;;
+"drip zfs send"*/web1@*) "$@" | {{ head -c 2000; while [ -e {folder}/hang ]; do head -c 1; sleep 0.1; done; }} ;;
 *) exec "$@" ;;
 esac
+"""
+# The program, with days of a second in which a copy is at work.
+OFTEN = f"""import sys
+sys.path.insert(0, "{PROGRAM}")
+from paranoid_nas import copying, main
+copying.AGAIN = 1.0
+sys.exit(main.main(sys.argv[1:]))
 """
 
 
@@ -273,8 +285,8 @@ def test_a_copy_that_hangs_delays_no_snapshot_and_no_rollback(host: ZfsHost) -> 
             assert "took here/backup@" in well(program(host, "snapshot", copies=copies, hold_days=30))
             host.read("zfs", "create", "here/backup/new3")
             today = program(host, "daily", copies=copies, hold_days=30)
-            assert "took here/backup@" in today.stdout and today.returncode == 1
-            assert today.stderr == "another run is at work on copies: let it finish\n"
+            assert "took here/backup@" in today.stdout and (today.returncode, today.stderr) == (0, "")
+            assert "another run is at work on there/deaf: let it finish\n" in today.stdout
             assert "-maintenance" in well(program(host, "snapshot", "--reason", "maintenance", hold_days=30))
             well(program(host, "expose", "web1", names(host, CLIENT)[-1]))
             well(program(host, "conceal", "web1"))
@@ -288,6 +300,35 @@ def test_a_copy_that_hangs_delays_no_snapshot_and_no_rollback(host: ZfsHost) -> 
     assert "to there/deaf/web1" in well(program(host, "copy", copies=copies, hold_days=30))
     after = program(host, "status", copies=copies)
     assert "failed" not in after.stderr and "at work" not in after.stdout
+
+
+def test_a_source_that_drips_keeps_no_other_copy_waiting(host: ZfsHost) -> None:
+    """It is never silent, so nobody ends it: the others are made beside it, also anew, until a person ends it."""
+    copies = hanging(host, "drip", "beside")
+
+    def arrived() -> bool:
+        there = host.run("zfs", "list", "there/beside/web1").returncode == 0
+        return there and names(host, "there/beside/web1") == names(host, CLIENT)
+
+    well(program(host, "snapshot", "--reason", "manual", copies=copies, hold_days=30))
+    command = host.inside(sys.executable, "-I", "-c", OFTEN, "--config", host.folder / "nas.json", "daily")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as slow:
+        try:
+            assert wait_until(arrived), "at the same time"
+            well(program(host, "snapshot", "--reason", "manual", copies=copies, hold_days=30))
+            assert wait_until(arrived), "and once more"
+            said = program(host, "copy", copies=copies, hold_days=30)
+            assert said.returncode == 1 and "another run is at work on there/drip: let it finish\n" in said.stderr
+            told = json.loads(program(host, "status", copies=copies).stdout)["remarks"]
+            assert any(line.startswith("copies of there/drip: at work since") for line in told)
+            assert slow.poll() is None
+        finally:
+            slow.send_signal(signal.SIGINT)
+    assert slow.returncode == 128 + signal.SIGINT
+    assert wait_until(lambda: host.run("pgrep", "-f", f"{host.folder}/way drip").returncode == 1), "with all of it"
+    (host.folder / "hang").unlink()
+    well(program(host, "copy", copies=copies, hold_days=30))
+    assert names(host, "there/drip/web1") == names(host, CLIENT)
 
 
 @pytest.fixture(scope="module")
@@ -350,7 +391,7 @@ def test_a_copy_fetches_by_ssh_and_outlives_what_its_source_lost(host: ZfsHost, 
     assert names(host, "there/offsite/web1") == came + names(away, "away/backup/web1")[1:] and len(came) == 2
     host.read("sleep", "1.1")  # A hold of no days has ended a second later.
     ended = [{**copies[0], "hold_days": 0}]
-    said = well(program(host, "snapshot", copies=ended, hold_days=30))
+    said = well(program(host, "copy", copies=ended, hold_days=30))
     assert f"let there/offsite/web1@{came[0]} go" in said, "its own hold ended"
     assert len(names(host, "there/offsite/web1")) == 3
     nobody = [{**copies[0], "source_command": ["ssh", "-F", "none", "-o", "ProxyCommand=false", "root@nas1"]}]

@@ -17,6 +17,7 @@ from paranoid_nas.storage import NasError, SilentError
 
 PATIENCE = 3600.0  # seconds: a busy pool takes minutes to import, or to list what it has
 LARGEST = 256 * 1024 * 1024  # bytes of an answer: a million snapshots, and no more of what a hostile source sends
+_started: set[subprocess.Popen[bytes]] = set()  # by any thread, and not yet ended
 
 
 def start(
@@ -25,17 +26,28 @@ def start(
     """Start a command in a group of its own, so that it ends with its children; NasError if it cannot be."""
     environment, pipe = {**os.environ, "LC_ALL": "C"}, subprocess.PIPE
     try:
-        return subprocess.Popen(argv, stdin=takes, stdout=gives, stderr=pipe, env=environment, start_new_session=True)
+        process = subprocess.Popen(
+            argv, stdin=takes, stdout=gives, stderr=pipe, env=environment, start_new_session=True
+        )
     except FileNotFoundError:
         raise NasError(f"{argv[0]} is not installed") from None
     except OSError as error:
         raise NasError(f"{argv[0]} cannot be started: {error.strerror}") from None
+    _started.add(process)
+    return process
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Kill a command and its children; one that hangs in the kernel cannot be killed, and nobody waits for it."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
+    _started.discard(process)
+
+
+def end_all() -> None:
+    """End whatever was started and has not ended."""
+    for process in list(_started):
+        end(process)
 
 
 def ask(argv: Sequence[str], until: Optional[float] = None, prefix: Sequence[str] = ()) -> tuple[int, bytes, bytes]:

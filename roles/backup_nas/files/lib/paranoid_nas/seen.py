@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any, Optional
 
+from paranoid_nas.locks import NOTES, alone
 from paranoid_nas.policy import DAY
+from paranoid_nas.storage import NasError
 
 _MOST = 60  # samples of each pool, one a day
 _APART = 20 * 3600  # seconds between two samples at least
 _LEAST_DAYS = 7  # that samples must span before they say anything
+_WAIT = 300.0  # seconds for notes that another run is writing
 
 Sample = tuple[int, int]  # seconds since 1970, bytes in use
 
@@ -41,6 +44,22 @@ class Seen:
     scrubs: Mapping[str, int] = field(default_factory=dict)
     copies: Mapping[str, Mapping[str, Optional[int]]] = field(default_factory=dict)
     attempts: Mapping[str, Attempt] = field(default_factory=dict)
+
+
+def note(config: str, change: Callable[[Seen], Seen]) -> None:
+    """Change what is remembered beside a configuration; another run may note something else at the same time."""
+    path = place_of_seen(config)
+    with alone(config, NOTES, _WAIT):
+        seen = change(load_seen(path))
+        try:
+            save_seen(path, seen)
+        except OSError as error:
+            raise NasError(f"{path}: {error.strerror}") from None
+
+
+def place_of_seen(config: str) -> str:
+    """Return the path of what is remembered beside a configuration."""
+    return f"{config}.seen"
 
 
 def load_seen(path: str) -> Seen:

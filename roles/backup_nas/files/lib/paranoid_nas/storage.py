@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Optional, Protocol
 
 from paranoid_nas.policy import Snapshot
@@ -18,6 +20,15 @@ class NasError(Exception):
 
 class SilentError(NasError):
     """It gave no answer in time: a disk, or another machine, hangs, and the next question would wait as long."""
+
+
+@contextmanager
+def going_on(wrong: list[str]) -> Iterator[None]:
+    """Note what could not be done, and go on with what comes after it."""
+    try:
+        yield
+    except NasError as error:
+        wrong.append(str(error))
 
 
 class Storage(Protocol):
