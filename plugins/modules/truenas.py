@@ -154,17 +154,43 @@ class Thing:
             raise TrueNasError(f"{self.kind} {self.name}: TrueNAS {self.api.version} answered {str(found)[:80]!r}")
         if found and self.kind == "dataset":
             self._refuse(found[0])
+        if not found and self.kind == "dataset" and "sync" not in self.fields:
+            self._refuse_lossy_parent(self.name.rpartition("/")[0])
         if found and self.kind == "app":
             found[0]["custom_compose_config"] = self.api.call("app.config", self.name)
+            self._refuse_other_app(found[0])
         return found[0] if found else None
 
+    def _refuse_lossy_parent(self, parent: str) -> None:
+        """A new one inherits from the nearest dataset above that exists."""
+        options = {"extra": {"retrieve_children": False, "flat": True}}
+        found = self.api.call("pool.dataset.query", [["id", "=", parent]], options) if parent else []
+        if found:
+            self._refuse_lossy(found[0])
+        elif parent:
+            self._refuse_lossy_parent(parent.rpartition("/")[0])
+
+    def _refuse_other_app(self, entry: dict[str, Any]) -> None:
+        """An app of somebody else has other services, and an update would replace them."""
+        there, wanted = (
+            set((config or {}).get("services") or ())
+            for config in (entry["custom_compose_config"], self.fields.get("custom_compose_config"))
+        )
+        if there and wanted and not there & wanted:
+            raise TrueNasError(f"app {self.name} exists, and is of {', '.join(sorted(there))}: choose another name")
+
     def _refuse(self, entry: dict[str, Any]) -> None:
+        self._refuse_lossy(entry)
+        if self.mark and not self._is_ours(entry):
+            where = f"its comment to {self.mark!r}" if self.api.version == "13" else MARK
+            raise TrueNasError(f"{self.name} exists and was not made for {self.mark}: choose another, or set {where}")
+
+    def _refuse_lossy(self, entry: dict[str, Any]) -> None:
         sync = entry.get("sync") or {}
         if str(sync.get("value")).upper() == "DISABLED":
-            where = f"sync is {sync.get('source', 'LOCAL')}".lower()
+            of = "" if entry["id"] == self.name else f" by {entry['id']}"
+            where = f"sync is {sync.get('source', 'LOCAL').lower()}{of}"
             raise TrueNasError(f"{self.name} has sync=DISABLED ({where}): a power cut loses what was acknowledged")
-        if self.mark and not self._is_ours(entry):
-            raise TrueNasError(f"{self.name} exists and was not made for {self.mark}: choose another, or set {MARK}")
 
     def _is_ours(self, entry: dict[str, Any]) -> bool:
         return all(actual_value(self.kind, name, entry, one) == one for name, one in self._mark_fields().items())
@@ -252,7 +278,9 @@ def main() -> None:
         api = Api(lambda argv: module.run_command(list(argv)), wanted["patience"])
         thing = Thing(api, wanted["kind"], wanted["name"], wanted["fields"], wanted["mark"])
         if (running is not None and not thing.row.running) or (wanted["mounts"] and wanted["kind"] not in LIST):
-            raise TrueNasError(f"a {wanted['kind']} has no {'mounts' if wanted['mounts'] else 'running'}: leave it out")
+            raise TrueNasError(
+                f"kind {wanted['kind']} has no {'mounts' if wanted['mounts'] else 'running'}: leave it out"
+            )
         if "create" in thing.row.jobs:
             api.finish_running(f"{thing.row.methods}.create")  # of a run that was killed
         entry = thing.find()

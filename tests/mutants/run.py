@@ -36,7 +36,7 @@ TESTS = {
     f"{_ENGINE}/_ledger": [f"{_UNIT}/_ledger", f"{_UNIT}/_retention", f"{_PLUGINS}/modules/test_ledger_info.py"],
     f"{_ENGINE}/_nas": [
         f"{_UNIT}/_nas",
-        *(f"{_PLUGINS}/modules/test_{one}.py" for one in ("iocage", "nas", "truenas")),
+        *(f"{_PLUGINS}/modules/test_{one}.py" for one in ("iocage", "nas", "truenas", "truenas_run")),
     ],
     f"{_ENGINE}/_outcome": [f"{_UNIT}/_outcome", f"{_UNIT}/_session", "tests/integration/upkeep/test_cut_off.py"],
     f"{_ENGINE}/_page": [f"{_UNIT}/_page", f"{_PLUGINS}/modules/test_page.py"],
@@ -45,6 +45,8 @@ TESTS = {
     f"{_ENGINE}/_upkeep": [f"{_UNIT}/_upkeep", "tests/integration/upkeep/test_history.py"],
     f"{_ENGINE}/_watch": [f"{_UNIT}/_watch", f"{_ROLES}/backup_runner/watch"],
     _GATE: [f"{_ROLES}/backup_server", f"{_GATE_TESTS}/test_gate.py", f"{_GATE_TESTS}/test_unfinished.py"],
+    "plugins/modules/iocage.py": [f"{_PLUGINS}/modules/test_iocage.py"],
+    "plugins/modules/truenas.py": [f"{_PLUGINS}/modules/test_truenas.py", f"{_PLUGINS}/modules/test_truenas_run.py"],
     f"{_CLIENT}/paranoid_borg": [f"{_ROLES}/backup_client/paranoid_borg", "tests/integration/client_borg"],
     f"{_CLIENT}/paranoid_dispatcher": [f"{_ROLES}/backup_client/paranoid_dispatcher", "tests/integration/dispatcher"],
     f"{_CLIENT}/paranoid_restore": [
@@ -88,7 +90,8 @@ def tests_of(path: str) -> list[str]:
 
 def all_files() -> list[str]:
     """Return the files that slips are made in."""
-    found = {path for prefix in TESTS for path in (ROOT / prefix).rglob("*.py")}
+    places = [ROOT / prefix for prefix in TESTS]
+    found = {path for place in places for path in ([place] if place.is_file() else place.rglob("*.py"))}
     return sorted(str(path.relative_to(ROOT)) for path in found if path.name != "__init__.py")
 
 

@@ -6,18 +6,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
-from ansible_collections.paranoid.backup.plugins.module_utils._nas.midclt import Api
+from ansible_collections.paranoid.backup.plugins.module_utils._nas.midclt import Api, TrueNasError
 
 Entry = Mapping[str, Any]
 Mount = tuple[str, str]  # of the NAS, inside
 
 
-def _list_container(api: Api, entry: Entry) -> list[Mount]:
+class Actual(NamedTuple):
+    """A directory of the NAS, and where it is seen inside."""
+
+    source: str
+    target: str
+    writable: bool
+
+
+def _list_container(api: Api, entry: Entry) -> list[Actual]:
+    """There is none that is read-only."""
     devices = api.call("container.device.query", [["container", "=", entry["id"]]])
     found = [one["attributes"] for one in devices if one["attributes"]["dtype"] == "FILESYSTEM"]
-    return [(one["source"], one["target"]) for one in found]
+    return [Actual(one["source"], one["target"], True) for one in found]
 
 
 def _add_container(api: Api, entry: Entry, mount: Mount) -> None:
@@ -25,9 +34,10 @@ def _add_container(api: Api, entry: Entry, mount: Mount) -> None:
     api.call("container.device.create", {"container": entry["id"], "attributes": attributes})
 
 
-def _list_instance(api: Api, entry: Entry) -> list[Mount]:
+def _list_instance(api: Api, entry: Entry) -> list[Actual]:
     devices = api.call("virt.instance.device_list", entry["id"])
-    return [(one["source"], one["destination"]) for one in devices if one["dev_type"] == "DISK" and one.get("source")]
+    disks = [one for one in devices if one["dev_type"] == "DISK" and one.get("source")]
+    return [Actual(one["source"], one["destination"], not one.get("readonly")) for one in disks]
 
 
 def _add_instance(api: Api, entry: Entry, mount: Mount) -> None:
@@ -35,11 +45,11 @@ def _add_instance(api: Api, entry: Entry, mount: Mount) -> None:
     api.call("virt.instance.device_add", entry["id"], device)
 
 
-def _list_jail(api: Api, entry: Entry) -> list[Mount]:
+def _list_jail(api: Api, entry: Entry) -> list[Actual]:
     """Its root stands before what is inside; what the jail itself needs is of type SYSTEM."""
     table = api.job("jail.fstab", entry["id"], {"action": "LIST"})
     rows = [row["entry"] for row in table.values() if row["type"] == "USER"]
-    return [(row[0], row[1].partition("/root")[2] or row[1]) for row in rows]
+    return [Actual(row[0], row[1].partition("/root")[2] or row[1], "rw" in row[3].split(",")) for row in rows]
 
 
 def _add_jail(api: Api, entry: Entry, mount: Mount) -> None:
@@ -48,7 +58,7 @@ def _add_jail(api: Api, entry: Entry, mount: Mount) -> None:
     api.job("jail.fstab", entry["id"], {**line, "dump": "0", "pass": "0"})
 
 
-LIST: Mapping[str, Callable[[Api, Entry], list[Mount]]] = {
+LIST: Mapping[str, Callable[[Api, Entry], list[Actual]]] = {
     "container": _list_container,
     "instance": _list_instance,
     "jail": _list_jail,
@@ -61,6 +71,13 @@ ADD: Mapping[str, Callable[[Api, Entry, Mount], None]] = {
 
 
 def missing_mounts(api: Api, kind: str, entry: Optional[Entry], wanted: Sequence[Mount]) -> list[Mount]:
-    """Return the mounts that are not there yet."""
-    there = LIST[kind](api, entry) if entry is not None and wanted else []
-    return [mount for mount in wanted if mount not in there]
+    """Return the mounts that are not there yet; TrueNasError if something else is where one should be."""
+    there = {one.target: one for one in (LIST[kind](api, entry) if entry is not None and wanted else [])}
+    for source, target in wanted:
+        other = there.get(target)
+        if other and (other.source != source or not other.writable):
+            how = "" if other.writable else ", read-only"
+            raise TrueNasError(
+                f"{target} inside is {other.source}{how} and should be {source}, writable: take that mount away"
+            )
+    return [(source, target) for source, target in wanted if target not in there]

@@ -27,6 +27,7 @@ _NAMED = 5  # of the datasets in one line
 _LIKE_HOURS = 60 * 24  # disks that ran for as long, give or take, came together
 _LEEWAY = {"snapshots": 3600, "copies": DAY}  # seconds that the first one may take, and begin later than is known
 _WORN_OUT = 90  # per cent of what a solid-state disk is made for
+_LOSSY = {"sync": ("disabled", "standard"), "logbias": ("throughput", "latency")}
 
 
 @dataclass(frozen=True)
@@ -103,13 +104,16 @@ class Line:
         return {name: due for name, due in missing.items() if now - _LEEWAY[self.what] <= due <= now + 2 * DAY}
 
 
-def judge(pools: Sequence[Pool], lines: Sequence[Line], now: float, limits: Limits) -> list[str]:
-    """Return what somebody should look at, one line each, what is most urgent first."""
+def judge(
+    pools: Sequence[Pool], lines: Sequence[Line], now: float, limits: Limits, lossy: Sequence[str] = ()
+) -> list[str]:
+    """Return what somebody should look at, one line each, what is most urgent first; ``lossy`` is one of it."""
     readable = [pool for pool in pools if not pool.unreadable]
     return [
         *(f"{pool.label}: {pool.unreadable}" for pool in pools if pool.unreadable),
         *(line for pool in readable for line in pool.faults),
         *(line for pool in readable for disk in pool.disks for line in disk_problems(pool.label, disk)),
+        *lossy,
         *(line for one in lines for line in line_problems(one, now)),
         *(line for pool in readable for line in room_problems(pool, limits)),
         *(line for pool in readable for line in scrub_problems(pool, now, limits.scrub)),
@@ -133,6 +137,21 @@ def pool_problems(pool: str, status: str) -> list[str]:
     elif scrubbed and scrubbed[1] and scrubbed[1] not in ("0", "0B"):
         wrong.append(f"the last scrub of {pool} repaired {scrubbed[1]}")
     return wrong
+
+
+def lossy_problems(listed: str) -> list[str]:
+    """Return a line for each property with which a power cut loses what was acknowledged, set here or inherited.
+
+    ``listed`` is what ``zfs list -H -o name,sync,logbias`` prints. The middleware of a TrueNAS does not know logbias.
+    """
+    rows = [dict(zip(("name", *_LOSSY), line.split("\t"))) for line in listed.splitlines()]
+    found = []
+    for prop, (lossy, safe) in _LOSSY.items():
+        names = [row["name"] for row in rows if row.get(prop) == lossy]
+        if names:
+            cure = f"zfs set {prop}={safe} {names[0]}"
+            found.append(f"{prop}={lossy} of {_some(names)}: a power cut loses what was acknowledged ({cure})")
+    return found
 
 
 def room_problems(pool: Pool, limits: Limits) -> list[str]:

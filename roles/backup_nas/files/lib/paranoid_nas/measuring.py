@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, Optional
 
@@ -24,6 +24,7 @@ from paranoid_nas.health import (
     list_awaited,
     list_late,
     list_unknown,
+    lossy_problems,
     newest_ages,
     pool_problems,
 )
@@ -31,10 +32,11 @@ from paranoid_nas.policy import next_daily, own_snapshots
 from paranoid_nas.pools import last_scrub, list_vdevs
 from paranoid_nas.replication import SERVER
 from paranoid_nas.seen import Seen, add_sample, add_scrub, growth
-from paranoid_nas.storage import NasError, Storage
+from paranoid_nas.storage import NasError, Storage, going_on
 from paranoid_nas.volumes import last_volume_scrub, list_devices, volume_born, volume_problems
 from paranoid_nas.zfs import Zfs
 
+_LOSSY = "name,sync,logbias"
 PATIENCE = 60.0  # seconds for all of it: a pool that is gone answers nothing, and a run of backups waits
 
 
@@ -70,7 +72,7 @@ def look(config: Mapping[str, Any], seen: Seen, now: float) -> dict[str, Any]:
             "scrub": _age([pool.scrubbed for pool in pools], now),
         },
         "lines": [{"what": line.what, "root": line.root, "late": list_late(line, now)} for line in lines],
-        "problems": judge(pools, lines, now, limits),
+        "problems": judge(pools, lines, now, limits, _list_lossy(config, zfs, away)),
         "first_due": {name: int(due) for line in lines for name, due in line.awaited(now).items()},
         "remarks": [
             *list_awaited(lines, now),
@@ -183,6 +185,17 @@ def _measure_snapshots(storage: Storage, root: str, days: float, at: Optional[st
     except NasError as error:
         return Line("snapshots", root, {}, days, str(error))
     return Line("snapshots", root, newest, days, due=due)
+
+
+def _list_lossy(config: Mapping[str, Any], zfs: Zfs, away: Collection[str]) -> list[str]:
+    """Return a line for each property that loses data, of datasets that are here; what cannot be read has its line."""
+    own = [] if is_btrfs(config) else [config["dataset"]]
+    roots = [*own, *(copy["dataset"] for copy in config["copies"])]
+    found: list[str] = []
+    for root in (one for one in roots if one.partition("/")[0] not in away):
+        with going_on([]):  # as a ZFS that does not know these properties
+            found += lossy_problems(zfs.read("zfs", "list", "-H", "-t", "filesystem", "-o", _LOSSY, "-r", root))
+    return found
 
 
 def _first_due(storage: Storage, datasets: Mapping[str, str], at: Optional[str]) -> dict[str, float]:

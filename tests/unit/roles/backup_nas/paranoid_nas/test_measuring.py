@@ -22,6 +22,7 @@ NOW = 1_800_000_000
 SCRUBBED = time.strftime("%a %b %d %H:%M:%S %Y", time.localtime(NOW - 3 * DAY))
 STATUS = f"  pool: x\n state: ONLINE\n  scan: scrub repaired 0B in 00:00:01 with 0 errors on {SCRUBBED}\nerrors: "
 STATUS += "No known data errors\n"
+USUAL = "standard\tlatency"
 CONFIG: dict[str, Any] = {"dataset": "tank/backup", "copies": [], "snapshot_at": "02:00"}
 
 
@@ -34,6 +35,7 @@ class Nas:
         self.snapshots = {"tank/backup": [9.0], "tank/backup/db1": [2.5, 0.5], "tank/backup/web1": [1.25, 0.25]}
         self.room = (40, 60)  # bytes in use and free
         self.said: dict[str, str] = {}
+        self.lossy: dict[str, str] = {}  # sync and logbias of a dataset, where they are not the usual ones
         for name, value in changes.items():
             setattr(self, name, value)
 
@@ -51,6 +53,9 @@ class Nas:
             f"zfs get -Hp -o value used {name}": f"{self.room[0]}\n",
             f"zfs get -Hp -o value used,available,creation {name}": "{}\n{}\n{}\n".format(*self.room, NOW - 99 * DAY),
             f"zfs list -H -t filesystem -o name -r {name}": "\n".join(below),
+            f"zfs list -H -t filesystem -o name,sync,logbias -r {name}": "\n".join(
+                f"{one}\t{self.lossy.get(one, USUAL)}" for one in below
+            ),
             f"zfs get -Hp -o value creation {name}": f"{int(NOW - below.get(name, 0) * DAY)}\n",
             f"zfs get -rHp -o name,property,value creation,userrefs {name}": self._list_snapshots(list(below)),
             **self.said,
@@ -99,6 +104,30 @@ def test_one_that_is_late_makes_all_as_old_and_is_named(monkeypatch: pytest.Monk
     found = measure(monkeypatch, snapshots=snapshots)
     assert days(found, "snapshot") == 5 and found["lines"][0]["late"] == ["tank/backup/db1"]
     assert found["problems"] == ["snapshots of tank/backup/db1: the newest is 5.0 days old"]
+
+
+def test_what_a_power_cut_would_lose_is_told_when_it_came_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set on a dataset or inherited, of a copy as well, and of logbias, which no TrueNAS shows otherwise."""
+    lossy = {"tank/backup/db1": "disabled\tthroughput", "tank/backup/web1": "disabled\tlatency"}
+    copies = [{"dataset": "usb/copy", "source": "tank/backup"}]
+    known: dict[str, Any] = {"datasets": {**Nas().datasets, "usb/copy": 9.0}, "pools": ["tank", "usb"]}
+    problems = measure(monkeypatch, copies=copies, lossy={**lossy, "usb/copy": "always\tthroughput"}, **known)[
+        "problems"
+    ]
+    loses = ": a power cut loses what was acknowledged (zfs set "
+    assert problems[:3] == [
+        f"sync=disabled of tank/backup/db1, tank/backup/web1{loses}sync=standard tank/backup/db1)",
+        f"logbias=throughput of tank/backup/db1{loses}logbias=latency tank/backup/db1)",
+        f"logbias=throughput of usb/copy{loses}logbias=latency usb/copy)",
+    ]
+    assert not any("lose" in line for line in measure(monkeypatch)["problems"])
+    said = {"zfs list -H -t filesystem -o name,sync,logbias -r tank/backup": None}
+    assert measure(monkeypatch, said=said)["problems"] == [], "ZFS of before those properties"
+    away = [{"dataset": "away/copy", "source": "tank/backup", "removable": True}]
+    assert not any(
+        "acknowledged" in line
+        for line in measure(monkeypatch, copies=away, lossy={"away/copy": "disabled\tx"})["problems"]
+    )
 
 
 def test_where_one_has_none_no_age_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
