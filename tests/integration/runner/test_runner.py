@@ -411,6 +411,19 @@ def test_what_people_ask(world: RunnerWorld) -> None:
     assert "its turn in the window" in world.run("next", "web01").stdout
 
 
+def test_words_that_nobody_takes_end_nothing(world: RunnerWorld) -> None:
+    """A reader who has gone, a full disk, nothing at all: the run goes on, and whoever should be told is told."""
+    (world.bench.root / "playbook.yml").write_text("- hosts: [")
+    for number, lead in enumerate(("exec >&- 2>&-", "exec >/dev/full 2>&1"), 1):
+        process = world.start("run", under=["sh", "-c", f'{lead}; exec "$@"', "sh"])
+        assert process.communicate(timeout=300) == ("", "") and process.returncode == 1
+        assert len(world.mailbox.mails) == number and "it left no record" in world.mailbox.text(number - 1)
+    assert not (world.state / "current.json").exists() and (world.state / "run.lock").read_bytes() == b""
+    full = world.start("status", under=["sh", "-c", 'exec >/dev/full; exec "$@"', "sh"])
+    assert full.communicate()[1] == "paranoid-backup: not all could be said: No space left on device\n"
+    assert full.returncode == 1
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -421,6 +434,7 @@ def test_what_people_ask(world: RunnerWorld) -> None:
         (("report", "20260101T000000Z-00000000"), "there is no run"),
         (("history", "--last", "0"), "a number from 1"),
         (("status", "--follow", "--json"), "cannot both be meant"),
+        (("next", "\x1b[31m\nweb01\udcff"), "?[31m?web01? is not among the clients"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(world: RunnerWorld, words: tuple[str, ...], said: str) -> None:

@@ -8,21 +8,31 @@ from __future__ import annotations
 import sys
 
 from paranoid_runner.commands import make_parser
-from paranoid_runner.errors import UsageError
+from paranoid_runner.errors import UsageError, printable
+from paranoid_runner.streams import close_streams, take_streams
 
 EXIT_USAGE = 2
+EXIT_OF_PLUGINS = 3  # a watch is a plugin of a monitoring system, for which 2 is the worst that it could have seen
 
 
 def main(argv: list[str]) -> int:
     """Run one command; return its exit code, or 2 with one line of what is wrong."""
-    options = make_parser().parse_args(argv)
+    try:
+        options = make_parser().parse_args(argv)
+    except SystemExit as end:  # argparse has said why
+        return EXIT_OF_PLUGINS if end.code and argv[:1] == ["watch"] else int(end.code or 0)
     try:
         done = options.work(options)
         if isinstance(done, int):
             return done
         sys.stdout.write(f"{done}\n")
     except UsageError as error:
-        sys.stderr.write(f"paranoid-backup: {error}\n")
+        sys.stderr.write(f"paranoid-backup: {printable(str(error))}\n")
+        return EXIT_USAGE
+    except OSError as error:
+        sys.stderr.write(
+            f"paranoid-backup: {printable(f'{error.filename}: ' * bool(error.filename) + str(error.strerror))}\n"
+        )
         return EXIT_USAGE
     except (KeyboardInterrupt, EOFError):
         sys.stderr.write("paranoid-backup: stopped\n")
@@ -31,4 +41,5 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    take_streams()
+    sys.exit(close_streams(main(sys.argv[1:])))

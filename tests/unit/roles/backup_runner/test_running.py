@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import fcntl
 import json
 import os
 import time
@@ -21,7 +22,7 @@ from paranoid_runner import running
 from paranoid_runner.config import Config, load_config
 from paranoid_runner.errors import UsageError
 from paranoid_runner.judgement import Ended
-from paranoid_runner.locking import hold_lock
+from paranoid_runner.locking import LOCK, hold_lock, is_busy
 from paranoid_runner.pasts import gather_pasts, note_digest, note_run
 from paranoid_runner.plan import plan
 from paranoid_runner.running import BAD, GOOD, Job, make_jobs, run_due, run_now, work
@@ -119,6 +120,17 @@ def test_only_who_is_due_is_in_the_run_and_the_others_are_not_called_left_out(wo
     assert (play.playbook, play.limit, play.scheduled) == ("/p/backup", ["b"], ["b", "a"])
     assert world.told == [] and not (world.config.state / "current.json").exists()
     assert run_due(world.config) == GOOD and len(world.plays) == 1, "nobody is due any more"
+
+
+def test_who_only_looks_keeps_nobody_from_beginning_and_is_no_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lookers = [os.open(world.config.state / LOCK, os.O_RDWR | os.O_CREAT)]
+    fcntl.flock(lookers[0], fcntl.LOCK_SH)
+    assert not is_busy(world.config)
+    monkeypatch.setattr(time, "sleep", lambda seconds: os.close(lookers.pop()) if seconds else None)
+    with hold_lock(world.config) as is_free:
+        assert is_free and is_busy(world.config)
 
 
 def test_while_a_run_is_at_work_its_mark_names_it(world: World) -> None:

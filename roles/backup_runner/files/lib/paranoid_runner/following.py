@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 import time
@@ -106,8 +105,6 @@ class Follower:
 
 def make_display(is_silent: bool) -> Display | None:
     """Return what shows a run: a screen on a terminal, else lines, or nothing for who wants only what is wrong."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # A terminal that knows few letters must not end a run.
     if sys.stdout.isatty() and (console := make_console()):
         from paranoid_runner.screen import Screen
 

@@ -14,7 +14,7 @@ from paranoid_runner.config import Config, load_config
 from paranoid_runner.documents import describe_history, describe_report, describe_status, describe_turns, to_json
 from paranoid_runner.errors import UsageError, guess, printable
 from paranoid_runner.following import load_current, read_notes
-from paranoid_runner.locking import hold_lock, now
+from paranoid_runner.locking import is_busy, now
 from paranoid_runner.pasts import Pasts, find_usual, gather_pasts
 from paranoid_runner.plan import plan
 from paranoid_runner.records import Record, list_runs, load_record
@@ -47,8 +47,7 @@ def show_status(options: argparse.Namespace) -> str:
     config = configure(options)
     if options.follow:
         return _follow(config, options)
-    with hold_lock(config) as is_free:
-        pasts = gather_pasts(config)
+    is_free, pasts = not is_busy(config), gather_pasts(config)
     found = _find_current(config, is_free), _find_last(config)
     without = sorted(name for name in config.clients if not _has_success(pasts, name))
     if options.json:

@@ -220,6 +220,13 @@ def test_another_server_is_not_believed(config: WatchConfig, monkeypatch: pytest
     assert (seen.level, seen.findings[0].check) == (Level.CRITICAL, "chain")
     assert (config.state / "vault.refused").exists()
 
+    def full(path: Path, _content: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(looking, "write_whole", full)
+    seen = look(config, monkeypatch, reply(server={"host_id": "server-2"}))
+    assert (seen.level, seen.findings[0].check) == (Level.CRITICAL, "chain"), "a full disk hides it"
+
 
 def test_what_was_seen_cannot_be_read_any_more(config: WatchConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     looking.memory_path(config, config.targets[0]).write_text("{")
@@ -455,6 +462,29 @@ def test_a_heartbeat_is_sent_on_success_only(
     assert capsys.readouterr().out.startswith(f"BACKUP {level.name} - vault: ")
 
 
+@pytest.mark.parametrize("is_json", [False, True])
+def test_a_watch_that_cannot_work_says_that_it_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_json: bool
+) -> None:
+    def full(path: Path, _content: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    path = tmp_path / "watch.json"
+    path.write_text(json.dumps(RIGHT | {"state": str(tmp_path)}))
+    monkeypatch.setattr(command, "write_whole", full)
+    assert command.run(Namespace(config=path, anew=None, forget=None, json=is_json)) == Level.UNKNOWN
+    out = capsys.readouterr().out
+    if is_json:
+        document = json.loads(out)
+        jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+        assert document["level"] == "UNKNOWN" and "No space left" in document["servers"][0]["findings"][0]["text"]
+    else:
+        assert out.splitlines()[0] == f"BACKUP UNKNOWN - watch: {tmp_path}/known_hosts: No space left on device"
+
+
+UNKNOWN = "BACKUP UNKNOWN - watch: {0}\nUNKNOWN watch: {0}\n"
+
+
 def test_two_looks_at_once_and_wrong_words_are_unknown(tmp_path: Path) -> None:
     """As people type it: exit code 3, which monitoring systems take for unknown, and one line."""
     path = tmp_path / "watch.json"
@@ -463,6 +493,9 @@ def test_two_looks_at_once_and_wrong_words_are_unknown(tmp_path: Path) -> None:
     argv = [sys.executable, "-I", str(lib), "watch", "--config", str(path), "--anew", "nobody"]
     with command._hold(load_config(path)):
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (3, "BACKUP UNKNOWN - another look is at work\n")
+    assert (done.returncode, done.stdout) == (3, UNKNOWN.format("another look is at work"))
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (3, "BACKUP UNKNOWN - there is no server 'nobody': vault\n")
+    assert (done.returncode, done.stdout) == (3, UNKNOWN.format("there is no server 'nobody': vault"))
+    for words in (["--forget", "vault"], ["--rubbish"], ["mars"]):
+        done = subprocess.run([*argv[:4], *words], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (3, "") and "usage: paranoid-backup" in done.stderr

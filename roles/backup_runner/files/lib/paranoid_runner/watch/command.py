@@ -19,7 +19,7 @@ from paranoid_runner.files import write_whole
 from paranoid_runner.watch.asking import known_hosts
 from paranoid_runner.watch.config import CONFIG, Target, WatchConfig, load_config
 from paranoid_runner.watch.heartbeat import HeartbeatError, send_heartbeat
-from paranoid_runner.watch.levels import Finding, Level, find_worst
+from paranoid_runner.watch.levels import Finding, Level, find_worst, show
 from paranoid_runner.watch.looking import Seen, begin_anew, forget_client, look_at
 from paranoid_runner.watch.memory import MemoryLost
 
@@ -37,8 +37,9 @@ def run(options: argparse.Namespace) -> int:
                 return _say(_forget(config, _find(config, options.forget[0]), options.forget[1]))
             seen = _look(config)
     except (UsageError, MemoryLost) as error:
-        sys.stdout.write(f"BACKUP UNKNOWN - {error}\n")
-        return Level.UNKNOWN
+        seen = [_make_unknown(str(error))]
+    except OSError as error:
+        seen = [_make_unknown(f"{error.filename or 'what it has seen'}: {error.strerror}")]
     sys.stdout.write((describe_json(seen) if options.json else describe(seen)) + "\n")
     return find_worst(one.level for one in seen)
 
@@ -126,6 +127,10 @@ def _forget(config: WatchConfig, target: Target, client: str) -> str:
     if not forget_client(config, target, client):
         raise UsageError(f"{target.name} had no client {client!r:.80}")
     return f"{client} is missed no more; if the server still has it, the next look knows it again"
+
+
+def _make_unknown(why: str) -> Seen:
+    return Seen("watch", (Finding(Level.UNKNOWN, "state", show(why, 400)),))
 
 
 def _say(line: str) -> int:

@@ -146,8 +146,9 @@ def _take(target: Target, memory: Memory, answer: _Answer) -> Memory:
 
 
 def _keep_refused(config: WatchConfig, target: Target, raw: bytes) -> None:
-    """Keep the answer that was refused, for whoever compares."""
-    write_whole(config.state / f"{target.name}.refused", raw)
+    """Keep the answer that was refused, for whoever compares. Where the disk is full, it is told all the same."""
+    with suppress(OSError):
+        write_whole(config.state / f"{target.name}.refused", raw)
 
 
 def _hand_in(config: WatchConfig, target: Target, answer: _Answer) -> list[Finding]:
