@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_HONEST = timedelta(days=1)  # by which clocks and their time zones may differ
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,11 @@ def utc_now() -> datetime:
 def stamp() -> str:
     """Return the present time in ISO 8601, such as ``2026-11-21T06:30:00Z``."""
     return utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def is_recent(then: datetime, now: datetime, span: timedelta) -> bool:
+    """Whether a time is no longer ago than SPAN. One that is yet to come is of a wrong clock, and proves nothing."""
+    return -_HONEST <= now - then <= span
 
 
 def this_moment() -> Moment:

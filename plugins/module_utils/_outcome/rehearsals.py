@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import is_recent
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerRow, RehearsalEntry
@@ -59,7 +60,9 @@ def judge_rehearsals(
     since = {ESCROW: _parse(escrow["kept"]) if escrow and digest else None, RESTORE: made.time if made else None}
     last = {ESCROW: _last(opened) if digest else None, RESTORE: _last(restored)}
     overdue = [
-        what for what in (ESCROW, RESTORE) if limit and (then := last[what] or since[what]) and now - then > limit
+        what
+        for what in (ESCROW, RESTORE)
+        if limit and (then := last[what] or since[what]) and not is_recent(then, now, limit)
     ]
     return {**{what: then.strftime(_FORM) if then else "" for what, then in last.items()}, "overdue": overdue}
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import alarm_sentence
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import is_recent
 from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import format_duration
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import LedgerRow, SessionEntry
@@ -178,13 +179,19 @@ def judge(
         return Health.FROZEN, alarm_sentence(state.frozen_by)
     if state.last_success is None:
         return Health.NEVER, failed or "there was no backup yet"
-    age = now - state.last_success.time
-    if age > latest:
-        since = f"the last good backup is {format_duration(age.total_seconds())} old"
+    arrived = state.last_success.time
+    if not is_recent(arrived, now, latest):
+        since = _describe_age(arrived, now)
         return Health.LATE, f"{since}: {failed}" if failed else since
     if backup and backup.status == "failed":
         return Health.FAILED, failed
     return (Health.NOTED, "; ".join(notes)) if notes else (Health.GOOD, "")
+
+
+def _describe_age(arrived: datetime, now: datetime) -> str:
+    if arrived > now:
+        return f"the last good backup came at {arrived:%Y-%m-%d %H:%M} UTC, which is yet to come: the clock was wrong"
+    return f"the last good backup is {format_duration((now - arrived).total_seconds())} old"
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ PROBLEMS_LIMIT = 20
 _RECORD_LIMIT = 64 * 1024 * 1024
 _RECORDS_READ = 50
 _ACCEPTED = ("sent", "queued")
-_UNTOLD = timedelta(days=1)
+_UNTOLD = _AHEAD = timedelta(days=1)
 
 
 def make_answer(config_dir: str, server: ServerConfig, ledger: Ledger, since: int, now: datetime) -> dict[str, Any]:
@@ -128,7 +128,8 @@ def _describe_runs(config_dir: str, now: datetime) -> dict[str, Any] | None:
         with open(os.path.join(config_dir, "runner.json"), "rb") as handle:
             config = json.loads(handle.read(_RECORD_LIMIT))
         reports, spool = str(config["reports"]), os.path.join(str(config.get("state") or ""), "spool")
-        runs = sorted(os.listdir(reports), reverse=True)
+        ahead = f"{now + _AHEAD:%Y%m%dT%H%M%SZ}"  # Run ids begin with a time; a wrong clock's come last.
+        runs = sorted(os.listdir(reports), key=lambda run: (not ahead < run < "9", run), reverse=True)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     before = (now - _UNTOLD).timestamp()

@@ -107,10 +107,13 @@ def _is_wanted(page: Page, settings: Settings, history: History, whom: str, now:
 
 
 def _is_overdue(told: str, now: str, days: int) -> bool:
-    """Whether nobody heard anything for so many days of the calendar: a run ends at another minute each night."""
+    """Whether nobody heard anything for so many days of the calendar: a run ends at another minute each night.
+
+    A mail that is yet to come was sent by a clock that was wrong.
+    """
     if not told:
         return True
-    return (datetime.fromisoformat(now).date() - datetime.fromisoformat(told).date()).days >= days
+    return not 0 <= (datetime.fromisoformat(now).date() - datetime.fromisoformat(told).date()).days < days
 
 
 def _list_specs(addresses: Iterable[Address]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ spared; one that is lost or damaged begins anew.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ _LARGEST = 256 * 1024 * 1024
 _SESSIONS = 20  # sessions of a client that its band is made of
 _LEAST = 5  # with fewer there is no band
 _RUNS = 400
+_AHEAD = 86400.0  # seconds
 _RECORDS = 20  # the newest, of which one hands something on
 _FORGET = timedelta(days=400)  # in which no run had a client
 TEAM = ""  # the place in ``told`` of those who get the whole report
@@ -123,12 +125,17 @@ def note_digest(history: History, when: str) -> History:
 
 
 def load_history(report_dir: Path) -> History:
-    """Return what the newest run handed on, nothing where no record can be read."""
+    """Return what the newest run handed on, nothing where no record can be read.
+
+    Those that a clock wrote which was ahead come last: they would be the newest until then.
+    """
     try:
-        found = [(entry.stat().st_mtime_ns, entry) for entry in report_dir.glob(f"*/{RECORD}")]
+        found = [(entry.stat().st_mtime, entry) for entry in report_dir.glob(f"*/{RECORD}")]
     except OSError:
         return History()
-    for _written, path in sorted(found, reverse=True)[:_RECORDS]:
+    ahead = time.time() + _AHEAD
+    newest = sorted(found, key=lambda one: (one[0] < ahead, *one), reverse=True)
+    for _written, path in newest[:_RECORDS]:
         history = _load(path)
         if history:
             return history

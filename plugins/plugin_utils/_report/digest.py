@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import is_recent
 from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import (
     NOTHING,
     count_seconds,
@@ -32,7 +33,7 @@ _LITTLE = 1024**3
 
 def make_digest(history: History, title: str, now: datetime, days: int) -> Page:
     """Return the digest of so many days until ``now``."""
-    runs = [run for run in history.runs if now - datetime.fromisoformat(run.finished) <= timedelta(days=days)]
+    runs = [run for run in history.runs if is_recent(datetime.fromisoformat(run.finished), now, timedelta(days=days))]
     failing = {name: trail for (_work, name), trail in history.clients.items() if trail.runs and not trail.is_good}
     stale = [name for (work, name), trail in history.clients.items() if work == _BACKUP and _is_stale(trail, now)]
     is_good = bool(runs) and not failing and not stale
@@ -88,7 +89,7 @@ def _list_growth(history: History) -> list[str]:
 
 
 def _is_stale(trail: Trail, now: datetime) -> bool:
-    return not trail.succeeded or now - datetime.fromisoformat(trail.succeeded) > STALE
+    return not trail.succeeded or not is_recent(datetime.fromisoformat(trail.succeeded), now, STALE)
 
 
 def _make_table(runs: Sequence[PastRun]) -> Table:

@@ -17,7 +17,7 @@ from paranoid_runner.errors import UsageError
 from paranoid_runner.judgement import Ended, find_silence, is_good
 from paranoid_runner.pasts import ALL, add_record, gather_pasts, note_run
 from paranoid_runner.plan import list_scheduled, plan
-from paranoid_runner.records import Record, Result, load_record
+from paranoid_runner.records import Record, Result, list_runs, load_record
 from paranoid_runner.schedule.rules import Schedule
 from paranoid_runner.schedule.turns import Past
 from paranoid_runner.telling import Notice, make_mail
@@ -124,11 +124,20 @@ def test_a_run_that_died_counts_as_a_failure_of_all_that_it_did_not_end(tmp_path
 
 def test_who_has_a_turn_in_time_is_not_called_left_out(tmp_path: Path) -> None:
     never = {"blackout": ["2020-01-01..2099-12-31"]}
-    rules = {"in_time": {}, "too_long_ago": {}, "new": {}, "never": never}
+    rules = {"in_time": {}, "too_long_ago": {}, "new": {}, "never": never, "yet_to_come": {}}
     config = load_config(write_config(tmp_path, clients=rules))
-    ages = {"in_time": 2.9, "too_long_ago": 3.1, "never": 0.5}
+    ages = {"in_time": 2.9, "too_long_ago": 3.1, "never": 0.5, "yet_to_come": -1.1}
     pasts = {("backup", name): Past(NOON - timedelta(days=age)) for name, age in ages.items()}
     assert list_scheduled(config, plan(config, pasts, NOON), NOON) == ["in_time"]
+
+
+def test_a_run_of_a_clock_that_was_ahead_is_not_the_last(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    runs = [f"{now + timedelta(days=days):%Y%m%dT%H%M%SZ}-00000000" for days in (-1, 0, 0.9, 1.1, 366)]
+    for run in (*runs, "by-hand"):
+        (tmp_path / run).mkdir()
+        (tmp_path / run / "record.json").touch()
+    assert list_runs(tmp_path) == [*runs[3:], *runs[:3], "by-hand"]
 
 
 def test_the_plan_is_in_the_order_of_turns_and_who_has_none_comes_last(tmp_path: Path) -> None:

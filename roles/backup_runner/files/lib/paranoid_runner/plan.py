@@ -39,7 +39,7 @@ def list_scheduled(config: Config, planned: Iterable[Planned], now: datetime) ->
         if one.verb == "backup"
         and one.turn.at
         and one.past.succeeded
-        and now - one.past.succeeded <= 2 * config.clients[one.client].every + DAY
+        and -DAY <= now - one.past.succeeded <= 2 * config.clients[one.client].every + DAY
     ]
 
 

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +61,13 @@ class Record:
 
 
 def list_runs(reports: Path) -> list[str]:
-    """Return the ids of the runs that have a record, the oldest first."""
+    """Return the ids of the runs that have a record, the oldest first; before them those of a clock that was ahead."""
+    ahead = f"{datetime.now(UTC) + timedelta(days=1):%Y%m%dT%H%M%SZ}"
     try:
-        return sorted(entry.name for entry in os.scandir(reports) if os.path.exists(f"{entry.path}/{RECORD}"))
+        runs = [entry.name for entry in os.scandir(reports) if os.path.exists(f"{entry.path}/{RECORD}")]
     except OSError:
         return []
+    return sorted(runs, key=lambda run: (not ahead < run < "9", run))
 
 
 def load_record(reports: Path, run_id: str) -> Record | None:

@@ -13,10 +13,7 @@ import io
 import os
 import select
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from typing import Any
 
 NOT_SAID = 1  # the exit code of a command that is well, but could not say so
 
@@ -56,7 +53,7 @@ class Stream(io.FileIO):
     def __init__(self, number: int) -> None:
         super().__init__(number, "wb", closefd=False)
 
-    def write(self, data: ReadableBuffer, /) -> int:
+    def write(self, data: Any, /) -> int:
         """Write, and wait where somebody else has made it one that does not wait."""
         try:
             while not self.lost:

@@ -66,6 +66,7 @@ def tell(
         (92, [(0, MADE), (50, replace(OPENED, escrow="d0"))], ESCROW, ("", "", ["escrow", "restore"])),
         (92, [(0, MADE), (50, replace(OPENED, client="db1"))], ESCROW, ("", "", ["escrow", "restore"])),
         (92, [(0, MADE), (1, RESTORED), (2, replace(MADE, repository_id="b" * 64))], None, ("", "", [])),
+        (92, [(0, MADE), (457, OPENED), (60, RESTORED)], ESCROW, (day(457), day(60), ["escrow"])),
         (999, [(0, MADE)], {**ESCROW, "state": "outdated"}, ("", "", ["restore"])),
         (999, [(0, MADE)], {**ESCROW, "kept": "yesterday"}, ("", "", ["restore"])),
         (999, [(0, MADE)], None, ("", "", ["restore"])),

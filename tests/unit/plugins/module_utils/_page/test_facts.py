@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import random
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
 from ansible_collections.paranoid.backup.plugins.module_utils._page.facts import ClientFacts, Fleet, Health, latest_age
 from ansible_collections.paranoid.backup.plugins.module_utils._page.gathering import UNREADABLE, source
-from page_world import GIB, HOSTS, NOW, Host, make_server
+from page_world import GIB, HOSTS, NOW, Host, make_server, make_session
 
 
 def gather(directory: Path) -> Fleet:
@@ -72,6 +73,19 @@ def end(verb: str, status: str, reason: str = "") -> SessionEntry:
 def test_health(tmp_path: Path, host: Host, later: list[SessionEntry], health: Health, reason: str) -> None:
     found = judge(tmp_path, host, *later)
     assert (found.health, found.reason) == (health, reason)
+
+
+def test_a_backup_that_is_yet_to_come_is_no_good_one(tmp_path: Path) -> None:
+    """The server's clock was a year ahead when it came, and nothing has come since."""
+    host = Host("web1", 3, 1)
+    make_server(tmp_path, (host,), days=3)
+    for days, health in ((0.9, Health.GOOD), (366, Health.LATE)):
+        clock = iter([NOW + timedelta(days=days)])
+        with Ledger.open(str(tmp_path / "state" / NAME), clock.__next__) as ledger:
+            ledger.append(make_session(host, 0, NOW + timedelta(days=days), random.Random(days)))
+        (found,) = gather(tmp_path).clients
+        assert found.health is health, found.reason
+    assert "came at 2027-11-27 07:30 UTC, which is yet to come" in found.reason
 
 
 def test_numbers_of_a_fleet(tmp_path: Path) -> None:

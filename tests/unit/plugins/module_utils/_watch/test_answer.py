@@ -254,6 +254,11 @@ def test_what_the_runner_of_this_machine_says_of_mails(
     (reports / "4/record.json").write_text("[" * 9999)
     told = make_answer(str(config_dir), server, ledger, 0, NOW)["runs"]
     assert told == {"last_mail": "2026-11-24T03:00:00+00:00", "untold": 1}
+    for run, finished in (("20271124T030000Z", "2027-11-24T03:00:00Z"), ("20261125T030000Z", "2026-11-25T03:00:00Z")):
+        (reports / run).mkdir()
+        (reports / run / "record.json").write_text(json.dumps({"mail": {"state": "sent"}, "finished": finished}))
+    told = make_answer(str(config_dir), server, ledger, 0, NOW)["runs"]
+    assert told["last_mail"] == "2026-11-25T03:00:00+00:00", "a clock that was ahead has the last word for a year"
 
 
 def test_what_waits_in_the_runners_spool_is_untold_after_a_day(

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -209,6 +211,10 @@ def test_what_is_remembered_is_handed_on_as_it_was(tmp_path: Path, run: Run) -> 
     again = add_run(history, night(run, 2, a=State.OK))
     hand_on(tmp_path, "r3", json.dumps({"history": dump_history(again)}))
     assert load_history(tmp_path) == again
+    ahead = time.time() + 366 * 86400
+    hand_on(tmp_path, "r0", json.dumps({"history": dump_history(history)}))
+    os.utime(tmp_path / "r0/record.json", (ahead, ahead))
+    assert load_history(tmp_path) == again, "what a clock wrote that was ahead is the newest for a year"
     assert [one.finished for one in again.runs] == ["2026-11-01T03:00:00Z", "2026-11-02T03:00:00Z"]
     assert again.clients["backup", "a"].runs == 2 and again.told == {TEAM: run.finished}
 

@@ -59,10 +59,15 @@ def test_a_good_week_is_good_and_no_run_at_all_is_not(run: Run) -> None:
         "1 run, none of them a failure. All are well now.",
         (),
     )
-    for history in (History(), add_run(History(), replace(run, finished="2026-11-10T03:00:00Z"))):
+    ahead = "2027-11-22T03:00:00Z"  # a clock that was wrong for an hour may not be silence for a year
+    for history in (
+        History(),
+        *(add_run(History(), replace(run, finished=one)) for one in ("2026-11-10T03:00:00Z", ahead)),
+    ):
         silent = make_digest(history, "t", NOW, 7)
         assert (silent.status, silent.headline) == ("FAILURE", "No run ended in 7 days.")
         assert "is the timer of the runner on?" in render_text(silent)
+        assert not history.runs or [one.kind for one in silent.changes] == ["No good backup for 3 days"]
 
 
 def test_many_runs_are_a_mail_that_people_read(run: Run) -> None:

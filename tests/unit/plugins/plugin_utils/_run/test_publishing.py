@@ -203,6 +203,7 @@ def test_what_waits_is_one_line(
     [
         (True, "2026-11-20T00:00:00Z", {}, False),
         (True, "2026-11-14T23:59:00Z", {}, True),  # a week ago by the calendar
+        (True, "2027-11-20T00:00:00Z", {}, True),  # by a clock that was wrong
         (True, "", {}, True),  # never yet
         (False, "2026-11-20T00:00:00Z", {}, True),  # what had failed is well again
         (True, "2026-11-20T00:00:00Z", {"problems": ("x",)}, True),

@@ -267,6 +267,8 @@ def test_what_is_found(changes: dict[str, Any], expected: list[tuple[str, str]])
     [
         ({}, []),
         ({"last_mail": NOW - 37 * HOUR}, [("CRITICAL", "mail")]),
+        ({"last_mail": NOW + 23 * HOUR}, []),
+        ({"last_mail": NOW + 366 * DAY}, [("CRITICAL", "mail")]),
         ({"last_mail": None}, [("CRITICAL", "mail")]),
         ({"has_runs": False, "last_mail": None}, [("UNKNOWN", "mail")]),
         ({"untold": 1}, [("WARNING", "mail")]),
@@ -285,6 +287,7 @@ def test_whether_mails_go_out(changes: dict[str, Any], expected: list[tuple[str,
         (True, {"escrowed": NOW, "opened": NOW, "restored": NOW}, []),
         (True, {"opened": NOW, "restored": NOW}, ["escrow"]),
         (True, {"escrowed": NOW, "restored": NOW - 91 * DAY}, ["escrow", "drill"]),
+        (True, {"escrowed": NOW, "opened": NOW + 2 * DAY, "restored": NOW + 366 * DAY}, ["escrow", "drill"]),
         (True, {"first": 6 * DAY}, []),
     ],
 )

@@ -142,6 +142,8 @@ def _check_mail(look: Look) -> Iterator[Finding]:
         yield Finding(Level.UNKNOWN, "mail", f"the server cannot say whether mails go out: {why}")
     elif told.last_mail is None:
         yield Finding(Level.CRITICAL, "mail", "no run's mail was ever accepted")
+    elif told.last_mail - look.got > CLOCK_ALARM:
+        yield Finding(Level.CRITICAL, "mail", f"the last mail went out at {told.last_mail:%Y-%m-%d %H:%M}, yet to come")
     elif look.got - told.last_mail > timedelta(hours=hours):
         yield Finding(Level.CRITICAL, "mail", f"the last mail went out {_describe_age(look.got - told.last_mail)} ago")
     if told.untold:
@@ -173,12 +175,17 @@ def _check_rehearsals(look: Look) -> Iterator[Finding]:
     if not days:
         return
     limit = timedelta(days=days)
-    unopened = [one.name for one, known in clients if one.escrow and look.got - (known.opened or known.first) > limit]
+    unopened = [one.name for one, known in clients if one.escrow and _is_old(known.opened or known.first, look, limit)]
     if unopened:
         yield Finding(Level.WARNING, "escrow", f"nobody tried for {days:.0f} days to open: {join_names(unopened)}")
-    untried = [one.name for one, known in clients if look.got - (known.restored or known.first) > limit]
+    untried = [one.name for one, known in clients if _is_old(known.restored or known.first, look, limit)]
     if untried:
         yield Finding(Level.WARNING, "drill", f"no restore was tried for {days:.0f} days of: {join_names(untried)}")
+
+
+def _is_old(moment: datetime, look: Look, limit: timedelta) -> bool:
+    """Whether it is longer ago than a limit, or yet to come, which proves as little."""
+    return not -CLOCK_ALARM <= look.got - moment <= limit
 
 
 def _check_server(look: Look) -> Iterator[Finding]:
