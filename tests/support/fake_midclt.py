@@ -203,6 +203,31 @@ RUNNING = {"app": "RUNNING", "virt.instance": "RUNNING", "container": "RUNNING",
 STOPPED = {"app": "STOPPED", "virt.instance": "STOPPED", "container": "STOPPED", "jail": "down"}
 
 
+def keys(**checks: Check) -> Check:
+    """An object that has no other keys."""
+    return lambda value: (
+        isinstance(value, dict) and all(name in checks and checks[name](one) for name, one in value.items())
+    )
+
+
+# What a person switches on before the role comes: since, until, whether it is a job, and its arguments.
+SWITCHES: dict[str, tuple[str, str, bool, list[Check]]] = {
+    "service.update": ("13", "27", False, [one_of("ssh"), keys(enable=FLAG)]),
+    "service.start": ("13", "25.10", False, [one_of("ssh")]),
+    "service.control": ("25.10", "27", True, [one_of("START"), one_of("ssh"), keys(ha_propagate=FLAG, silent=FLAG)]),
+    "ssh.update": ("13", "13", False, [keys(rootlogin=FLAG, passwordauth=FLAG)]),
+    "jail.activate": ("13", "13", False, [TEXT]),
+    "docker.update": ("24.10", "27", True, [keys(pool=TEXT)]),
+    "virt.global.update": ("25.04", "25.10", True, [keys(pool=TEXT, bridge=TEXT, v4_network=TEXT, v6_network=TEXT)]),
+    "lxc.update": ("26", "27", False, [keys(preferred_pool=TEXT, bridge=TEXT, v4_network=TEXT, v6_network=TEXT)]),
+    "container.image.query_registry": ("26", "27", False, []),
+}
+FILESYSTEM = keys(dtype=one_of("FILESYSTEM"), source=TEXT, target=TEXT)
+NIC = keys(dtype=one_of("NIC"), type=one_of("VIRTIO", "E1000"), nic_attach=TEXT)
+DISK = keys(dev_type=one_of("DISK"), source=TEXT, destination=TEXT, readonly=FLAG)
+INSTANCE_NIC = keys(dev_type=one_of("NIC"), nic_type=one_of("MACVLAN", "BRIDGED"), parent=TEXT)
+
+
 def is_at(version: str, since: str, until: str = "27") -> bool:
     return ORDER.index(since) <= ORDER.index(version) <= ORDER.index(until)
 
@@ -240,14 +265,25 @@ class FakeTrueNas:
             return self.select(self.jobs, arguments)
         if method == "pool.query":
             return self.select([{"id": number + 1, "name": name} for number, name in enumerate(self.pools)], arguments)
+        if method in SWITCHES:
+            return self.turn(method, arguments)
+        own = self.find_own(method)
+        return own(arguments) if own else self.handle(method, arguments)
+
+    def find_own(self, method: str) -> Callable[[list[Any]], Any] | None:
+        """Return what answers a method that is unlike those of the other plugins."""
         if method == "app.config" and is_at(self.version, "24.10"):
-            return self.get("app", arguments[0])["config"]
+            return lambda words: self.get("app", words[0])["config"]
         if method in ("container.device.query", "container.device.create") and is_at(self.version, "26"):
-            return self.container_device(method, *arguments)
+            return lambda words: self.container_device(method, *words)
         if method.startswith("virt.instance.device_") and is_at(self.version, "25.04", "25.10"):
-            return self.instance_device(method.rpartition("_")[2], *arguments)
+            return lambda words: self.instance_device(method.rpartition("_")[2], *words)
         if method == "jail.fstab" and self.version == "13":
-            return self.finished(method, self.fstab(*arguments))
+            return lambda words: self.finished(method, self.fstab(*words))
+        return None
+
+    def handle(self, method: str, arguments: list[Any]) -> Any:
+        """Answer what every plugin has."""
         plugin, _, verb = method.rpartition(".")
         since, until = WITHIN.get(plugin, ("13", "27"))
         verbs = ("query", "create", "update", *(("start", "stop") if plugin in RUNNING else ()))
@@ -258,15 +294,27 @@ class FakeTrueNas:
         result = getattr(self, f"do_{verb}")(plugin, *arguments)
         return self.finished(method, result) if verb in JOBS.get(plugin, ()) else result
 
+    def turn(self, method: str, arguments: list[Any]) -> Any:
+        """Switch something on."""
+        since, until, is_job, checks = SWITCHES[method]
+        if not is_at(self.version, since, until):
+            raise Refused(
+                f"[ENOMETHOD] Method '{method.rpartition('.')[2]}' not found in '{method.rpartition('.')[0]}'"
+            )
+        if len(arguments) != len(checks) or not all(check(one) for check, one in zip(checks, arguments, strict=True)):
+            raise Refused(f"[EINVAL] {method}: Invalid value {arguments!r}")
+        return self.finished(method, None) if is_job else None
+
     def container_device(self, method: str, *arguments: Any) -> Any:
         """List or make devices of a container."""
         devices = self.things.setdefault("container.device", [])
         if method.endswith("query"):
             return self.select(devices, list(arguments))
         (given,) = arguments
-        if given.keys() != {"container", "attributes"} or given["attributes"].keys() != {"dtype", "source", "target"}:
+        about = given["attributes"]
+        if given.keys() != {"container", "attributes"} or not ((FILESYSTEM(about) and len(about) == 3) or NIC(about)):
             raise Refused("[EINVAL] container_device_create: Extra inputs are not permitted")
-        if not given["attributes"]["source"].startswith("/mnt/"):
+        if about["dtype"] == "FILESYSTEM" and not about["source"].startswith("/mnt/"):
             raise Refused("[EINVAL] attributes.source: The path must reside within a pool mount point")
         devices.append({"id": len(devices) + 1, **given})
         return devices[-1]
@@ -276,7 +324,7 @@ class FakeTrueNas:
         devices = self.get("virt.instance", identity).setdefault("devices", [])
         if verb == "list":
             return devices
-        if verb != "add" or not given or given.keys() != {"dev_type", "source", "destination", "readonly"}:
+        if verb != "add" or not given or not ((DISK(given) and len(given) == 4) or INSTANCE_NIC(given)):
             raise Refused("[EINVAL] virt_instance_device_add: Extra inputs are not permitted")
         devices.append(given)
         return True

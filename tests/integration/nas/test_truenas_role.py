@@ -14,21 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tool import ROOT
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: the role lays down files of root")
 
-# Back-end, version, and what the server is made of.
-HOSTS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "core": ("core_iocage", "13", {"release": "13.5-RELEASE", "props": ["boot=on", "vnet=on"]}),
-    "goldeye": ("scale_incus", "25.10", {"image": "debian/bookworm", "source_type": "IMAGE", "autostart": True}),
-    "app": ("scale_app", "25.10", {"image": "localhost/vault:1"}),
-    "newest": (
-        "scale_container",
-        "26",
-        {"pool": "tank", "image": {"name": "debian", "version": "20261101_05:24"}, "autostart": True},
-    ),
+# What the examples have people write, and a version of TrueNAS for each back-end.
+EXAMPLES = {
+    path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "inventories/nas").glob("truenas_*.yml"))
 }
+VERSIONS = {"core_iocage": "13", "scale_incus": "25.10", "scale_app": "25.10", "scale_container": "26"}
+HOSTS: dict[str, dict[str, Any]] = {name: one["backup_nas"]["hosts"]["nas1"] for name, one in EXAMPLES.items()}
 MIDCLT = """#!{python}
 import json, sys
 from pathlib import Path
@@ -53,26 +49,27 @@ def make_nas(folder: Path, version: str) -> None:
     (folder / "bin/midclt").chmod(0o755)
 
 
-def play(folder: Path) -> dict[str, int]:
-    """Run the role on all of them; how many tasks changed something on each."""
-    hosts = {}
-    for name, (backend, _version, fields) in HOSTS.items():
-        own = {"backup_nas_backend": backend, "backup_nas_server_fields": fields}
-        hosts[name] = {**own, "__test": str(folder / name)}
-    common = {
-        "ansible_connection": "local",
-        "ansible_python_interpreter": sys.executable,
-        "backup_nas_dataset": "tank/backup",
-        "backup_nas_clients": [{"name": "web1", "quota": 5 << 30}, {"name": "web"}],
+def play(folder: Path, *words: str, **common: Any) -> dict[str, int]:
+    """Run the role on all of them, with the clients of an example; how many tasks changed something on each."""
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    hosts = {
+        name: {**own, **here, "backup_nas_python": sys.executable, "__test": str(folder / name)}
+        for name, own in HOSTS.items()
     }
-    (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": common}}))
+    inventory = {
+        "backup_nas": {"hosts": hosts, "vars": common},
+        "backup_clients": EXAMPLES["truenas_26"]["backup_clients"],
+    }
+    (folder / "hosts.json").write_text(json.dumps(inventory))
     path = {"PATH": "{{ __test }}/bin:" + os.environ["PATH"]}
-    plays = [{"hosts": "all", "gather_facts": False, "environment": path, "roles": ["paranoid.backup.backup_nas"]}]
+    plays = [
+        {"hosts": "backup_nas", "gather_facts": False, "environment": path, "roles": ["paranoid.backup.backup_nas"]}
+    ]
     (folder / "play.yml").write_text(json.dumps(plays))
     private = {"__backup_nas_own": "{{ __test }}/own", "ansible_facts": {"service_mgr": "x", "system": "x"}}
     environment = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
     argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", "hosts.json", "--diff"]
-    argv += ["-e", json.dumps(private), "play.yml"]
+    argv += ["-e", json.dumps(private), *words, "play.yml"]
     everything = {**os.environ, "LC_ALL": "C.UTF-8", "ANSIBLE_LOCAL_TEMP": f"{folder}/tmp", **environment}
     done = subprocess.run(argv, cwd=folder, env=everything, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
@@ -86,9 +83,12 @@ def things(folder: Path, name: str) -> dict[str, Any]:
 
 
 def test_every_back_end_is_made_once_and_repaired(tmp_path: Path) -> None:
-    for name, (_backend, version, _fields) in HOSTS.items():
-        make_nas(tmp_path / name, version)
-    assert play(tmp_path) == dict.fromkeys(HOSTS, 4), "datasets, program, cron job, server"
+    clients = {"backup_nas_clients": [{"name": "web1", "quota": 5 << 30}, {"name": "web"}]}
+    for name, own in HOSTS.items():
+        make_nas(tmp_path / name, VERSIONS[own["backup_nas_backend"]])
+    assert play(tmp_path, "--check") == dict.fromkeys(HOSTS, 4), "as the examples are, with their own clients"
+    assert [things(tmp_path, name) for name in HOSTS] == [{}] * 4, "and nothing was made"
+    assert play(tmp_path, **clients) == dict.fromkeys(HOSTS, 4), "datasets, program, cron job, server"
     for name in HOSTS:
         state = things(tmp_path, name)
         assert [one["id"] for one in state["pool.dataset"]] == [
@@ -105,10 +105,12 @@ def test_every_back_end_is_made_once_and_repaired(tmp_path: Path) -> None:
         path = tmp_path / name / "state.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "things": state}))
     inside = ["/mnt/tank/backup/web1:/srv/backup/web1", "/mnt/tank/backup/web:/srv/backup/web"]
-    assert things(tmp_path, "app")["app"][0]["config"]["services"]["server"]["volumes"] == inside
-    assert {line[0] for line in things(tmp_path, "core")["jail"][0]["fstab"]} == {one.split(":")[0] for one in inside}
-    assert [one["attributes"]["target"] for one in things(tmp_path, "newest")["container.device"]] == [
+    assert things(tmp_path, "truenas_app")["app"][0]["config"]["services"]["server"]["volumes"] == inside
+    assert {line[0] for line in things(tmp_path, "truenas_core")["jail"][0]["fstab"]} == {
+        one.split(":")[0] for one in inside
+    }
+    assert [one["attributes"]["target"] for one in things(tmp_path, "truenas_26")["container.device"]] == [
         one.split(":")[1] for one in inside
     ]
-    assert play(tmp_path) == dict.fromkeys(HOSTS, 1), "what drifted, and nothing else"
-    assert play(tmp_path) == dict.fromkeys(HOSTS, 0)
+    assert play(tmp_path, **clients) == dict.fromkeys(HOSTS, 1), "what drifted, and nothing else"
+    assert play(tmp_path, **clients) == dict.fromkeys(HOSTS, 0)

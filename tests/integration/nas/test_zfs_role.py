@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tool import ROOT
 from zfs_fuse import ZfsHost, missing, zfs_fuse
 
@@ -179,7 +180,8 @@ def test_the_server_is_a_jail_that_sees_its_clients_only(host: ZfsHost) -> None:
         (host.folder / "bin" / name).chmod(0o755)
     host.read("zfs", "set", "org.freebsd.ioc:active=yes", "nastank")
     host.read("zfs", "create", "-o", f"mountpoint={host.folder}/iocage", "nastank/iocage")
-    fields = {"release": "14.3-RELEASE", "props": ["boot=on", "ip4_addr=vnet0|10.0.0.5/24"]}
+    example = yaml.safe_load((ROOT / "inventories/nas/freebsd.yml").read_text())["backup_nas"]["hosts"]["nas1"]
+    fields = example["backup_nas_server_fields"]
     jail: dict[str, Any] = {"system": "FreeBSD", "backup_nas_backend": "iocage", "backup_nas_server_fields": fields}
     host.read("zfs", "set", "devices=on", "nastank/backup/web1")
     wrong = play(host, **{**jail, "backup_nas_server_fields": {"relaese": "14.3-RELEASE"}})

@@ -12,17 +12,21 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.module_utils._nas.iocage import Iocage, make_inside
 from ansible_collections.paranoid.backup.plugins.module_utils._nas.jail import (
     JailError,
     Plan,
     canonical,
     check_version,
+    find_row,
     parse_fstab,
     parse_rows,
 )
+from ansible_collections.paranoid.backup.plugins.modules import iocage
 from ansible_collections.paranoid.backup.plugins.modules.iocage import diff, ensure, parse, state
 from fake_iocage import FakeIocage
+from module_call import call
 from tool import ROOT
 
 RELEASE = "14.3-RELEASE"
@@ -126,6 +130,55 @@ def test_what_a_killed_run_left_is_finished_or_named(host: FakeIocage) -> None:
     assert "vault is CORRUPT" in said and "iocage destroy -f -R vault" in said and changing(host) == []
 
 
+class Cut(BaseException):
+    """The run was killed."""
+
+
+def run_until(host: FakeIocage, last: int, killed: bool) -> str:
+    """Run until so many commands were answered: the run is killed then, or none works any more; what it said of it."""
+    answer = host.answer
+
+    def cut(argv: list[str]) -> tuple[int, str, str]:
+        if len(host.calls) <= last:
+            return answer(argv)
+        if killed:
+            raise Cut
+        return 1, "", "cannot do that now\n"
+
+    host.answer = cut  # type: ignore[method-assign]
+    try:
+        run(host)
+    except (JailError, Cut) as error:
+        return str(error) or "killed"
+    finally:
+        host.answer = answer  # type: ignore[method-assign]
+    return ""
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["fails", "killed"])
+@pytest.mark.parametrize("is_made", [False, True], ids=["made", "repaired"])
+def test_a_run_that_ends_at_any_command_is_finished_by_the_next(tmp_path: Path, killed: bool, is_made: bool) -> None:
+    """No second jail, no mount that is missing, and one line of what failed."""
+    number, last = 0, -1
+    while last < number:
+        host = FakeIocage(str(tmp_path / f"{number}/iocage"))
+        (tmp_path / f"{number}/srv/web1").mkdir(parents=True)
+        if is_made:
+            run(host)
+            host.jails["vault"]["properties"]["ip4_addr"] = "none"
+            host.jails["vault"]["fstab"].clear()
+        before = len(host.calls)
+        said = run_until(host, before + number, killed)
+        assert "\n" not in said
+        last = number if not said and len(host.calls) <= before + number else last
+        run(host)
+        (jail,) = host.jails.values()
+        assert (jail["state"], len(jail["live"]), len(jail["fstab"])) == ("up", 1, 1)
+        assert "python3" in jail["packages"] and run(host).is_nothing
+        number += 1 if last < 0 else 0
+    assert last > 10
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
@@ -226,7 +279,45 @@ def test_what_iocage_would_read_as_something_else_never_reaches_it(host: FakeIoc
     assert refusal(host, **changed) and changing(host) == []
 
 
+def test_what_ansible_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = FakeIocage(str(tmp_path / "iocage"))
+    (tmp_path / "srv/web1").mkdir(parents=True)
+    words = {"environ_update": {"LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8"}, "path_prefix": "/usr/local/bin"}
+
+    def run_command(_module: Any, argv: list[str], **options: Any) -> tuple[int, str, str]:
+        assert options == words
+        return host.run(argv)
+
+    def tell(**changed: Any) -> dict[str, Any]:
+        told = call(iocage, {**wanted(host), "_ansible_diff": True, **changed}, capsys, monkeypatch)
+        told.pop("invocation", None)
+        return told
+
+    monkeypatch.setattr(AnsibleModule, "run_command", run_command)
+    monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_words, **_options: "/usr/local/bin/x")
+    told = tell(_ansible_check_mode=True)
+    assert (told["changed"], told["state"], host.jails, told["diff"]["before"]) == (True, "absent", {}, {})
+    after = told["diff"]["after"]
+    assert (after["state"], after["vnet"], after["packages"], len(after["mounts"])) == ("up", "yes", ["python3"], 1)
+    assert tell(_ansible_diff=False) == {"changed": True, "state": "up"}
+    assert tell() == {"changed": False, "state": "up", "diff": {"before": {}, "after": {}}}
+    host.jails["vault"]["properties"]["vnet"] = "0"
+    assert tell()["diff"] == {"before": {"vnet": "0"}, "after": {"vnet": "yes"}}
+    assert tell(release="latest")["failed"] and tell(name="-f")["msg"].startswith("'-f' is no name of a jail")
+
+
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _number in range(3):
+        make_inside(str(tmp_path), "/a/b/c")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_formats() -> None:
+    cut = "7\tvault\toff\tup\tjail\n"
+    assert find_row(cut, "vault") is None and find_row(f"{cut[:-1]}\t14.3-RELEASE\n", "vault") is not None
     assert [canonical(word) for word in ("on", "True", "no", "0", "vnet0|10.0.0.5/24, x")] == [
         "1", "1", "0", "0", "vnet0|10.0.0.5/24,x",
     ]  # fmt: skip

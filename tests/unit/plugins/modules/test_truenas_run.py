@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.paranoid.backup.plugins.modules import truenas
 from fake_midclt import FakeTrueNas, Refused, is_at
 from module_call import call
+from tool import ROOT as CHECKOUT
 
 MOUNTS = [{"source": f"/mnt/tank/backup/{name}", "target": f"/srv/backup/{name}"} for name in ("web1", "web")]
 IMAGE = {"name": "debian:trixie", "version": "20261101_05:24"}
@@ -219,6 +223,26 @@ def test_what_nobody_may_ask_for(kind: str, options: dict[str, Any], said: str, 
     assert told["failed"] and said in told["msg"] and changing(told) == []
 
 
+def test_what_it_is_now_comes_back(ensure: Ensure) -> None:
+    nas = FakeTrueNas("26")
+    made = ensure(nas, "dataset", name="tank/web1")
+    assert made["changed"] and made["entry"]["id"] == "tank/web1", "nothing to compare, and made all the same"
+    changed = ensure(nas, "dataset", name="tank/web1", fields={"atime": "off"}, _ansible_diff=True)
+    assert changed["entry"]["atime"]["value"] == "OFF"
+    assert changed["diff"] == {"before": {"atime": None}, "after": {"atime": "OFF"}}
+    told = ensure(nas, "dataset")
+    assert told["failed"] and "missing required arguments: name" in told["msg"]
+
+
+def test_of_two_tasks_of_a_dataset_the_one_with_the_schema_is_meant(ensure: Ensure) -> None:
+    nas = FakeTrueNas("26")
+    fields = {"recursive": True, "lifetime_value": 2, "lifetime_unit": "WEEK"}
+    for schema in ("a-%Y", "b-%Y"):
+        assert ensure(nas, "snapshot_task", name="tank", fields={**fields, "naming_schema": schema})["changed"]
+    changed = ensure(nas, "snapshot_task", name="tank", fields={**fields, "naming_schema": "b-%Y", "lifetime_value": 3})
+    assert changed["changed"] and [one["lifetime_value"] for one in nas.things["pool.snapshottask"]] == [2, 3]
+
+
 def test_an_app_of_somebody_else_is_not_overwritten(ensure: Ensure) -> None:
     nas = FakeTrueNas("26")
     theirs = {"custom_compose_config": {"services": {"photos": {"image": "photos:1"}}}}
@@ -283,6 +307,43 @@ def test_what_the_middleware_refuses_is_told_in_its_words(fault: str, ensure: En
     told = ensure(nas, "dataset", name="tank/web1", fields={"quota": "2G"}, mark="client web1")
     assert told["failed"] and told["msg"].endswith(FAULTS[fault]) and "\n" not in told["msg"]
     assert len(changing(told)) == 1, "and nothing after it"
+
+
+def commands_of_page(heading: str) -> list[list[str]]:
+    """Words of the commands that docs/nas.md has people type below a heading."""
+    page = (CHECKOUT / "docs/nas.md").read_text().partition(f"\n### {heading}")[2].partition("\n### ")[0]
+    assert page, heading
+    lines = [
+        line for block in re.findall(r"^```\n(.+?)^```$", page, re.MULTILINE | re.DOTALL) for line in block.splitlines()
+    ]
+    return [shlex.split(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("heading", "version", "kind"),
+    [("CORE 13", "13", "jail"), ("25.10", "25.10", "instance"), ("26", "26", "container")],
+)
+def test_the_page_leads_from_an_empty_truenas_to_a_server(
+    heading: str, version: str, kind: str, ensure: Ensure
+) -> None:
+    """Every call is one of that version, with arguments that it takes; what people type fits on a screen."""
+    nas = FakeTrueNas(version, {"user": [{"id": 1, "username": "root"}]})
+    ensure(nas, **server(kind))
+    words = commands_of_page(heading)
+    others = {one[0] for one in words if one[0] != "midclt"}
+    assert others <= {"chown", "incus", "apt-get", "mkdir"} and len(words) <= 20
+    for one in (one for one in words if one[0] == "midclt"):
+        assert one[1] == "call", one
+        as_job = one[2] == "-j"
+        assert not (as_job and version == "13"), "there it takes a value"
+        method, *texts = one[2 + as_job :]
+        found = nas.call(
+            method, [json.loads(text) if text[:1] in "[{1" else text for text in texts][: 1 if "query" in method else 9]
+        )
+        assert not as_job or isinstance(found, int), f"{method} is no job"
+        assert not method.endswith(".query") or len(found) == 1
+    assert nas.things["user"][0]["sshpubkey"].startswith("ssh-ed25519 ")
+    assert not ensure(nas, **server(kind, running=None))["changed"], "the role leaves the network's device alone"
 
 
 def negative(version: str) -> list[tuple[str, list[Any], str]]:
