@@ -51,3 +51,21 @@ def test_a_process_with_any_name_has_its_parent(monkeypatch: pytest.MonkeyPatch)
     """A name may have brackets and spaces in it (proc(5))."""
     monkeypatch.setattr(Path, "read_bytes", lambda _path: b"7 (a) S 1 (x) S 42 7 7 0")
     assert children._find_parent("7") == 42
+
+
+def test_the_processes_of_a_run_are_those_with_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(*_args: object, **_options: object) -> subprocess.CompletedProcess[str]:
+        out = " 7 PATH=/bin PARANOID_BACKUP_RUN_ID=r-1 sleep 9\n 8 PARANOID_BACKUP_RUN_ID=r-10 sleep 9\n 9 sleep\n"
+        return subprocess.CompletedProcess([], 0, out, "")
+
+    with monkeypatch.context() as freebsd:
+        freebsd.setattr(sys, "platform", "freebsd14")
+        freebsd.setattr(subprocess, "run", told)
+        assert children._list_of_run("r-1") == [7]
+    for run_id, is_found in (("r-1", True), ("r-10", False)):
+        process = subprocess.Popen(["sleep", "99"], env={"PARANOID_BACKUP_RUN_ID": run_id})
+        try:
+            assert (process.pid in children._list_of_run("r-1")) is is_found
+        finally:
+            process.kill()
+            process.wait()

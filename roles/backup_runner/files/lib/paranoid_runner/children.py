@@ -11,12 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36  # Linux, include/uapi/linux/prctl.h
 _P_PID, _PROC_REAP_ACQUIRE = 0, 2  # FreeBSD, sys/procctl.h
 _TURN_SECONDS = 0.1
+RUN_ID = "PARANOID_BACKUP_RUN_ID"  # in the environment of a run
 
 
 def become_reaper() -> None:
@@ -48,9 +50,18 @@ def end_children(patience: float) -> None:
 
     A child that ends leaves its own children to this process, so it looks until there are none.
     """
+    _end_all(lambda: list_children() if _reap() else [], patience)
+
+
+def end_run(run_id: str, patience: float) -> None:
+    """End what is left of a run whose runner was killed, in the same way: its id is in their environment."""
+    _end_all(lambda: _list_of_run(run_id), patience)
+
+
+def _end_all(find_left: Callable[[], Sequence[int]], patience: float) -> None:
     until = time.monotonic() + patience
     asked: set[int] = set()
-    while _reap() and (left := list_children()):
+    while left := find_left():
         is_over = time.monotonic() > until
         for pid in left if is_over else set(left) - asked:
             with suppress(ProcessLookupError):
@@ -67,6 +78,23 @@ def _reap() -> bool:
             if not pid:
                 return True
     return False
+
+
+def _list_of_run(run_id: str) -> list[int]:
+    """Return the processes that have a run's id in their environment, as far as this one may see it."""
+    mark = f"{RUN_ID}={run_id}"
+    if sys.platform.startswith("freebsd"):
+        argv = ["/bin/ps", "-axeww", "-o", "pid=,command="]
+        told = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=True).stdout
+        return [int(line.split()[0]) for line in told.splitlines() if mark in line.split()]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and mark in _read_environment(name)]
+
+
+def _read_environment(pid: str) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_text(encoding="utf-8", errors="replace").split("\0")
+    except OSError:  # It ended meanwhile, or is somebody else's.
+        return []
 
 
 def _list_parents() -> dict[int, int]:

@@ -20,7 +20,7 @@ from types import FrameType
 
 import ansible_runner
 
-from paranoid_runner.children import become_reaper, end_children, signal_children
+from paranoid_runner.children import RUN_ID, become_reaper, end_children, signal_children
 from paranoid_runner.config import Config, name_places
 from paranoid_runner.judgement import Ended
 
@@ -118,7 +118,7 @@ def _make_environment(config: Config, play: Play) -> Mapping[str, str]:
     return {
         **play.environment,
         "PATH": f"{config.programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "PARANOID_BACKUP_RUN_ID": play.run_id,
+        RUN_ID: play.run_id,
         "PARANOID_REPORT_DIR": str(config.reports),
         "PARANOID_BACKUP_SPOOL": str(config.state / "spool"),
         "ANSIBLE_CONFIG": str(config.project / "ansible.cfg"),

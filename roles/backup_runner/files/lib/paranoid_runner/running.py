@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paranoid_runner.children import end_run
 from paranoid_runner.config import DIGEST, UPKEEP, Config, load_config
 from paranoid_runner.documents import describe_pages, to_json
 from paranoid_runner.errors import UsageError, guess
@@ -33,6 +34,7 @@ from paranoid_runner.schedule.rules import DAY
 from paranoid_runner.telling import Notice, send_digest, send_spooled, tell
 
 GOOD, BAD = 0, 1
+LEFT_SECONDS = 90.0  # for what a dead runner has left: it may have a mail to send
 
 
 @dataclass(frozen=True)
@@ -176,10 +178,14 @@ def settle(config: Config, job: Job, run_id: str, ended: Ended) -> int:
 
 
 def settle_dead(config: Config) -> int:
-    """Settle a run whose runner was killed, or whose machine went down: its mark is still there."""
+    """Settle a run whose runner was killed, or whose machine went down: its mark is still there.
+
+    What went on without its runner is ended first: nobody would end it any more, and it may still tell of itself.
+    """
     try:
         found = json.loads((config.state / CURRENT).read_bytes())
         job, run_id = Job(str(found["verb"]), [str(name) for name in found["chosen"]]), str(found["run_id"])
+        end_run(run_id, LEFT_SECONDS)
     except FileNotFoundError:
         return GOOD
     except (OSError, ValueError, KeyError, TypeError):
