@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
         done = options.work(options)
         if isinstance(done, int):
             return done
-        sys.stdout.write(f"{done}\n")
+        sys.stdout.write("".join(f"{printable(line)}\n" for line in done.split("\n")))
     except UsageError as error:
         sys.stderr.write(f"paranoid-backup: {printable(str(error))}\n")
         return EXIT_USAGE

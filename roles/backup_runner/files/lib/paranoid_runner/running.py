@@ -20,7 +20,7 @@ from typing import Any
 from paranoid_runner.children import end_run
 from paranoid_runner.config import DIGEST, UPKEEP, Config, load_config
 from paranoid_runner.documents import describe_pages, to_json
-from paranoid_runner.errors import UsageError, guess
+from paranoid_runner.errors import UsageError, guess, printable
 from paranoid_runner.files import write_whole
 from paranoid_runner.following import CURRENT, following, make_display
 from paranoid_runner.judgement import Ended, find_silence, find_waiting, is_good
@@ -167,10 +167,10 @@ def settle(config: Config, job: Job, run_id: str, ended: Ended) -> int:
     silence = find_silence(ended, record)
     if silence:
         line = f"{job.verb} run {run_id}: {silence}"
-        sys.stderr.write(f"paranoid-backup: {line}\n")
+        sys.stderr.write(f"paranoid-backup: {printable(line)}\n")
         _complain(tell(config, Notice(run_id, line, read_log(config, run_id))))
     elif waiting := find_waiting(record):
-        sys.stderr.write(f"paranoid-backup: {job.verb} run {run_id}: {waiting}\n")
+        sys.stderr.write(f"paranoid-backup: {job.verb} run {run_id}: {printable(waiting)}\n")
     everybody = job.clients or (config.clients if job.verb == "backup" else [ALL])
     note_run(config, run_id, [(job.verb, client) for client in everybody], now())
     (config.state / CURRENT).unlink()

@@ -21,6 +21,7 @@ from paranoid_runner.records import Record, list_runs, load_record
 from paranoid_runner.standing import Standing, Working, find_standing
 from paranoid_runner.wording import format_bytes, format_seconds
 
+NAMES_SHOWN = 20
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -54,14 +55,20 @@ def show_status(options: argparse.Namespace) -> str:
         return to_json(describe_status(not is_free, *found, without))
     current, last = found
     lines = [_format_current(is_free, current), f"last run: {_format_run(last)}" if last else "there was no run yet"]
-    lines += [f"no good backup yet: {', '.join(without)}"] if without else []
+    lines += [f"no good backup yet: {', '.join(_shorten(without))}"] if without else []
     failing = [
         (name, str(len(past.failed)))
         for (work, name), past in sorted(pasts.items())
         if work == "backup" and name and past.failed
     ]
-    lines += [f"{name} has failed {count} times since its last good backup" for name, count in failing]
+    lines += _shorten([f"{name} has failed {count} times since its last good backup" for name, count in failing])
     return "\n".join(lines)
+
+
+def _shorten(listed: Sequence[str]) -> list[str]:
+    """Return as many as a person reads; --json has all."""
+    rest = len(listed) - NAMES_SHOWN
+    return [*listed[:NAMES_SHOWN], f"and {rest} more"] if rest > 0 else list(listed)
 
 
 def _follow(config: Config, options: argparse.Namespace) -> str:
