@@ -28,10 +28,14 @@ _ENGINE, _GATE = "plugins/module_utils", "roles/backup_server/files/lib/paranoid
 _CLIENT, _RUNNER = "roles/backup_client/files/lib", "roles/backup_runner/files/lib/paranoid_runner"
 _PLUGINS, _ROLES = "tests/unit/plugins", "tests/unit/roles"
 _UNIT, _REPORT = f"{_PLUGINS}/module_utils", f"{_PLUGINS}/plugin_utils"
-_GATE_TESTS = "tests/integration/gate"
+_GATE_TESTS, _PROVISIONING = "tests/integration/gate", "tests/integration/provisioning"
+_CLIENT_FILES = "roles/backup_client/files"
 # Which tests belong to which files, the quickest first; the first row that fits counts.
 TESTS = {
     f"{_ENGINE}/_audit": [f"{_UNIT}/_audit", f"{_UNIT}/_upkeep"],
+    f"{_ENGINE}/_borg": [f"{_UNIT}/_borg", f"{_UNIT}/_audit", f"{_UNIT}/_upkeep"],
+    f"{_ENGINE}/_common": [f"{_UNIT}/_common", f"{_UNIT}/_session", f"{_UNIT}/_ledger"],
+    f"{_ENGINE}/_config": [f"{_UNIT}/_config", f"{_UNIT}/_upkeep", f"{_UNIT}/_page"],
     f"{_ENGINE}/_escrow": [f"{_UNIT}/_escrow"],
     f"{_ENGINE}/_ledger": [f"{_UNIT}/_ledger", f"{_UNIT}/_retention", f"{_PLUGINS}/modules/test_ledger_info.py"],
     f"{_ENGINE}/_nas": [
@@ -40,6 +44,7 @@ TESTS = {
     ],
     f"{_ENGINE}/_outcome": [f"{_UNIT}/_outcome", f"{_UNIT}/_session", "tests/integration/upkeep/test_cut_off.py"],
     f"{_ENGINE}/_page": [f"{_UNIT}/_page", f"{_PLUGINS}/modules/test_page.py"],
+    f"{_ENGINE}/_provision": [f"{_UNIT}/_provision", f"{_PLUGINS}/modules/test_file_tree.py"],
     f"{_ENGINE}/_retention": [f"{_UNIT}/_retention"],
     f"{_ENGINE}/_session": [f"{_UNIT}/_session", f"{_UNIT}/_retention", "tests/integration/session/test_verbs.py"],
     f"{_ENGINE}/_upkeep": [f"{_UNIT}/_upkeep", "tests/integration/upkeep/test_history.py"],
@@ -49,10 +54,17 @@ TESTS = {
     "plugins/modules/truenas.py": [f"{_PLUGINS}/modules/test_truenas.py", f"{_PLUGINS}/modules/test_truenas_run.py"],
     f"{_CLIENT}/paranoid_borg": [f"{_ROLES}/backup_client/paranoid_borg", "tests/integration/client_borg"],
     f"{_CLIENT}/paranoid_dispatcher": [f"{_ROLES}/backup_client/paranoid_dispatcher", "tests/integration/dispatcher"],
+    f"{_CLIENT}/paranoid_rebuild": [f"{_ROLES}/backup_client/paranoid_rebuild"],
     f"{_CLIENT}/paranoid_restore": [
         f"{_ROLES}/backup_client/test_restore_{one}.py"
         for one in ("planning", "selection", "undo", "working", "request", "start")
     ],
+    f"{_CLIENT}/paranoid_system": [f"{_ROLES}/backup_client/paranoid_system"],
+    f"{_CLIENT_FILES}/borgmatic_hooks.py": [f"{_PROVISIONING}/test_borgmatic_hooks.py"],
+    f"{_CLIENT_FILES}/strict_borgmatic.py": [f"{_PROVISIONING}/test_strict_borgmatic.py"],
+    f"{_CLIENT_FILES}/check_borgmatic.py": [f"{_PROVISIONING}/test_configuration.py"],
+    f"{_CLIENT_FILES}/check_sources.py": [f"{_PROVISIONING}/test_sources.py"],
+    "roles/backup_borg/files": [f"{_PROVISIONING}/test_install_binary.py"],
     f"{_RUNNER}/schedule": [f"{_ROLES}/backup_runner/schedule"],
     f"{_RUNNER}/watch": [f"{_ROLES}/backup_runner/watch"],
     _RUNNER: [f"{_ROLES}/backup_runner"],
@@ -61,7 +73,19 @@ TESTS = {
     "plugins/plugin_utils/_settings.py": [f"{_REPORT}/test__settings.py"],
     "plugins/plugin_utils/_targets.py": [f"{_REPORT}/test__targets.py"],
     "plugins/plugin_utils": [_REPORT],
+    "plugins/action": [f"{_PLUGINS}/action"],
+    "plugins/callback": [f"{_REPORT}/_run", "tests/integration/report/test_report_begin.py"],
+    "plugins/filter": [f"{_PLUGINS}/filter"],
+    "plugins/modules": [f"{_PLUGINS}/modules"],
 }
+# Words for a manual, entries of a few lines, and what only hosts of the lab or real databases could notice.
+LEFT_OUT = (
+    *(f"roles/backup_{role}/files/lib/__main__.py" for role in ("nas", "runner", "server")),
+    "plugins/doc_fragments/",
+    "roles/backup_wheelhouse/files/make_standalone.py",
+    f"{_CLIENT_FILES}/borgmatic_databases.py",
+    f"{_CLIENT_FILES}/make_passphrase.py",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +113,8 @@ def tests_of(path: str) -> list[str]:
 
 
 def all_files() -> list[str]:
-    """Return the files that slips are made in."""
-    places = [ROOT / prefix for prefix in TESTS]
-    found = {path for place in places for path in ([place] if place.is_file() else place.rglob("*.py"))}
-    return sorted(str(path.relative_to(ROOT)) for path in found if path.name != "__init__.py")
+    """Return the files that slips are made in: all that is shipped."""
+    return [path for path in _list_known("plugins/*.py", "roles/*.py") if not path.startswith(LEFT_OUT)]
 
 
 def load_equivalent() -> set[str]:
@@ -103,8 +125,7 @@ def load_equivalent() -> set[str]:
 
 def copy_checkout(target: Path) -> Path:
     """Copy what git knows, linked so that its tests find it instead of the checkout."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
+    for name in _list_known():
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
@@ -112,6 +133,13 @@ def copy_checkout(target: Path) -> Path:
     (target / ".cache/collections/ansible_collections/paranoid/backup").symlink_to(target)
     (target / ".cache/venv").symlink_to((ROOT / ".cache/venv").resolve())
     return target
+
+
+def _list_known(*patterns: str) -> list[str]:
+    """Return the files that git knows, all of them or those that fit."""
+    command = ["git", "ls-files", "-z", "--", *patterns]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return list(filter(None, listed.split("\0")))
 
 
 def complaint(copy: Path, tests: list[str], seconds: float) -> str:

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 import subprocess
 
 import yaml
-from tool import ROOT, run_tool
+from tool import ROOT, run_tool, tracked
 
 
 def test_every_file_has_its_licence() -> None:
@@ -50,3 +51,15 @@ def test_galaxy_names_no_address_that_does_not_exist() -> None:
     galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text())
     addresses = {key: value for key, value in galaxy.items() if "://" in str(value)}
     assert not [value for value in addresses.values() if "example." in value], addresses
+
+
+def test_slips_are_made_in_all_that_is_shipped() -> None:
+    """A new package needs a row: which tests notice its slips."""
+    mutants = runpy.run_path(str(ROOT / "tests/mutants/run.py"))
+    rows, left_out = mutants["TESTS"], mutants["LEFT_OUT"]
+    shipped = tracked("plugins/*.py", "roles/*.py")
+    assert [path for path in shipped if not path.startswith((*rows, *left_out))] == []
+    assert [prefix for prefix in (*rows, *left_out) if not any(path.startswith(prefix) for path in shipped)] == []
+    assert [test for tests in rows.values() for test in tests if not (ROOT / test).exists()] == []
+    known = {line.split(" ")[0] for line in mutants["load_equivalent"]()}
+    assert sorted(path for path in known if not (ROOT / path).is_file()) == []

@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from paranoid_rebuild import rebuilding, running
 from paranoid_rebuild.accounts import list_passwords, make_accounts
 from paranoid_rebuild.archive import Archives, parse_description
-from paranoid_rebuild.comparing import MissingGroup, MissingUser, compare, format_comparison
+from paranoid_rebuild.comparing import SHOWN, MissingGroup, MissingUser, compare, format_comparison
 from paranoid_rebuild.databases import find_missing, has_local_postgresql, list_dumps, restore_databases
 from paranoid_rebuild.errors import RebuildError
 from paranoid_rebuild.installing import find_unavailable, install
 from paranoid_rebuild.leaving_out import list_left_out
 from paranoid_rebuild.main import load_config
-from paranoid_rebuild.rebuilding import Work, bring_databases, is_needed
+from paranoid_rebuild.rebuilding import RESTORE as COMMAND
+from paranoid_rebuild.rebuilding import Work, bring_back, bring_databases, is_needed, rebuild
 from paranoid_rebuild.running import Ended, Runner
-from paranoid_rebuild.starting import start, stop
+from paranoid_rebuild.starting import is_database, start, stop
 from paranoid_rebuild.state import State
 from paranoid_rebuild.succeeding import find_successors
 
@@ -320,3 +323,199 @@ def test_a_second_run_is_needed_until_root_is_no_superuser(tmp_path: Path) -> No
 def test_a_host_that_is_not_provisioned_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(RebuildError, match=r"site\.yml"):
         load_config(tmp_path / "client.json")
+
+
+@pytest.mark.parametrize("code", [2, 3, 107, 137, -9, -15])
+def test_what_of_an_archive_was_not_read_to_its_end_is_nothing(code: int) -> None:
+    """Borg ends with 1 when there is no such file; killed by a signal it may have said a part."""
+    said = Remembering(answers={"/usr/local/sbin/paranoid-backup-borg": Ended(code, "root:$y$old", "it broke")})
+    with pytest.raises(RebuildError, match="one cannot be read: it broke"):
+        Archives(said, "x").read("one", "etc/shadow")
+    none = Remembering(answers={"/usr/local/sbin/paranoid-backup-borg": Ended(1, "", "never matched")})
+    assert Archives(none, "x").read("one", "/etc/shadow") == ""
+    assert none.ran[0][1:] == ("extract", "--stdout", "::one", "etc/shadow")
+
+
+def test_an_account_gets_all_that_is_known_of_it_and_no_number_that_is_taken() -> None:
+    ordinary = user("ana", 1000, 1000) | {"comment": "Ana", "shell": "/bin/zsh"}
+    service = user("svc", 999, 999) | {"home": "", "shell": ""}
+    old = OLD | {"users": [ordinary, service], "groups": [group("ana", 1000), group("svc", 999)]}
+    new = fresh() | {"users": [user("other", 1000)], "groups": []}
+    runner = Remembering()
+    assert make_accounts(compare(old, new), runner, "") == []
+    homeless = ("--home-dir", "/nonexistent", "--shell", "/bin/sh", "--comment", "")
+    home = ("--home-dir", "/home/ana", "--shell", "/bin/zsh", "--comment", "Ana")
+    assert runner.ran == [
+        ("groupadd", "--gid", "1000", "ana"),
+        ("groupadd", "--system", "--gid", "999", "svc"),
+        ("useradd", "--no-create-home", "--gid", "ana", *home, "ana"),
+        ("useradd", "--no-create-home", "--system", "--uid", "999", "--gid", "svc", *homeless, "svc"),
+    ]
+
+
+def test_a_long_line_says_how_many_more_there_are() -> None:
+    names = [package(f"p{number:03}") for number in range(SHOWN + 2)]
+    lines = format_comparison(compare(OLD | {"packages": names}, fresh() | {"packages": []}))
+    said = next(line for line in lines if line.startswith("packages to install"))
+    assert said.endswith(f"p{SHOWN - 1:03} and 2 more")
+    lines = format_comparison(compare(OLD | {"packages": names[:SHOWN]}, fresh() | {"packages": []}))
+    assert not any("more" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("manager", "has_dnf", "asked", "installs"),
+    [
+        ("dpkg", False, "apt-cache pkgnames", "apt-get -y"),
+        ("pacman", False, "pacman -Slq", "pacman -S --needed --noconfirm"),
+        ("pkg", False, "pkg rquery %n", "pkg install -y"),
+        ("rpm", True, "dnf -q repoquery", "dnf -y install"),
+        ("rpm", False, "", "zypper --non-interactive install"),
+    ],
+)
+def test_each_manager_is_asked_and_told_in_its_own_words(
+    monkeypatch: pytest.MonkeyPatch, manager: str, has_dnf: bool, asked: str, installs: str
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if has_dnf else None)
+    runner = Remembering(answers={asked: Ended(0, "a\nb\n", "")} if asked else {})
+    assert find_unavailable(manager, ["a", "c"], runner) == (["c"] if asked else []), "where nobody can tell, none"
+    assert install(manager, ["a"], runner) == []
+    assert " ".join(runner.ran[-1]).startswith(installs) and runner.ran[-1][-1] == "a"
+    broken = Remembering(answers={asked or "none": Ended(1, "a\n", "no network")})
+    assert find_unavailable(manager, ["c"], broken) == [], "half a list proves nothing"
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [("postgresql@15-main.service", True), ("mariadb.service", True), ("nginx.service", False), ("ssh.socket", False)],
+)
+def test_a_database_is_known_by_its_unit(unit: str, expected: bool) -> None:
+    assert is_database(unit) is expected
+
+
+def test_a_program_ends_as_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Runner().run("sh", "-c", "cat; echo no >&2; exit 3", given="in") == Ended(3, "in", "no\n")
+    assert Runner().run("/no/such").code == 127
+    monkeypatch.setattr(running, "SECONDS", 0.1)
+    late = Runner().run("sleep", "600")
+    assert late.code == 124 and "did not end within" in late.reason
+    assert Ended(1, "said", "\n").reason == "it ended with 1" and Ended(1, "said\n", "").reason == "said"
+
+
+FILES = f"{COMMAND} --archive a --leave-out=etc/fstab --all"
+LOST = OLD | {"services": ["nginx.service", "postgresql.service"], "packages": [package("nginx"), package("php8.2")]}
+
+
+def work_of(base_dir: Path, *unavailable: str) -> Work:
+    found = compare(LOST, fresh() | {"services": []})
+    return Work(base_dir, [SHOP], [], True, "a", LOST, found, unavailable, ["etc/fstab"])
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """What this machine is; a test may change it."""
+    machine = fresh() | {"packages": [package("php8.4")]}
+    monkeypatch.setattr(rebuilding, "describe", lambda versions, asker: machine)
+    return machine
+
+
+def test_all_comes_back_in_an_order_in_which_nothing_lacks_what_it_needs(here: dict[str, Any], tmp_path: Path) -> None:
+    failed = Ended(0, "nginx.service loaded failed failed\nother.service loaded failed failed\n", "")
+    answers = {"systemctl list-units --failed": failed, "systemctl enable nginx": Ended(1, "", "is masked")}
+    runner = Remembering(answers=answers)
+    failures = bring_back(work_of(tmp_path, "php8.2", "gone"), State(), runner, "ana:$y$hash:1:0:9:7:::\n")
+    assert failures == [
+        "package gone: this release has none of this name, or its source is not configured",
+        "service nginx.service: is masked",
+        "service other.service: it has failed, see journalctl -u other.service",
+    ]
+    ran = [" ".join(argv) for argv in runner.ran]
+    order = ["useradd", "chpasswd", "apt-get", "systemctl stop nginx.service postgresql.service", FILES]
+    order += ["systemctl start postgresql.service", f"{COMMAND} --archive a --replace", "systemctl enable nginx"]
+    places = [next(place for place, line in enumerate(ran) if line.startswith(one)) for one in order]
+    assert places == sorted(places)
+    assert next(line for line in ran if line.startswith("apt-get")).endswith(" nginx"), "not what cannot be had"
+    assert State.load(tmp_path) == State(has_files=True, databases=(SHOP,))
+
+
+def test_files_that_failed_come_again_and_those_that_came_do_not(here: dict[str, Any], tmp_path: Path) -> None:
+    runner = Remembering(answers={FILES: Ended(1, "2 files\n", "/a: full\n/b: full\n")})
+    assert bring_back(work_of(tmp_path), State(), runner, "") == ["file /a: full", "file /b: full"]
+    assert not State.load(tmp_path).has_files
+    again = Remembering()
+    assert bring_back(work_of(tmp_path), State.load(tmp_path), again, "") == []
+    assert FILES in [" ".join(argv) for argv in again.ran] and State.load(tmp_path).has_files
+    third = Remembering()
+    assert bring_back(work_of(tmp_path), State.load(tmp_path), third, "") == []
+    assert FILES not in [" ".join(argv) for argv in third.ran]
+
+
+CHANGES = ("useradd", "groupadd", "gpasswd", "apt-get -y", "systemctl enable", "systemctl stop", f"{FILES} ")
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, here: dict[str, Any]) -> tuple[dict[str, Any], Remembering]:
+    """A host whose server holds a tunnel open, and a runner that answers for Borg."""
+    borg = "/usr/local/sbin/paranoid-backup-borg"
+    runner = Remembering(
+        answers={
+            f"{borg} list": Ended(0, json.dumps({"archives": [{"name": "z"}, {"name": "a"}]}), ""),
+            f"{borg} extract --stdout ::a {str(tmp_path)[1:]}/system.json": Ended(0, json.dumps(LOST), ""),
+            f"{COMMAND} --archive a --list-databases": Ended(0, "a: 0 databases\n", ""),
+        }
+    )
+    monkeypatch.setattr(rebuilding, "Runner", lambda: runner)
+    (tmp_path / "open").touch()
+    (tmp_path / "borgmatic.json").write_text("{}")
+    config = {"base_dir": str(tmp_path), "config": str(tmp_path / "borgmatic.json"), "rebuild_leave_out": ["etc/fstab"]}
+    return config, runner
+
+
+def test_a_check_tells_and_changes_nothing(
+    begun: tuple[dict[str, Any], Remembering], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config, runner = begun
+    before = sorted(tmp_path.iterdir())
+    assert rebuild(config, "", is_check=True) == 0
+    said = capsys.readouterr().out
+    assert "rebuild from a\n" in said and "users to make: ana" in said and "left as they are here: etc/fstab" in said
+    ran = [" ".join(argv) for argv in runner.ran]
+    assert any("--check --all" in line for line in ran) and not [line for line in ran if line.startswith(CHANGES)]
+    assert sorted(tmp_path.iterdir()) == before
+    runner.answers[f"{COMMAND} --archive a --leave-out"] = Ended(2, "", "the tunnel broke")
+    with pytest.raises(RebuildError, match="cannot be compared: the tunnel broke"):
+        rebuild(config, "", is_check=True)
+
+
+def test_a_rebuild_ends_well_only_when_all_is_back(
+    begun: tuple[dict[str, Any], Remembering], here: dict[str, Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config, runner = begun
+    State("z", has_files=True).note(tmp_path)
+    assert rebuild(config, "a", is_check=False) == 0
+    assert "all is back" in capsys.readouterr().out and State.load(tmp_path) == State("a", has_files=True)
+    assert any(argv[-1] == "--all" for argv in runner.ran), "what came from another archive does not count"
+    runner.answers["useradd"] = Ended(9, "", "no space")
+    assert rebuild(config, "", is_check=False) == 1, "the one that was begun, by its name"
+    assert "could not: useradd" in capsys.readouterr().out
+    here.update({name: LOST[name] for name in ("users", "groups", "packages", "services")})
+    runner.ran.clear()
+    assert rebuild(config, "", is_check=False) == 0 and "everything is there already" in capsys.readouterr().out
+    assert not [argv for argv in runner.ran if " ".join(argv).startswith(CHANGES)]
+
+
+def test_an_archive_without_a_description_brings_files_and_is_not_all(
+    begun: tuple[dict[str, Any], Remembering], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, runner = begun
+    assert rebuild(config, "z", is_check=False) == 1
+    said = capsys.readouterr().out
+    assert "no description of its system" in said and "saved before archives had descriptions" in said
+    assert [argv for argv in runner.ran if argv[:3] == (COMMAND, "--archive", "z") and argv[-1] == "--all"]
+
+
+def test_without_a_tunnel_nothing_is_begun(begun: tuple[dict[str, Any], Remembering], tmp_path: Path) -> None:
+    config, runner = begun
+    (tmp_path / "open").unlink()
+    with pytest.raises(RebuildError, match=r"open\.yml"):
+        rebuild(config, "", is_check=False)
+    assert runner.ran == []

@@ -5,27 +5,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from paranoid_system import asking, description
-from paranoid_system.accounts import User, parse_group, parse_passwd
+from paranoid_system import asking, description, services
+from paranoid_system.accounts import ID_MAX, User, parse_group, parse_passwd
 from paranoid_system.asking import Asker, NoAnswer, read_lines
-from paranoid_system.description import describe, parse_os_release, save
-from paranoid_system.file_systems import FileSystem, parse_mount_p, parse_mountinfo
+from paranoid_system.description import describe, machine_digest, parse_os_release, save
+from paranoid_system.file_systems import FileSystem, measure, parse_mount_p, parse_mountinfo
 from paranoid_system.packages import (
+    CONFIG_BYTES_MAX,
     Package,
     list_unchanged,
+    md5_of,
     parse_dpkg,
     parse_extended_states,
     parse_pacman,
     parse_pkg,
     parse_rpm,
 )
-from paranoid_system.services import list_wanted, parse_unit_files
+from paranoid_system.services import ask_boot, list_wanted, parse_unit_files
 
 
 def test_debian_says_what_is_installed_and_what_came_with_others() -> None:
@@ -157,3 +162,88 @@ def test_a_description_without_end_is_not_written(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(description, "BYTES_MAX", 10)
     with pytest.raises(OSError, match="would have"):
         save(tmp_path / "system.json", {"remarks": ["x" * 100]})
+
+
+class Answering(Asker):
+    """Answers by the first word of a command; what it does not know has no answer."""
+
+    def __init__(self, **answers: list[str]) -> None:
+        super().__init__()
+        self._answers = answers
+
+    def ask(self, argv: Sequence[str]) -> list[str]:
+        if argv[0] not in self._answers:
+            raise NoAnswer(f"{argv[0]} is away")
+        return self._answers[argv[0]]
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_freebsd", "expected"),
+    [
+        ({"systemctl": ["a.service enabled -", "b.service masked -"]}, False, (["a.service"], ["b.service"])),
+        ({"systemctl": ["a.service enabled", "torn.service"]}, False, (["a.service"], [])),
+        ({}, False, (["cron.service"], [])),
+        ({"service": ["/etc/rc.d/sshd", " /usr/local/etc/rc.d/nginx"]}, True, (["nginx", "sshd"], [])),
+    ],
+    ids=["systemd", "an older systemd", "systemd is away", "FreeBSD"],
+)
+def test_what_starts_at_boot_is_asked_of_whoever_knows(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    answers: dict[str, list[str]],
+    is_freebsd: bool,
+    expected: tuple[list[str], list[str]],
+) -> None:
+    (tmp_path / "multi-user.target.wants").mkdir()
+    (tmp_path / "multi-user.target.wants/cron.service").touch()
+    monkeypatch.setattr(services, "_WANTED", str(tmp_path))
+    monkeypatch.setattr(os.path, "exists", lambda path: is_freebsd)
+    assert ask_boot(Answering(**answers)) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "known"),
+    [
+        ({"/etc/machine-id": ["abc"]}, "abc"),
+        ({"/etc/machine-id": [" "], "/etc/hostid": ["def"]}, "def"),
+        ({"/etc/machine-id": [], "/etc/hostid": ["def"]}, "def"),
+        ({"/etc/hostid": ["def", "more"]}, "def"),
+        ({}, ""),
+    ],
+)
+def test_a_machine_is_told_from_another_and_its_id_from_nobody(
+    monkeypatch: pytest.MonkeyPatch, files: dict[str, list[str]], known: str
+) -> None:
+    """What is empty names no machine: else every image without an id would be this very one."""
+
+    def read(path: str) -> list[str]:
+        if path not in files:
+            raise NoAnswer(path)
+        return files[path]
+
+    monkeypatch.setattr(description, "read_lines", read)
+    expected = hashlib.sha256(f"paranoid.backup {known}".encode()).hexdigest()[:32] if known else ""
+    assert machine_digest() == expected
+
+
+def test_a_file_system_is_measured_where_that_cannot_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = os.statvfs("/")
+    assert measure(FileSystem("/", "d", "ext4")) == FileSystem("/", "d", "ext4", found.f_blocks * found.f_frsize)
+    assert measure(FileSystem("/gone", "d", "ext4")) == FileSystem("/gone", "d", "ext4", 0)
+    monkeypatch.setattr(os, "statvfs", lambda path: pytest.fail("a look at it may hang"))
+    assert measure(FileSystem("/", "nas:/x", "nfs4")) == FileSystem("/", "nas:/x", "nfs4", 0)
+
+
+def test_limits_are_met_exactly(tmp_path: Path) -> None:
+    line = "ana:x:1:1:{}:/:/bin/sh"
+    longest = line.format("x" * (1024 - len(line) + 2))
+    assert [len(parse_passwd([one])[0]) for one in (longest, longest.replace("x", "xx", 1))] == [1, 0]
+    users, remarks = parse_passwd([f"a:x:{ID_MAX}:1::/:/bin/sh", f"b:x:{ID_MAX + 1}:1::/:/bin/sh"])
+    assert [one.name for one in users] == ["a"] and len(remarks) == 1
+    place = tmp_path / "conf"
+    for size, is_read in ((CONFIG_BYTES_MAX, True), (CONFIG_BYTES_MAX + 1, False)):
+        place.write_bytes(b"x" * size)
+        assert md5_of(str(place)) == (hashlib.md5(b"x" * size).hexdigest() if is_read else "")
+    (tmp_path / "link").symlink_to(place)
+    assert md5_of(str(tmp_path / "link")) == md5_of(str(tmp_path)) == ""
+    assert parse_os_release(["PRETTY_NAME='a=b'"]) == {"PRETTY_NAME": "a=b"}
