@@ -12,8 +12,6 @@ import os
 import random
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +26,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger  # noqa: E402
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.anomaly import judge_session  # noqa: E402
 from nightly import Host, lead_an_honest_life  # noqa: E402
+from processor_time import best  # noqa: E402
 
 NIGHTS = 365
 BUDGET = 0.005  # seconds
@@ -55,16 +54,6 @@ def show(what: str, seconds: float, budget: float = BUDGET) -> None:
     """Print one line."""
     share = f"   budget {budget * 1000:.0f} ms   ratio {seconds / budget:.2f}" if budget else ""
     print(f"{what:<44} {seconds * 1000:8.2f} ms{share}")
-
-
-def best(work: Callable[[], object]) -> float:
-    """Return the least processor time of five measurements: the machine may have other things to do."""
-    results = []
-    for _ in range(5):
-        started = time.process_time()
-        work()
-        results.append(time.process_time() - started)
-    return min(results)
 
 
 if __name__ == "__main__":

@@ -15,19 +15,19 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / ".cache/collections")]
+sys.path[:0] = [str(ROOT / ".cache/collections"), str(ROOT / "tests/support")]
 
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.kept import Kept  # noqa: E402
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.ownership import Ownership  # noqa: E402
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.presence import Expectation, look_up  # noqa: E402
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.index import newest_index  # noqa: E402
 from borg.hashindex import NSIndex  # noqa: E402
+from processor_time import best  # noqa: E402
 
 _SIZE = 100  # bytes from one object to the next in its segment
 _LOST = 2000  # objects that a trim deletes
@@ -77,16 +77,6 @@ def write_list(directory: Path) -> None:
         handle.write(bytes(_LIST_SIZE))
         handle.flush()
         os.fsync(handle.fileno())
-
-
-def best(work: Callable[[], object]) -> float:
-    """Return the least CPU time of five measurements, in seconds: the machine may have other things to do."""
-    results = []
-    for _ in range(5):
-        started = time.process_time()
-        work()
-        results.append(time.process_time() - started)
-    return min(results)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +21,19 @@ def test_ruff_check() -> None:
 
 def test_ruff_format() -> None:
     run_tool("ruff", "format", "--check", "--quiet", ".")
+
+
+def test_functions_are_short() -> None:
+    """Under 40 lines, so that one can be seen as a whole."""
+    found = {name: ast.walk(ast.parse((ROOT / name).read_text())) for name in tracked("plugins/*.py", "roles/*.py")}
+    lengths = {
+        f"{name}: {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for name, nodes in found.items()
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert len(lengths) > 1000, "this test looks in the wrong place"
+    assert {name: length for name, length in lengths.items() if length >= 40} == {}
 
 
 def test_mypy_plugins() -> None:

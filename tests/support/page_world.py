@@ -29,7 +29,6 @@ FORMATS = ROOT / "tests/fixtures/formats/0.1.0/server"
 NOW = datetime(2026, 11, 26, 7, 30, tzinfo=UTC)
 GIB = 1024**3
 RECIPIENTS = [{"holder": "ana", "recipient": "age1ana"}]
-NO_DUMP = "database app: pg_dump: connection refused"
 UNREACHABLE = "connect to 192.0.2.7 port 22: Connection timed out"
 
 

@@ -10,6 +10,7 @@ rank                   whose evidence                what it says
 =====================  ============================  ==============================================
 `_gate_stopped_it`     the gate's                    quota, disk full, not Borg's protocol, a fault
 `_too_late`            the server's clock            which deadline passed
+`_ssh_was_killed`      how the server's ssh ended    by a signal, before there was a result
 `_protocol_violation`  the bytes of the answer       not the dispatcher, or no usable result
 `_never_started`       ssh's log                     why there was no session
 `_no_result`           ssh's exit code               the connection or the dispatcher was lost

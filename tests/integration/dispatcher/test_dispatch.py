@@ -401,7 +401,7 @@ class Holding(Checked):
         return Done(0, json.dumps({"archives": held}).encode(), b"", "")
 
 
-NAMED, GONE, KNOWN, STRAY = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
+NAMED, GONE, KNOWN, STRAY, OTHER = ("a" * 64, "b" * 64, "c" * 64, "d" * 64, "e" * 64)
 LIST = ("list", "--json", "--consider-checkpoints")
 
 
@@ -418,9 +418,10 @@ def test_maintain_deletes_what_was_named_and_names_the_rest() -> None:
     assert tools.asked == [LIST, ("delete", "--", "::", "--a")]
 
 
-def test_maintain_deletes_nothing_while_an_archive_is_absent_that_should_stay() -> None:
-    tools = Holding(NAMED, STRAY)
-    tools.request = Request("maintain", SESSION, (NAMED,), frozenset([KNOWN]), check_seconds=60)
+@pytest.mark.parametrize("others", [(), (OTHER,)], ids=["the only one", "one of two"])
+def test_maintain_deletes_nothing_while_an_archive_is_absent_that_should_stay(others: tuple[str, ...]) -> None:
+    tools = Holding(NAMED, STRAY, *others)
+    tools.request = Request("maintain", SESSION, (NAMED,), frozenset([KNOWN, *others]), check_seconds=60)
     assert VERBS["maintain"](tools)["maintain"] == {
         "deleted": [],
         "missing": [KNOWN],

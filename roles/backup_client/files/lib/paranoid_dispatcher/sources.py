@@ -79,15 +79,13 @@ def plan_sources(
     added = {_plain(path): file for path, file in (origins or {}).items()}
     wishes = {_plain(path): wish for path, wish in wishes.items()}
     refused: list[str] = []
-    absent: list[str] = []
-    expected: list[str] = []
+    absent: dict[str, str] = {}
     matches = _parse_excludes(excludes, refused)
     found: dict[str, os.stat_result] = {}
 
     def examine(source: Any) -> None:
-        where = added.get(str(source), "backup_client_sources")
         try:
-            status = _look(source, mounts, wishes, where)
+            status = _look(source, mounts, wishes, added.get(str(source), "backup_client_sources"))
             _require_only_name(source, status, found)
             _require_something_left(source, status, matches)
             _require_something_read(source, status, accepted)
@@ -95,16 +93,14 @@ def plan_sources(
         except Wrong as exc:
             refused.append(f"source {_quoted(source)} {exc}")
         except Absent as exc:
-            absent.append(f"source {_quoted(source)} {exc}")
-            expected.append(source)
+            absent[source] = f"source {_quoted(source)} {exc}"
 
-    for one in sources:
-        source = _plain(one)
+    for source in map(_plain, sources):
         if not isinstance(source, str) or source not in found:
             examine(source)
-    absent += [_MISSING.format(_quoted(path)) for path in _missing_below(found, wishes, matches, mounts)]
+    missing = [_MISSING.format(_quoted(path)) for path in _missing_below(found, wishes, matches, mounts)]
     seen = _lie(found, wishes, matches, mounts)
-    return Plan(_in_order(found, added), _once(refused), _once(absent), seen, tuple(expected))
+    return Plan(_in_order(found, added), _once(refused), _once([*absent.values(), *missing]), seen, tuple(absent))
 
 
 def _lie(

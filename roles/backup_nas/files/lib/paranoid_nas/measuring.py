@@ -54,13 +54,7 @@ def look(config: Mapping[str, Any], seen: Seen, now: float) -> dict[str, Any]:
     away = {one["dataset"].partition("/")[0] for one in config["copies"] if one.get("removable")} - here
     pools = [measure_volume(root, seen, until)] if is_btrfs(config) else []
     pools += [measure_pool(zfs, name, seen) for name in _pools(config) if name not in away]
-    storage, at = storage_of(config, until), config.get("snapshot_at")
-    lines = [_measure_snapshots(storage, root, limits.snapshot, at)]
-    for copy in config["copies"]:
-        days = float(copy.get("late_days") or limits.copy)
-        is_away = copy["dataset"].partition("/")[0] in away
-        line = _measure_copy(None if is_away else zfs, copy["dataset"], root, copy, days, seen, at)
-        lines.append(replace(line, last=seen.attempts.get(copy["dataset"])))
+    lines = _measure_lines(config, zfs, away, seen, limits)
     return {
         "schema": 1,
         "measured": int(now),
@@ -81,6 +75,18 @@ def look(config: Mapping[str, Any], seen: Seen, now: float) -> dict[str, Any]:
         ],
         "unknown": [line for pool in pools for line in list_unknown(pool)],
     }
+
+
+def _measure_lines(config: Mapping[str, Any], zfs: Zfs, away: set[str], seen: Seen, limits: Limits) -> list[Line]:
+    """Return the line of the snapshots and of each copy; of pools that are AWAY nothing is asked."""
+    root, at = str(config["dataset"]), config.get("snapshot_at")
+    lines = [_measure_snapshots(storage_of(config, zfs.until), root, limits.snapshot, at)]
+    for copy in config["copies"]:
+        days = float(copy.get("late_days") or limits.copy)
+        is_away = copy["dataset"].partition("/")[0] in away
+        line = _measure_copy(None if is_away else zfs, copy["dataset"], root, copy, days, seen, at)
+        lines.append(replace(line, last=seen.attempts.get(copy["dataset"])))
+    return lines
 
 
 def measure_pool(zfs: Zfs, name: str, seen: Seen) -> Pool:

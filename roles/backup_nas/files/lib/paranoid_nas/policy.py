@@ -30,7 +30,6 @@ class Snapshot:
     name: str
     created: int
     holds: int
-    guid: str = ""
 
     @property
     def full(self) -> str:

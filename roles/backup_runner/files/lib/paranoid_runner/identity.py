@@ -20,24 +20,8 @@ def format_identity(secret: bytes) -> str:
     """Return the line that age reads as this identity."""
     if len(secret) != SECRET_BYTES:
         raise UsageError(f"an identity has {SECRET_BYTES} bytes, not {len(secret)}")
-    data = _regroup(secret, 8, 5)
+    data = _split_bits(secret)
     return (_PREFIX + "1" + "".join(_LETTERS[value] for value in [*data, *_checksum(data)])).upper()
-
-
-def parse_identity(line: str) -> bytes:
-    """Return the secret bytes of an identity; UsageError if the line is none, or was copied wrongly."""
-    text = line.strip().lower()
-    prefix, _sep, letters = text.rpartition("1")
-    if prefix != _PREFIX or any(letter not in _LETTERS for letter in letters):
-        raise UsageError("this is not an age identity: it begins with AGE-SECRET-KEY-1")
-    values = [_LETTERS.index(letter) for letter in letters]
-    data, check = values[:-_CHECK_LETTERS], values[-_CHECK_LETTERS:]
-    if _checksum(data) != check:
-        raise UsageError("this age identity has a wrong letter: compare it with where it was copied from")
-    secret = bytes(_regroup(data, 5, 8, pad=False))
-    if len(secret) != SECRET_BYTES:
-        raise UsageError("this age identity is not whole")
-    return secret
 
 
 def find_recipient(identity: str) -> str:
@@ -51,18 +35,10 @@ def find_recipient(identity: str) -> str:
     return done.stdout.strip()
 
 
-def _regroup(values: bytes | list[int], have: int, want: int, pad: bool = True) -> list[int]:
-    """Return the same bits in groups of ``want`` instead of ``have``; ``pad`` fills the last group with zeros."""
-    found, kept, bits = [], 0, 0
-    for value in values:
-        kept = (kept << have) | value
-        bits += have
-        while bits >= want:
-            bits -= want
-            found.append((kept >> bits) & ((1 << want) - 1))
-    if pad and bits:
-        found.append((kept << (want - bits)) & ((1 << want) - 1))
-    return found
+def _split_bits(secret: bytes) -> list[int]:
+    """Return the same bits in groups of five, the last one filled up with zeros."""
+    bits = "".join(f"{byte:08b}" for byte in secret)
+    return [int(bits[start : start + 5].ljust(5, "0"), 2) for start in range(0, len(bits), 5)]
 
 
 def _checksum(data: list[int]) -> list[int]:

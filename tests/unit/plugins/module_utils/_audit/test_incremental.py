@@ -121,6 +121,15 @@ def test_deleting_in_one_transaction_and_putting_back_in_another_is_overwriting(
     alarm(judge(repository, baseline), "1 stored objects were overwritten")
 
 
+def test_what_was_put_back_and_deleted_once_more_is_gone(made: tuple[FakeRepository, Baseline]) -> None:
+    repository, baseline = made
+    repository.session(deletes=[key(1)], manifest=700)
+    repository.session([(key(1), b"garbage")], manifest=700)
+    repository.session(deletes=[key(1)], manifest=700)
+    verdict = judge(repository, baseline)
+    assert (verdict.changes.lost, verdict.changes.overwritten) == (frozenset({key(1)}), 0)
+
+
 def test_overwriting_without_delete_shows_in_the_index(made: tuple[FakeRepository, Baseline]) -> None:
     repository, baseline = made
     repository.objects.pop(key(1))

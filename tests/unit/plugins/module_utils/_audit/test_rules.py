@@ -62,6 +62,7 @@ FREED = 5000 + 1000 + 900 + 64 * (2 + 1 + 2 + 2)
             f"would free {FREED + 1} bytes more, 5000 were",
         ),
         ({"manifests": (876,)}, {"manifests": (875,)}, "shrank from 900 to 875 bytes"),
+        ({"manifests": (100, 876)}, {"manifests": (1100, 875)}, "shrank from 900 to 875 bytes"),
         (
             {"manifests": (300,), "recompressed": True},
             {"manifests": (299,), "recompressed": True},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -42,7 +42,6 @@ class Server:
     boot: str = "first boot"
     booted: datetime = START - 30 * DAY
     sessions: int = 0
-    doubts: list[str] = field(default_factory=list)
 
     @property
     def moment(self) -> Moment:

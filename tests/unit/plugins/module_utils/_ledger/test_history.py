@@ -227,6 +227,11 @@ def test_an_archive_that_is_reported_again_changes_nothing() -> None:
     assert held(fold_history(rows(backup("a", 2), trim("a", at=3), backup("a", 4)))) == [], "gone is gone"
 
 
+def test_archives_are_in_the_order_of_the_chain_whatever_the_clock_said() -> None:
+    first, second = rows(backup("a", 1), backup("b", 2))
+    assert held(fold_history([replace(first, time=second.time + timedelta(days=1)), second])) == ["a", "b"]
+
+
 def test_nothing_is_gone_from_a_new_repository() -> None:
     new = RepositoryEntry("web1", "ab" * 32)
     assert held(fold_history(rows(backup("a", 2), trim("a", at=3), new, backup("a", 2)))) == ["a"]

@@ -251,9 +251,9 @@ class TestStates:
         assert ledger.last_success("web1") is None
         for entry in (backup(1), backup(2), backup(3, status="failed"), backup(4, audit="alarm"), backup(5, commits=0)):
             ledger.append(entry)
-        success = ledger.last_success("web1")
-        assert success is not None
-        assert success.seq == 2
+            success = ledger.last_success("web1")
+            assert ledger.state("web1").last_success == success
+        assert success is not None and success.seq == 2
 
     def test_frozen_until_lifted(self, ledger: Ledger) -> None:
         states = []
@@ -263,6 +263,25 @@ class TestStates:
             states.append(state.entry if state else None)
         assert states == [FreezeEntry("web1", "one"), None, FreezeEntry("web1", "two")]
         assert ledger.freeze_state("web2") is None
+
+    @pytest.mark.parametrize("hours", [1, -1], ids=["a clock that goes", "a clock that is put back each time"])
+    def test_what_was_entered_last_counts_whatever_the_clock_said(self, path: str, hours: int) -> None:
+        times = (START + number * timedelta(hours=hours) for number in range(9))
+        with Ledger.open(path, lambda: next(times)) as ledger:
+            for entry, is_frozen in (
+                (FreezeEntry("web1", "one"), True),
+                (UnfreezeEntry("web1", "seen", "anna"), False),
+                (FreezeEntry("web1", "two"), True),
+            ):
+                ledger.append(entry)
+                assert (ledger.freeze_state("web1") is not None) is is_frozen
+
+    def test_times_are_utc_wherever_the_server_is(self, path: str) -> None:
+        zone = timezone(timedelta(hours=9))
+        with Ledger.open(path, lambda: START.astimezone(zone)) as ledger:
+            ledger.append(backup(1))
+            assert [link.time for link in ledger.links(0)] == ["2026-11-01T03:00:00.000000+00:00"]
+            assert ledger.entries(since=START) and not ledger.entries(since=START + timedelta(seconds=1))
 
     def test_states_of_all_clients(self, ledger: Ledger) -> None:
         for entry in (backup(1, client="b"), backup(2, client="a"), backup(3, client="b", status="failed")):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is concluded of a compaction that was cut off, by what Borg's check says and by what lies there."""
+"""What is concluded of work that was cut off, by what Borg's check says and by what lies there."""
 
 from __future__ import annotations
 
@@ -12,17 +12,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.owners import keep_index
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import (
     audit_since_baseline,
     last_baseline,
     save_baseline,
 )
+from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import Budget
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
-from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import CompactionEntry
+from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries import (
+    CompactionEntry,
+    ReportedArchive,
+    SessionEntry,
+)
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome import crash_recovery
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.crash_recovery import begin_compaction, recover
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.intent import Intent, read_intent, write_intent
 from fake_repository import FakeRepository, key
 from made_site import make_site
 
@@ -124,3 +131,52 @@ def test_a_note_that_cannot_be_read_concludes_nothing(site: Site) -> None:
     with pytest.raises(SessionError, match=r"compacting\.json cannot be read") as caught:
         recover(site)
     assert caught.value.code == "server_error"
+
+
+@pytest.mark.parametrize(
+    ("policy", "named", "budget", "deletes", "kinds", "is_frozen"),
+    [
+        ("trim", (1,), Budget(10, 10**6, 1), (1,), ["session", "audit", "trim"], False),
+        ("trim", (), Budget(10, 10**6, 1), (1,), ["session", "audit", "freeze"], True),
+        ("append", (), Budget(), (1,), ["session", "audit", "freeze"], True),
+        ("append", (), Budget(), (), ["session"], False),
+        ("append", (), Budget(), None, ["session"], False),
+    ],
+    ids=["what it was to delete", "what nobody named", "in a backup", "nothing went", "nothing was committed"],
+)
+def test_a_session_that_was_cut_off_is_judged_by_what_it_was_to_do(
+    tmp_path: Path,
+    policy: str,
+    named: tuple[int, ...],
+    budget: Budget,
+    deletes: tuple[int, ...] | None,
+    kinds: list[str],
+    is_frozen: bool,
+) -> None:
+    with closing(make_site(tmp_path)) as site:
+        repository = FakeRepository(Path(site.client.repository))
+        made = repository.session([(key(1), b"archive"), (key(2), b"archive")])
+        save_json(site.state_file("repository.json"), {"schema": 1, "id": "ab" * 32})
+        came = ReportedArchive(key(1).hex(), "one")
+        site.ledger.append(
+            SessionEntry(
+                site.name, "backup", "1" * 32, "r", "ok", commits=1, manifests=1, transaction=made, archive=came
+            )
+        )
+        save_baseline(site, audit_since_baseline(site, "append")[1])
+        ids = tuple(key(one).hex() for one in named)
+        keep_index(site)
+        verb = "maintain" if policy == "trim" else "backup"
+        write_intent(site, Intent("2" * 32, verb, "r", "2026-11-26T01:00:00Z", policy, budget, ids))
+        if deletes is not None:
+            repository.session(deletes=[key(one) for one in deletes])
+        recover(site)
+        rows = site.ledger.entries()[1:]
+        assert [row.kind for row in rows] == kinds and (site.ledger.frozen_by(site.name) is not None) is is_frozen
+        entry = rows[0].entry
+        assert isinstance(entry, SessionEntry) and (entry.status, entry.code) == (
+            "failed",
+            "alarm" if is_frozen else "server_error",
+        )
+        assert entry.transaction == (None if deletes is None else repository.last)
+        assert read_intent(site) is None and last_baseline(site).transaction == repository.last

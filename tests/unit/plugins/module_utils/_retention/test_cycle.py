@@ -61,6 +61,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         ([TRIM, RollbackEntry("web1", "r", (), None)], True),
         ([TRIM, RollbackEntry("web1", "r", (), 19), TRIM], True),
         ([TRIM, CompactionEntry("web1", 9, 5, 30), RollbackEntry("web1", "a copy of before", (), 25)], True),
+        ([TRIM, CompactionEntry("web1", 9, 5, 30), TRIM, CompactionEntry("web1", 5, 4, 50)], False),
         ([TRIM, RepositoryEntry("web1", "ab" * 32)], False),
     ],
 )

@@ -88,6 +88,19 @@ class TestHorizon:
         assert last and max(now - item.arrival for item in archives if item.id in kept) <= last
         assert last < timedelta(days=1200)
 
+    @pytest.mark.parametrize(
+        ("rules", "hours"),
+        [
+            (Rules(hourly=24), 25),
+            (Rules(daily=7), 8 * 24),
+            (Rules(within=timedelta(days=3), weekly=2), (3 + 3 * 7) * 24),
+            (Rules(daily=1, monthly=1, yearly=1), (2 + 2 * 31 + 2 * 366) * 24),
+            (Rules(within=timedelta(hours=5)), 5),
+        ],
+    )
+    def test_each_rule_adds_its_span_and_one_period_more(self, rules: Rules, hours: int) -> None:
+        assert horizon(rules) == timedelta(hours=hours)
+
     @pytest.mark.parametrize("rules", [Rules(), Rules(daily=7, yearly=-1), Rules(hourly=-1)])
     def test_some_keep_all_for_ever(self, rules: Rules) -> None:
         assert horizon(rules) is None

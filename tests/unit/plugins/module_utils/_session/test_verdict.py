@@ -47,6 +47,7 @@ ROWS: list[tuple[str, dict[str, Any], str]] = [
     ],
     ("idle_timeout", {**IDLE, "last_words": "hook: before: sleep 60"}, "it hangs (hook: before: sleep 60)"),
     ("idle_timeout", {**IDLE, "result": replace(OK, ok=False, reason="a hook"), "last_words": "x"}, "hangs (a hook)"),
+    ("idle_timeout", {**IDLE, "result": None, "ssh_code": -9, "ssh_signal": 9}, "it hangs"),  # whose end that was
     ("server_error", {"result": None, "ssh_code": -9, "ssh_signal": 9}, "own ssh to web1 was killed by signal 9"),
     ("server_error", {"hello": False, "result": None, "ssh_signal": 9, "protocol": "broke off"}, "killed by signal 9"),
     ("client_failed", {"result": None, "ssh_code": -9, "last_words": "oh"}, "exit code -9 (oh)"),

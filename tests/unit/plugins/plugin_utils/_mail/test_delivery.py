@@ -164,6 +164,8 @@ def test_what_this_machine_only_queues_has_not_left_it(
         ({"": b"554 not you\r\n"}, "it answered 554 not you"),
         ({"": b"220 " + b"x" * 1_000_000}, "it answered 500 Line too long"),
         ({"EHLO": b"250-more\r\n" * 200_000}, "it talks without end"),
+        ({"": b"220-more\r\n" * 200_000}, "it talks without end"),
+        (dict.fromkeys(("EHLO", "MAIL"), b"250-more\r\n" * 60_000 + b"250 ok\r\n"), "it talks without end"),
         ({"RCPT": b"550 \xff\x00\x1b[31m\r\n"}, "(550 \\xff\\x00\\x1b[31m)"),
         ({"EHLO": b""}, "onnection unexpectedly closed"),
         ({"MAIL": b"552 5.3.4 at most 10 kB\r\n"}, "the mail is too large for it: 552 5.3.4 at most 10 kB"),
