@@ -125,8 +125,10 @@ def test_says_ok_without_an_archive_never(client: Client) -> None:
 def test_work_gets_nothing_of_the_session(client: Client) -> None:
     """Its environment is complete here, and it can neither read the session's input nor write for others to read."""
     client.borgmatic(
-        "exec >&2; env; echo UMASK=$(umask); echo PLACE=$(pwd); echo INPUT=$(readlink /proc/$$/fd/0); exit 1"
+        "exec >&2; env; echo NICE=$(nice); echo UMASK=$(umask); echo PLACE=$(pwd); "
+        "echo INPUT=$(readlink /proc/$$/fd/0); exit 1"
     )
+    client.record(borgmatic=str(client.path / "fake"), nice=5)
     with client.tunnel() as socket_:
         _hello, _result, log = answers(client.start())
     own = {line.partition("=")[0]: line.partition("=")[2] for line in log.splitlines()}
@@ -143,6 +145,7 @@ def test_work_gets_nothing_of_the_session(client: Client) -> None:
         "XDG_RUNTIME_DIR": f"{client.path}/runtime",
         "PARANOID_BACKUP_SOCKET": str(socket_),
         "PARANOID_BACKUP_TAGGED_PATHS": "[]",
+        "NICE": str(min(19, os.nice(0) + 5)),
         "UMASK": "0077",
         "PLACE": "/",
         "INPUT": "/dev/null",

@@ -39,6 +39,7 @@ GROUP = {
     "backup_client_excludes": ["/home/*/.cache"],
     "backup_client_commands_all": [COMMANDS["all"]],
     "backup_client_compression": "lz4",
+    "backup_client_upload_limit": "10240",  # as -e gives it
     "backup_client_checks": [{"name": "repository", "frequency": "3 weeks"}],
     **{f"backup_client_{kind}": entries for kind, entries in DATABASES.items()},
 }
@@ -62,7 +63,7 @@ HOSTS: dict[str, dict[str, Any]] = {
     "archive1": {**NO_DATABASES, "backup_borg_source": "binary", "__backup_borg_program": {"rc": 1}},
     "web1": {},
     "db1": {},
-    "plain1": {**NO_DATABASES, "backup_client_excludes": []},
+    "plain1": {**NO_DATABASES, "backup_client_excludes": [], "backup_client_upload_limit": 0},
     "btrfs1": {
         **NO_DATABASES,
         "backup_client_excludes": [],
@@ -128,6 +129,7 @@ def test_databases_are_passed_through(configured: dict[str, dict[str, Any]], kin
 def test_the_rest_is_passed_through_and_extra_comes_last(configured: dict[str, dict[str, Any]]) -> None:
     web1, db1 = configured["web1"], configured["db1"]
     assert (db1["compression"], web1["compression"], web1["working_directory"]) == ("lz4", "zlib,1", "/")
+    assert db1["upload_rate_limit"] == 10240 and "upload_rate_limit" not in configured["plain1"]
     assert db1["checks"] == GROUP["backup_client_checks"] and db1["exclude_caches"] is True
     assert db1["skip_actions"] == ["prune", "compact"] and "working_directory" not in db1
 

@@ -41,6 +41,7 @@ class Config:
     accept_unreadable: tuple[str, ...] = ()
     escrow_recipients: tuple[tuple[str, str], ...] = ()  # holder, and what age encrypts for
     hook_seconds: int = 3600
+    nice: int = 0  # of all that a session starts
     owner_dir: str = ""  # where the owner of this host has hooks.d, sources.d and off
 
     @classmethod
@@ -60,6 +61,7 @@ class Config:
                 owner_dir=str(record.get("owner_dir", "")),
                 mounts=mounts,
                 hook_seconds=int(record.get("hook_seconds", cls.hook_seconds)),
+                nice=int(record.get("nice", cls.nice)),
                 **lists,
             )
         except (OSError, ValueError, KeyError, TypeError) as exc:

@@ -48,6 +48,7 @@ def main(path: Path = CONFIG) -> int:
     except Refused as exc:
         sys.stderr.write(f"dispatch: {printable(str(exc), REASON_MAX)}\n")
         return 2
+    os.nice(config.nice)
     link = ServerLink(config.deadline)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, link.on_signal)
