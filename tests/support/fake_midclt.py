@@ -290,6 +290,8 @@ class FakeTrueNas:
         if plugin not in SCHEMAS or verb not in verbs or not is_at(self.version, since, until):
             raise Refused(f"[ENOMETHOD] Method '{verb}' not found in '{plugin}'")
         if verb == "query":
+            if plugin == "pool.dataset":  # else a pool's whole tree comes
+                assert arguments[1:] == [{"extra": {"retrieve_children": False, "flat": True}}], arguments
             return self.select(self.things.get(plugin, []), arguments)
         result = getattr(self, f"do_{verb}")(plugin, *arguments)
         return self.finished(method, result) if verb in JOBS.get(plugin, ()) else result

@@ -48,8 +48,8 @@ def _add_instance(api: Api, entry: Entry, mount: Mount) -> None:
 def _list_jail(api: Api, entry: Entry) -> list[Actual]:
     """Its root stands before what is inside; what the jail itself needs is of type SYSTEM."""
     table = api.job("jail.fstab", entry["id"], {"action": "LIST"})
-    rows = [row["entry"] for row in table.values() if row["type"] == "USER"]
-    return [Actual(row[0], row[1].partition("/root")[2] or row[1], "rw" in row[3].split(",")) for row in rows]
+    rows, root = [row["entry"] for row in table.values() if row["type"] == "USER"], f"/jails/{entry['id']}/root"
+    return [Actual(row[0], row[1].partition(root)[2] or row[1], "rw" in row[3].split(",")) for row in rows]
 
 
 def _add_jail(api: Api, entry: Entry, mount: Mount) -> None:

@@ -21,6 +21,8 @@ from ansible_collections.paranoid.backup.plugins.module_utils._nas.jail import (
     check_version,
     find_row,
     parse_fstab,
+    parse_live,
+    parse_properties,
     parse_rows,
 )
 from ansible_collections.paranoid.backup.plugins.modules import iocage
@@ -206,6 +208,23 @@ def test_a_package_or_property_that_does_not_come_is_an_error(host: FakeIocage) 
     assert "colour is not a valid property" in refusal(host, name="other", properties=["colour=red"])
 
 
+def test_a_mount_that_iocage_did_not_note_is_an_error(host: FakeIocage, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = host.do_fstab
+
+    def lose(words: list[str]) -> tuple[int, str, str]:
+        return real(words) if words[0] == "-l" else (0, "", "it was not written")
+
+    monkeypatch.setattr(host, "do_fstab", lose)
+    source = wanted(host)["mounts"][0]["source"]
+    assert refusal(host) == f"iocage fstab -a vault {source}: it was not written"
+
+
+def test_a_jail_of_which_nothing_else_is_asked_runs(host: FakeIocage) -> None:
+    run(host, properties=[], mounts=[], packages=[])
+    assert host.jails["vault"]["state"] == "up"
+    assert parse_properties(["exec_start=/bin/sh -c a=b"]) == {"exec_start": "/bin/sh -c a=b"}
+
+
 def test_mounts_of_others_stay(host: FakeIocage) -> None:
     run(host)
     fstab = host.jails["vault"]["fstab"]
@@ -313,9 +332,12 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     for _number in range(3):
         make_inside(str(tmp_path), "/a/b/c")
     assert len(os.listdir("/proc/self/fd")) == before
+    assert (tmp_path / "a/b").stat().st_mode & 0o777 == 0o755
 
 
 def test_formats() -> None:
+    live = "/a /r/b nullfs rw 0 0\n/c /r/d nullfs\n/e /r/f\n/g /rest/h nullfs rw 0 0\n"
+    assert parse_live(live, "/r") == {("/a", "/b"), ("/c", "/d")}
     cut = "7\tvault\toff\tup\tjail\n"
     assert find_row(cut, "vault") is None and find_row(f"{cut[:-1]}\t14.3-RELEASE\n", "vault") is not None
     assert [canonical(word) for word in ("on", "True", "no", "0", "vnet0|10.0.0.5/24, x")] == [

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.paranoid.backup.plugins.module_utils._nas.truenas_kinds import actual_value, desired_value
 from ansible_collections.paranoid.backup.plugins.modules import truenas
 from fake_midclt import FakeTrueNas, Refused, is_at
 from module_call import call
@@ -241,6 +242,47 @@ def test_of_two_tasks_of_a_dataset_the_one_with_the_schema_is_meant(ensure: Ensu
         assert ensure(nas, "snapshot_task", name="tank", fields={**fields, "naming_schema": schema})["changed"]
     changed = ensure(nas, "snapshot_task", name="tank", fields={**fields, "naming_schema": "b-%Y", "lifetime_value": 3})
     assert changed["changed"] and [one["lifetime_value"] for one in nas.things["pool.snapshottask"]] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("said", "lacks_method"),
+    [
+        ("[ENOMETHOD] Method 'x' not found in 'y'", True),
+        ("Method call failed: y.x was not found", True),
+        ("[ENOMETHOD] y: not found", True),
+        ("[ENOENT] Dataset tank/x not found", False),
+        ("[EINVAL] no such method of compression", False),
+        ("[ENOMETHOD] y.x", False),
+    ],
+)
+def test_what_is_not_there_is_the_method_or_something_else(said: str, lacks_method: bool, ensure: Ensure) -> None:
+    nas = FakeTrueNas("26")
+    cut_at(nas, 1, Refused(said))
+    told = ensure(nas, "dataset", name="tank/web1")
+    method = "TrueNAS 26 has no method pool.dataset.query: " if lacks_method else "pool.dataset.query: "
+    assert told["msg"] == f"{method}{said}"
+
+
+def test_values_as_they_are_compared() -> None:
+    assert desired_value("jail", "props", ["exec_start=/bin/sh -c a=b", "vnet=yes", "allow"]) == {
+        "exec_start": "/bin/sh -c a=b", "vnet": "1", "allow": "",
+    }  # fmt: skip
+    assert (desired_value("dataset", "atime", False), desired_value("dataset", "atime", True)) == ("OFF", "ON")
+    assert desired_value("jail", "release", "13.5-RELEASE") == "13.5-RELEASE"
+    assert actual_value("dataset", "quota", {"quota": None}, 0) == 0
+    assert actual_value("dataset", "comments", {}, "x") is None
+    assert actual_value("app", "custom_compose_config", {"custom_compose_config": {"a": 1, "b": 2}}, {"a": 1}) == {
+        "a": 1
+    }
+
+
+def test_a_jail_whose_name_begins_as_the_directory_of_its_root(ensure: Ensure) -> None:
+    nas = FakeTrueNas("13")
+    asked = server("jail", name="rootbox")
+    assert ensure(nas, **asked)["changed"] and not ensure(nas, **asked)["changed"] and count_mounts(nas, "jail") == 2
+    entry(nas, "jail")["fstab"][0][1] = "/elsewhere"
+    told = ensure(nas, **{**asked, "mounts": [{"source": "/mnt/x", "target": "/elsewhere"}]})
+    assert told["msg"].startswith("/elsewhere inside is /mnt/tank/backup/web1 and should be /mnt/x")
 
 
 def test_an_app_of_somebody_else_is_not_overwritten(ensure: Ensure) -> None:
