@@ -100,6 +100,6 @@ def _send(source: Zfs, send: list[str], target: Zfs, copy: str) -> None:
     sender, receiver = Side(send, source.prefix), Side(receive, target.prefix)
     flow(sender, receiver, target.patience)
     if receiver.code:
-        raise failure(receive, b"; ".join(said for said in (receiver.said, sender.said) if said.strip()))
+        raise failure(receive, b"; ".join(filter(None, (receiver.said.strip(), sender.said.strip()))))
     if sender.code:
         raise failure(send, sender.said)
