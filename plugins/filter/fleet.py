@@ -5,12 +5,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible.errors import AnsibleError
+
 _SCHEDULE = "backup_client_schedule_"
+_DATABASES = ("postgresql", "mysql", "mariadb", "mongodb", "sqlite")
+_LISTED = re.compile(
+    r"backup_client_(sources|excludes|exclude_if_present|exclude_caches|tagged_paths|"
+    rf"({'|'.join(_DATABASES)})_databases)(_.+)?"
+)
+_NO_SECRETS = ("name", "hostname", "port", "path", "container", "mount")  # the others of an entry may hold some
 HostVars = Mapping[str, Mapping[str, Any]]
 
 
@@ -39,12 +49,13 @@ def _servers_of_clients(hosts: Sequence[str], hostvars: HostVars, groups: Mappin
 def _clients_of_server(
     hosts: Sequence[str], hostvars: HostVars, groups: Mapping[str, Sequence[str]], server: str
 ) -> dict[str, dict[str, str]]:
-    """Return those of HOSTS that SERVER backs up, each with its name as a client and its address."""
+    """Return those of HOSTS that SERVER backs up: name as a client, address, and a fingerprint of what is listed."""
     first = next(iter(groups.get("backup_servers", ())), "")
     return {
         host: {
             "client": str(hostvars[host].get("backup_client_name", host)),
             "address": _find_address(hostvars[host], host),
+            "listed": _fingerprint(hostvars[host]),
         }
         for host in hosts
         if hostvars[host].get("backup_client_server", first) == server
@@ -65,6 +76,24 @@ def _find_address(variables: Mapping[str, Any], host: str) -> str:
     """Return the address at which the server would reach a host; the role backup_client has the same order."""
     names = ("backup_client_host", "ansible_ssh_host", "ansible_host")
     return re.sub(r"^\[(.*)\]$", r"\1", str(next((variables[name] for name in names if name in variables), host)))
+
+
+def _fingerprint(variables: Mapping[str, Any]) -> str:
+    """Return a fingerprint of what the inventory lists to be saved, empty where it takes facts of the host to know."""
+    try:
+        listed = {name: _without_secrets(variables[name]) for name in variables if _LISTED.fullmatch(name)}
+        return hashlib.sha256(json.dumps(listed, sort_keys=True).encode()).hexdigest()
+    except (AnsibleError, TypeError):
+        return ""
+
+
+def _without_secrets(value: Any) -> Any:
+    """Return a list with no more of its dictionaries than what names a source or a database."""
+    if not isinstance(value, list):
+        return value
+    return [
+        {key: str(one[key]) for key in _NO_SECRETS if key in one} if isinstance(one, Mapping) else one for one in value
+    ]
 
 
 class FilterModule:

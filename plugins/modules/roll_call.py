@@ -64,6 +64,10 @@ clients:
       description: The address at which the server reaches it, empty when its record cannot be read.
       type: str
       returned: success
+    listed:
+      description: Fingerprint of what the inventory listed to be saved when it was provisioned, empty when not known.
+      type: str
+      returned: success
     last_success:
       description: When its newest good archive arrived, null when there is none.
       type: str
@@ -110,12 +114,14 @@ def call_roll(config_dir: str, now: datetime) -> list[dict[str, Any]]:
 def _describe(config_dir: str, name: str, ledger: Ledger, now: datetime) -> dict[str, Any]:
     last = ledger.last_success(name)
     try:
-        host = load_client(config_dir, name).host
+        config = load_client(config_dir, name)
+        host, listed = config.host, config.listed
     except ConfigError:  # Its own session says what is wrong with it.
-        host = ""
+        host = listed = ""
     return {
         "client": name,
         "host": host,
+        "listed": listed,
         "last_success": last.time.isoformat() if last else None,
         "age": int((now - last.time).total_seconds()) if last else None,
     }

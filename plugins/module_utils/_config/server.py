@@ -64,7 +64,8 @@ class ClientConfig:
     ``keyholder`` is the client that performs ``maintain`` in this one's stead; ``retention`` are rules for
     `_retention.rules.parse_rules`; ``hold_days`` must pass between trim and compaction; ``check_seconds`` is what one
     maintenance may spend on checking, 0 for none; ``compression`` is what the client was told to use.
-    The ``shrink_…`` fields are those of `_retention.band.Band`; ``sources`` is a fingerprint of what the client saves.
+    The ``shrink_…`` fields are those of `_retention.band.Band`; ``sources`` is a fingerprint of what the client saves,
+    ``listed`` one of what the inventory said of that.
     ``anomaly_sessions`` are the normal backups after which an anomaly is over; until ``expect_change_until``, a date
     such as 2026-12-01, none is looked for.
     ``proxy_jump`` is a host between, with ``host``, ``port`` and ``user``.
@@ -95,6 +96,7 @@ class ClientConfig:
     shrink_min_bytes: int = 1024 * 1024
     shrink_archives: int = 400
     sources: str = ""
+    listed: str = ""
     anomaly_sessions: int = 5
     expect_change_until: str = ""
     connect_timeout: int | None = None

@@ -82,7 +82,7 @@ class Session:
         """Who performs it, as sentences name it."""
         peer, client = self.peer.client, self.site.name
         name = f"{peer.client} (keyholder of {client})" if self.by_keyholder else client
-        return Performer(name, client, peer.host, peer.port, self.order.provisioning)
+        return Performer(name, client, peer.host, peer.port, self.order.provisioning, self.site.client.sources)
 
     @property
     def note(self) -> str:

@@ -44,7 +44,8 @@ class Result:
 
     ``remarks`` are as `_common/remarks.py` says, None where it said nothing of them. ``sources`` has lines about those
     that it ``refused`` to save, and of ``mounts`` whether each lies on a file system of its own; None if it is older.
-    ``owner`` is what the owner of the host says by files of his own, None where he says nothing.
+    ``owner`` is what the owner of the host says by files of his own, None where he says nothing. ``saved`` is the
+    fingerprint of what it was told to save, empty if it is older.
     """
 
     ok: bool
@@ -57,6 +58,7 @@ class Result:
     sources: dict[str, Any] | None = None
     escrow: dict[str, Any] | None = None
     owner: dict[str, Any] | None = None
+    saved: str = ""
 
 
 def request_line(verb: str, session: str, extra: Mapping[str, Any] | None = None) -> bytes:
@@ -91,6 +93,7 @@ def parse_result(line: bytes, verb: str, session: str) -> Result:
         sources=_shape(content.get("sources"), "sources", _SOURCES),
         escrow=_shape(content.get("escrow"), "escrow", _ESCROW),
         owner=_shape(content.get("owner"), "owner", _OWNER),
+        saved=_text(content.get("saved", ""), "saved"),
     )
 
 

@@ -21,6 +21,8 @@ rank                   whose evidence                what it says
 `_missing_proof`       the gate's, against the word  what ``ok`` of this verb needs and nobody saw
 `_refused_source`      the client's word, against    a source is not what was meant
                        itself
+`_other_sources`       the client's word, against    it was told to save other things than the
+                       the server's record           server's record says
 `_incomplete`          the client's word, against    something is not in its archive
                        itself
 `_trim_failure`        ledger and gate, against the  what a maintenance says it did and did not
@@ -76,6 +78,7 @@ class Performer:
     host: str
     port: int
     provisioning: bool = False  # started by site.yml, which cannot be the cure then
+    saved: str = ""  # the fingerprint that it should have of what it saves, empty where nobody knows
 
 
 def decide(
@@ -96,6 +99,7 @@ def decide(
         or _client_failure(host, seen)
         or _missing_proof(verb, host, seen)
         or _refused_source(host, seen)
+        or _other_sources(host, seen)
         or _incomplete(verb, host, seen)
         or (trim and _trim_failure(host, trim))
         or Conclusion("ok")
@@ -210,6 +214,15 @@ def _refused_source(host: Performer, seen: Evidence) -> Conclusion | None:
     lines = sources["refused"]
     more = f"; and {len(lines) - _LINES_SHOWN} more" if len(lines) > _LINES_SHOWN else ""
     return _failed("source_refused", f"{host.name}: {'; '.join(lines[:_LINES_SHOWN])}{more}")
+
+
+def _other_sources(host: Performer, seen: Evidence) -> Conclusion | None:
+    """An older /etc that came back brings the sources of its time, and says nothing of those that are lacking."""
+    told = seen.result.saved if seen.result else ""
+    if not (told and host.saved) or told == host.saved:
+        return None
+    other = f"{host.name} was told to save other things than the server's record says"
+    return _failed("source_refused", f"{other}, perhaps by an older /etc that came back: run site.yml for it")
 
 
 def _has_escrow(seen: Evidence) -> bool:

@@ -100,7 +100,7 @@ def _merge_rolls(rolls: Iterable[Roll], present: set[str]) -> Roll:
         (one.client, one.server): one
         for roll in known
         for one in roll.absent
-        if one.why is Absence.MOVED or one.client not in present
+        if one.why in (Absence.MOVED, Absence.CHANGED) or one.client not in present
     }
     problems = dict.fromkeys(line for roll in known for line in roll.problems)
     gone = dict.fromkeys(name for roll in known for name in roll.gone if name not in present)

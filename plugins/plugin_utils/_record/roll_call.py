@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import join_names
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import (
     take_mapping,
     take_mappings,
@@ -26,11 +27,13 @@ MODULE = "paranoid.backup.roll_call"
 
 
 class Absence(StrEnum):
-    """Why a client is absent: no host of the inventory has it, the run left it out, or it is at another address."""
+    """Why a client is named: no host of the inventory has it, the run left it out, or the inventory says another
+    address or other things to save than when it was provisioned."""
 
     UNLISTED = "unlisted"
     LEFT_OUT = "left_out"
     MOVED = "moved"
+    CHANGED = "changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,26 @@ def read_roll(results: Sequence[Mapping[str, Any]], present: Iterable[str], befo
     return Roll(tuple(sorted(absent, key=_staleness)), tuple(problems), tuple(gone))
 
 
+def list_shared(results: Iterable[Mapping[str, Any]], present: Iterable[str]) -> list[str]:
+    """Return a line for each client that several hosts of the inventory are, one of which is in the run.
+
+    Each of them would be told as backed up, and only the one that the server goes to is.
+    """
+    there = set(present)
+    shared: dict[tuple[int, str], list[str]] = {}
+    for place, result in enumerate(results):
+        for name, host in take_mapping(result.get("hosts")).items():
+            client = take_text(take_mapping(host).get("client"), 200)
+            shared.setdefault((place, client), []).append(take_text(name, 200))
+    found = ((client, names) for (_place, client), names in shared.items() if len(names) > 1 and there & {*names})
+    return [_describe_shared(client, names) for client, names in found]
+
+
+def _describe_shared(client: str, names: list[str]) -> str:
+    one = f"are one client to the server, {client}, so only one of them is backed up"
+    return f"{join_names(names)} {one}: mend backup_client_name, then run site.yml"
+
+
 def _list_known(results: Iterable[Mapping[str, Any]]) -> set[str]:
     """Return the names, of hosts and of clients, that the inventory or a server has."""
     found = set()
@@ -98,7 +121,9 @@ def _compare(server: str, result: Mapping[str, Any], there: set[str]) -> list[Ab
     for client, one in known.items():
         name, host = by_client.get(client, ("", {}))
         address, wanted = take_text(one.get("host"), 200), take_text(host.get("address"), 200)
-        why = _explain(client in by_client, name in there, not address or address == wanted)
+        listed, saved = take_text(host.get("listed"), 64), take_text(one.get("listed"), 64)
+        is_in_place, is_saved = not address or address == wanted, not (listed and saved) or listed == saved
+        why = _explain(client in by_client, name in there, is_in_place, is_saved)
         if why:
             last, age = take_time(one.get("last_success")), take_seconds(one.get("age"))
             found.append(Absent(client, server, why, last, age, address, wanted))
@@ -106,12 +131,14 @@ def _compare(server: str, result: Mapping[str, Any], there: set[str]) -> list[Ab
     return found + [Absent(client, server, Absence.LEFT_OUT) for client in new]
 
 
-def _explain(is_listed: bool, is_there: bool, is_in_place: bool) -> Absence | None:
+def _explain(is_listed: bool, is_there: bool, is_in_place: bool, is_saved: bool) -> Absence | None:
     if not is_listed:
         return Absence.UNLISTED
     if not is_there:
         return Absence.LEFT_OUT
-    return None if is_in_place else Absence.MOVED
+    if not is_in_place:
+        return Absence.MOVED
+    return None if is_saved else Absence.CHANGED
 
 
 def _staleness(absent: Absent) -> tuple[int, float, str]:

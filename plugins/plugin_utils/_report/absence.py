@@ -16,6 +16,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call 
 SUMMARIES = {
     Absence.UNLISTED: "not in the inventory",
     Absence.MOVED: "at another address",
+    Absence.CHANGED: "changed in the inventory",
     Absence.LEFT_OUT: "left out of this run",
 }
 
@@ -27,9 +28,13 @@ def describe_age(absent: Absent) -> str:
 
 def describe_absent(absent: Absent) -> str:
     """Return what is to be known of an absent client, without its name."""
-    moved = f"the server goes to {absent.address}, the inventory says {absent.wanted}: run site.yml for it; "
+    outdated = {
+        Absence.MOVED: f"the server goes to {absent.address}, the inventory says {absent.wanted}",
+        Absence.CHANGED: "the inventory says other things to save than the host was told",
+    }
     where = f", on {absent.server}" if absent.why is Absence.UNLISTED else ""
-    return f"{moved if absent.why is Absence.MOVED else ''}{describe_age(absent)}{where}"
+    cure = f"{outdated[absent.why]}: run site.yml for it; " if absent.why in outdated else ""
+    return f"{cure}{describe_age(absent)}{where}"
 
 
 def describe_roll(roll: Roll) -> list[str]:

@@ -32,7 +32,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model impo
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.nas import Nas, mark_servers, read_nas
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.pruning import prune
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import read_roll
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import list_shared, read_roll
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize import take_text
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.unheard import find_unheard, hold, mark_told
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.ansible_events import (
@@ -139,6 +139,8 @@ class Observer:
         for name in map(format_host, lost):
             if name in self._elsewhere:
                 self._recorder.note_problem(self._elsewhere[name])
+        for line in list_shared(self._servers, [client.name for client in self._recorder.run.clients]):
+            self._recorder.note_problem(line)
         owners = self._find_owners()
         history = note_digest(load_history(self._settings.report_dir), os.environ.get(DIGEST, ""))
         run = self._recorder.run

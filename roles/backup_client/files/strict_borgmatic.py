@@ -11,7 +11,8 @@
   it names in PARANOID_BACKUP_EVIDENCE. Hooks do not get that.
 - After streamed dumps borgmatic takes the newest archive, by the client's clock, for the one it made. Here it is taken
   by its name.
-- borgmatic makes a SQLite database that is not there, and dumps it. Here that is an error.
+- borgmatic makes a SQLite database that is not there, and dumps it. Here that is an error, and one that is locked is
+  waited for.
 - borgmatic fails at a byte that is not UTF-8, and remembers a line without an end. Here any output is read.
 - borgmatic writes a password of MongoDB into a YAML file as it is. Here it is quoted.
 
@@ -42,6 +43,7 @@ from borgmatic.hooks.data_source import mongodb, sqlite
 CHANNEL = "PARANOID_BACKUP_EVIDENCE"
 LINE_MAX = 1024 * 1024  # bytes of a line that commands print; Borg's own are shorter
 SUFFIX = ".checkpoint"  # of an archive whose dumps are not judged yet (borgmatic/actions/create.py)
+SQLITE = "sqlite3 -cmd '.timeout 60000'"  # milliseconds; by itself it gives up at once
 _ARCHIVE = ("name", "id", "start", "end", "duration", "stats")
 # Their warnings are about notifications, retries, the words of a hook, and exit codes: none is about what is saved.
 _HARMLESS = ("borgmatic.hooks.monitoring.", "borgmatic.hooks.command", "borgmatic.commands.", "borgmatic.execute")
@@ -196,12 +198,13 @@ def get_latest_archive(
 
 
 def dump_sqlite(databases: Any, config: Any, *arguments: Any, **options: Any) -> Any:
-    """Dump as borgmatic does, but only databases that are there."""
+    """Dump as borgmatic does, but only databases that are there, and wait while somebody writes."""
     working_directory = get_working_directory(config) or ""
     for database in databases:
         if not os.path.isfile(os.path.join(working_directory, database["path"])):
             raise ValueError(f"there is no SQLite database at {database['path']}")
-    return _dump_sqlite(databases, config, *arguments, **options)
+    waiting = [{**database, "sqlite_command": database.get("sqlite_command") or SQLITE} for database in databases]
+    return _dump_sqlite(waiting, config, *arguments, **options)
 
 
 def read_lines(buffer: Any, process: Any, line_separator: str = "\n") -> Iterator[tuple[str, ...]]:

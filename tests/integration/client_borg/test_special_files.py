@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import stat
+from contextlib import closing
 
 import pytest
 from client_borg import USER, temporary_host
@@ -38,6 +40,11 @@ def test_a_dump_is_read_and_nothing_else_that_is_special() -> None:
         assert sum(kind == "p" for kind in kinds.values()) == len(PIPES) + 1, kinds
         assert [kinds[name] for name in ("link", "[zero]", "tty", "zero")] == ["l", "l", "l", "c"]
         assert "socket" not in kinds
-        host.borg("delete", "::it")
-        done = host.borgmatic({"sqlite_databases": [{**database, "sqlite_command": "true"}]})
-        assert "the dump is empty" in done.stderr and "borgmatic/sqlite_databases/localhost/it" not in host.listed()
+        locked = {**database, "path": str(host.path / "locked"), "sqlite_command": "sqlite3"}
+        with closing(sqlite3.connect(locked["path"], isolation_level=None)) as writer:
+            writer.execute("CREATE TABLE orders (what)")
+            writer.execute("BEGIN EXCLUSIVE")
+            for other, words in ((locked, "locked or damaged"), ({**database, "sqlite_command": "true"}, "is empty")):
+                host.borg("delete", "::", "it", "it.checkpoint")
+                done = host.borgmatic({"sqlite_databases": [other]})
+                assert words in done.stderr and "borgmatic/sqlite_databases/localhost/it" not in host.listed()

@@ -105,7 +105,12 @@ def test_a_source_that_becomes_a_link_during_the_backup_is_red(keeper: Keeper, t
     assert not any(path.startswith(f"{own}/victim/") for path in keeper.archived())
 
 
-def test_a_configuration_that_nobody_can_check_is_red(keeper: Keeper) -> None:
+def test_a_configuration_that_somebody_edited_or_nobody_can_check_is_red(keeper: Keeper) -> None:
+    own = keeper.world.own
+    (own / "borgmatic.yaml.sha256").write_text(f"{'0' * 64}  {own}/borgmatic.yaml\n")
+    outcome = keeper.world.session("backup")
+    assert outcome.conclusion.code == "source_refused" and "not as site.yml wrote it" in outcome.conclusion.reason
+    assert keeper.archived() == [f"{own}/source", f"{own}/source/file"]
     (keeper.world.own / "borgmatic.yaml").write_text("source_directories:\n- /etc\n")
     outcome = keeper.world.session("backup")
     assert outcome.conclusion.code == "client_failed" and "run site.yml" in outcome.conclusion.reason

@@ -30,7 +30,9 @@ def config_dir(tmp_path: Path) -> Path:
     (tmp_path / "clients").mkdir()
     (tmp_path / "server.json").write_text(json.dumps(server))
     for name, host in (("web1", "192.0.2.7"), ("db1", "db1")):
-        (tmp_path / f"clients/{name}.json").write_text(json.dumps({**client, "client": name, "host": host}))
+        (tmp_path / f"clients/{name}.json").write_text(
+            json.dumps({**client, "client": name, "host": host, "listed": name})
+        )
     with Ledger.open(str(tmp_path / "ledger.sqlite"), lambda: START) as ledger:
         archive = ReportedArchive("a" * 64, "web1-1")
         ledger.append(SessionEntry("web1", "backup", "1" * 32, "r1", "ok", commits=1, manifests=1, archive=archive))
@@ -50,7 +52,7 @@ def test_provisioned_clients_and_their_ages(ask: Ask) -> None:
     hosts = {"web1.example.org": {"client": "web1", "address": "192.0.2.7"}}
     result = ask(hosts=hosts)
     db1, web1 = result["clients"]
-    assert db1 == {"client": "db1", "host": "db1", "last_success": None, "age": None}
+    assert db1 == {"client": "db1", "host": "db1", "listed": "db1", "last_success": None, "age": None}
     assert (web1["client"], web1["host"], web1["last_success"]) == ("web1", "192.0.2.7", START.isoformat())
     assert 0 <= web1["age"] - 3 * 86400 < 3600
     assert (result["hosts"], result["problem"], result["changed"]) == (hosts, "", False)

@@ -19,6 +19,7 @@ from borg.chunker import CH_HOLE, Chunk
 
 MIB = 2**20
 GROWTH_MAX = 64 * MIB  # what is read beyond the size that a file had
+ROLLBACK = b"\nROLLBACK; -- due to errors\n"  # sqlite3's last words of a dump that it could not make
 HOLE_PIECES = (16 * MIB, MIB)  # of at most 20 MiB (MAX_DATA_SIZE), in few sizes: Borg remembers ten hashes of zeros
 PIECES_MAX = 2**18  # in all files of one user: 4 TiB, two seconds, 100 MB of memory; root's own files have no limit
 ALL_PIECES_MAX = 16 * PIECES_MAX  # of all users together, for one may have many numbers (subuid)
@@ -35,7 +36,7 @@ class Reader:
         """Yield the chunks of the open file FH; OSError (EFBIG) if it has no end."""
         found = os.fstat(fh)
         if not stat.S_ISREG(found.st_mode):
-            yield from _not_empty(self._chunker.chunkify(fd, fh))
+            yield from _whole(self._chunker.chunkify(fd, fh))
         elif found.st_size - found.st_blocks * 512 < MIB:
             yield from _limited(self._chunker.chunkify(fd, fh), fh, found)
         else:
@@ -114,14 +115,20 @@ class _Part:
         return data
 
 
-def _not_empty(chunks: Iterable[Any]) -> Iterator[Any]:
-    """Yield the CHUNKS of a dump. Each begins with words of its own; an empty one comes of a broken wrapper."""
-    is_empty = True
+def _whole(chunks: Iterable[Any]) -> Iterator[Any]:
+    """Yield the CHUNKS of a dump; OSError at its end if it brings nothing back.
+
+    Each dump begins with words of its own; an empty one comes of a broken wrapper. That of a SQLite database which is
+    locked or damaged ends with a rollback of all before it, and the exit code of sqlite3 3.40 is 0 all the same.
+    """
+    is_empty, tail = True, b""
     for chunk in chunks:
-        is_empty = False
+        is_empty, tail = False, (tail + bytes(chunk.data[-len(ROLLBACK) :] if chunk.data else b""))[-len(ROLLBACK) :]
         yield chunk
     if is_empty:
         raise OSError(errno.ENODATA, "the dump is empty: what makes it ended without an error, and wrote nothing")
+    if tail == ROLLBACK:
+        raise OSError(errno.ENODATA, "the dump takes itself back: sqlite3 found its database locked or damaged")
 
 
 def _limited(chunks: Iterable[Any], fh: int, found: os.stat_result) -> Iterator[Any]:

@@ -42,6 +42,7 @@ class Config:
     escrow_recipients: tuple[tuple[str, str], ...] = ()  # holder, and what age encrypts for
     hook_seconds: int = 3600
     nice: int = 0  # of all that a session starts
+    saved: str = ""  # a fingerprint of what this host was told to save, which the server has as well
     owner_dir: str = ""  # where the owner of this host has hooks.d, sources.d and off
 
     @classmethod
@@ -59,6 +60,7 @@ class Config:
                 **required,
                 keyholder_dir=str(record.get("keyholder_dir", "")),
                 owner_dir=str(record.get("owner_dir", "")),
+                saved=str(record.get("saved", "")),
                 mounts=mounts,
                 hook_seconds=int(record.get("hook_seconds", cls.hook_seconds)),
                 nice=int(record.get("nice", cls.nice)),

@@ -8,6 +8,7 @@ What a before hook mounts is there only in between, and that is when Borg reads.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, Optional
@@ -31,6 +32,7 @@ class Looks:
     def __init__(self, config: Config) -> None:
         self._config = config
         self.configured, self.excludes, self._has_before_hooks = self._read()
+        self._edited = find_edit(Path(config.config))
         demanded = [source.rstrip("/") or "/" for source in self.configured if isinstance(source, str)]
         directory = Path(config.owner_dir) / SOURCES if config.owner_dir else None
         python = python_of(Path(config.borgmatic)) if directory and directory.exists() else ""
@@ -63,17 +65,20 @@ class Looks:
         late = [
             f"source {path} came too late: Borg was not told of it" for path in begin.roots if path not in self.roots
         ]
-        return tuple(dict.fromkeys((*self.added.problems, *self._first.refused, *begin.problems, *late, *end)))
+        return tuple(
+            dict.fromkeys((*self._edited, *self.added.problems, *self._first.refused, *begin.problems, *late, *end))
+        )
 
     @property
     def told(self) -> dict[str, Any]:
         """What the server is told of the sources."""
         mounts = (self._begin or self._first).mounts
         return {
+            **({"saved": self._config.saved} if self._config.saved else {}),
             "sources": {
                 "refused": [printable(line, REFUSED_LENGTH) for line in self.problems[:REFUSED_MAX]],
                 "mounts": {printable(path, PATH_LENGTH): apart for path, apart in mounts.items()},
-            }
+            },
         }
 
     def take(self, before: bool) -> None:
@@ -104,3 +109,14 @@ class Looks:
                 f"{path} is not as site.yml writes it, so its sources cannot be checked: run site.yml"
             ) from exc
         return sources, excludes, has_hooks
+
+
+def find_edit(path: Path) -> tuple[str, ...]:
+    """Say that a configuration is another one than site.yml wrote, by the sum that it left beside it, if it did."""
+    beside = path.with_name(f"{path.name}.sha256")
+    if not beside.exists():  # an older release left none
+        return ()
+    wanted = beside.read_text(encoding="ascii", errors="replace").split(" ")[0]
+    if hashlib.sha256(path.read_bytes()).hexdigest() == wanted:
+        return ()
+    return (f"{path} is not as site.yml wrote it, so nobody knows what is left out: run site.yml",)

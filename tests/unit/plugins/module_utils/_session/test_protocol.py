@@ -100,6 +100,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"maintain": {**MAINTAIN, "unknown": MAINTAIN["unknown"] * 101}}, "maintain.unknown"),
     ({"versions": {"ssh": "9"}}, "versions"),
     ({"versions": {"borg": 1}}, "versions.borg"),
+    ({"saved": None}, "saved"),
 ]
 
 

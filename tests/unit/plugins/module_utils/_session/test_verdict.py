@@ -108,6 +108,15 @@ def test_fault(code: str, changes: dict[str, Any], words: str) -> None:
     assert code in CODES
 
 
+@pytest.mark.parametrize(
+    ("known", "told", "code"), [("a", "b", "source_refused"), ("a", "a", ""), ("", "b", ""), ("a", "", "")]
+)
+def test_who_was_told_to_save_other_things_is_not_green(known: str, told: str, code: str) -> None:
+    """An older /etc brings the sources of its time; what either side does not know is of an older release."""
+    verdict = decide(VERBS["backup"], replace(CLIENT, saved=known), replace(GOOD, result=replace(OK, saved=told)))
+    assert verdict.code == code and ("run site.yml" in verdict.reason) is bool(code)
+
+
 @pytest.mark.parametrize("kind", ["changed", "vanished", "excluded_by_tag", "hooks"])
 def test_what_changed_or_vanished_is_told_and_not_red(kind: str) -> None:
     remarks = {kind: {"count": 2, "accepted": 0, "paths": ["/a"]}}

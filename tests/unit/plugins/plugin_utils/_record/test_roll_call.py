@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import Absence, read_roll
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.roll_call import Absence, list_shared, read_roll
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.absence import describe_absent, summarize
 from hypothesis import given
 from report_samples import ANYTHING
@@ -66,7 +66,40 @@ def test_a_server_that_does_not_answer_is_named() -> None:
     )
 
 
+def listed(inventory: str, server_says: str) -> dict[str, Any]:
+    said = server(known("web", DAY) | {"listed": server_says}, web="web")
+    said["hosts"]["web"]["listed"] = inventory
+    return said
+
+
+def test_an_inventory_that_lists_other_things_to_save_than_it_did_is_told() -> None:
+    """Green every night, of what was to be saved last year: nobody ran site.yml."""
+    (one,) = read_roll([listed("b" * 64, "a" * 64)], ["web"]).absent
+    assert (one.client, one.why) == ("web", Absence.CHANGED)
+    assert describe_absent(one) == (
+        "the inventory says other things to save than the host was told: run site.yml for it; last success 1 d 00 h ago"
+    )
+    assert summarize([one]) == "1 client is changed in the inventory."
+    for same in (listed("a", "a"), listed("", "a"), listed("a", "")):  # not known: facts, or an older record
+        assert read_roll([same], ["web"]).absent == ()
+
+
+def test_hosts_that_are_one_client_are_a_problem_of_the_run() -> None:
+    """Each would be told as backed up, and one is."""
+    said = server(known("web", DAY), web="web", web2="192.0.2.9", db="db")
+    said["hosts"]["web2"]["client"] = "web"
+    assert list_shared([said], ["web2", "db"]) == [
+        "web and web2 are one client to the server, web, so only one of them is backed up: "
+        "mend backup_client_name, then run site.yml"
+    ]
+    assert list_shared([said], ["db"]) == []
+    other = server(web2="192.0.2.9")  # the same name on another server is another client
+    other["hosts"]["web2"]["client"] = "web"
+    assert list_shared([server(web="web"), other], ["web", "web2"]) == []
+
+
 @given(ANYTHING, ANYTHING)
 def test_nothing_that_a_server_says_breaks_the_report(clients: Any, hosts: Any) -> None:
     read_roll([{"item": clients, "clients": clients, "hosts": hosts}], ["web"])
     read_roll([{"clients": [clients, {"client": clients, "age": hosts}], "hosts": {"web": hosts}}], ["web"])
+    list_shared([{"hosts": hosts}, {"hosts": {"web": hosts, "db": clients}}], ["web"])

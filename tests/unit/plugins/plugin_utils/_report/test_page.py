@@ -217,6 +217,7 @@ def test_who_is_absent_stands_under_why(run: Run) -> None:
     assert {heading: [name for name, _lines in entries] for heading, entries in told.items()} == {
         "Not in the inventory": ["c-unlisted"],
         "At another address": ["c-moved"],
+        "Changed in the inventory": ["c-changed"],
         "Left out of this run": ["c-left_out"],
     }
     assert told["Not in the inventory"] == (("c-unlisted", ("last success 2 h 00 min ago, on vault",)),)

@@ -104,18 +104,42 @@ def test_a_file_that_grows_for_ever_is_read_to_its_size_and_a_little_more(tmp_pa
     assert len(content(path, Reader(Growing(path, changes=True)))) == 3 * MIB + reading.GROWTH_MAX + MIB
 
 
-@pytest.mark.parametrize("said", [b"", b"-- dump"])
-def test_a_dump_of_nothing_is_none(said: bytes) -> None:
+TAKEN_BACK = b"\nROLLBACK; -- due to errors\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"", "the dump is empty"),
+        (b"-- dump", ""),
+        (b"BEGIN TRANSACTION;" + TAKEN_BACK, "the dump takes itself back"),  # of a locked database
+        (b"BEGIN TRANSACTION;" + TAKEN_BACK + b"COMMIT;\n", ""),  # the words in somebody's data
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 7, 4096])
+def test_a_dump_of_nothing_is_none(said: bytes, words: str, piece: int) -> None:
     reading_end, writing_end = os.pipe()
-    os.write(writing_end, said)
     os.close(writing_end)
     with os.fdopen(reading_end, "rb") as pipe:
-        chunks = Reader(chunker()).chunkify(pipe, pipe.fileno())
-        if said:
-            assert [bytes(chunk.data) for chunk in chunks] == [said]
+        chunks = Reader(Pieces(said, piece)).chunkify(pipe, pipe.fileno())
+        if not words:
+            assert b"".join(bytes(chunk.data or b"") for chunk in chunks) == said
         else:
-            with pytest.raises(OSError, match="the dump is empty"):
+            with pytest.raises(OSError, match=words):
                 list(chunks)
+
+
+class Pieces:
+    """A chunker that cuts what is there into pieces of one size, and tells of zeros without holding them."""
+
+    def __init__(self, said: bytes, size: int) -> None:
+        self._pieces = [said[begin : begin + size] for begin in range(0, len(said), size)]
+
+    def chunkify(self, _fd: object, _fh: int) -> Iterator[Any]:
+        if self._pieces:
+            yield Chunk(None, size=4096, allocation=1)
+        for piece in self._pieces:
+            yield Chunk(memoryview(piece), size=len(piece), allocation=0)
 
 
 def test_one_that_goes_on_and_has_not_changed_is_refused(tmp_path: Path) -> None:
