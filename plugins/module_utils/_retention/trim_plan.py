@@ -114,8 +114,7 @@ def plan_trim(site: Site, now: datetime, unknown: Sequence[str] = (), ahead: flo
     budget = trim_budget(client, last_baseline(site), drop, len(extra), len(archives) + len(extra))
     if drop or extra:
         _refuse_missing(site, archives)
-    going = frozenset(archive.id for archive in drop).union(extra)
-    kept = kept_archives(site, history, going)
+    kept = kept_archives(site, history, frozenset(archive.id for archive in drop))
     return TrimPlan(archives, decided.keep, drop, asked, budget, client.check_seconds, "", extra, kept)
 
 

@@ -9,11 +9,13 @@ import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from borg.item import ChunkListEntry, Item
-from paranoid_restore.planning import ATTRIBUTES, NEW, REPLACE, SAME, Step, plan_steps, summarize
+from paranoid_restore.errors import RestoreError
+from paranoid_restore.planning import ATTRIBUTES, NEW, REPLACE, SAME, Step, plan_steps, require_space, summarize
 from paranoid_restore.selection import Wanted
 from paranoid_restore.tree import Tree
 
@@ -110,3 +112,54 @@ def test_a_directory_that_is_a_link_is_not_entered(tmp_path: Path) -> None:
     (tmp_path / "root/link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic links"), tree.reading("link"):
         pytest.fail("not reached")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits"),
+    [
+        ([("a/1", NEW, 6), ("b/2", REPLACE, 4)], True),
+        ([("a/1", NEW, 6), ("b/2", REPLACE, 5)], False),  # two directories of one file system
+        ([("a/1", NEW, 10), ("c/2", NEW, 4)], True),
+        ([("a/1", NEW, 1), ("c/2", NEW, 5)], False),
+        ([("c/1", SAME, 50), ("c/2", ATTRIBUTES, 50)], True),
+    ],
+)
+def test_there_must_be_room_for_all_that_is_written(wanted: list[tuple[str, str, int]], fits: bool) -> None:
+    rooms = {"a": (1, 10), "b": (1, 10), "c": (2, 4)}  # a file system, and bytes that are free on it
+    tree = cast(Tree, SimpleNamespace(free_bytes=lambda path: rooms[path[0]]))
+    steps = [Step(path, saved(b"x" * size), action) for path, action, size in wanted]
+    if fits:
+        require_space(steps, tree)
+    else:
+        with pytest.raises(RestoreError, match=r"there is no room: .*; nothing was written"):
+            require_space(steps, tree)
+
+
+@pytest.mark.parametrize(("number", "actions"), [(5, (SAME, ATTRIBUTES)), (6, (REPLACE,))])
+@pytest.mark.parametrize("kind", [stat.S_IFCHR, stat.S_IFBLK])
+def test_a_device_is_the_same_by_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: int, number: int, actions: tuple[str, ...]
+) -> None:
+    found = lay_down(tmp_path, b"").lstat()
+    fields = {name: getattr(found, name) for name in dir(found) if name.startswith("st_")}
+    device = SimpleNamespace(**fields | {"st_mode": kind | 0o600, "st_rdev": number})
+    monkeypatch.setattr(Tree, "look", lambda _tree, _path: device)
+    assert planned(tmp_path, saved(mode=kind | 0o600, rdev=5)).action in actions
+
+
+@pytest.mark.parametrize(
+    ("uid", "mode", "action"), [(1234, 0o4755, REPLACE), (0, 0o4755, ATTRIBUTES), (1234, 0o755, ATTRIBUTES)]
+)
+def test_a_program_that_lends_rights_is_made_anew_where_somebody_else_could_write_into_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: int, mode: int, action: str
+) -> None:
+    lay_down(tmp_path, b"aa")
+    look = Tree.look
+
+    def owned(tree: Tree, path: str) -> Any:
+        found = look(tree, path)
+        fields = {name: getattr(found, name) for name in dir(found) if name.startswith("st_")}
+        return SimpleNamespace(**fields | {"st_uid": uid})
+
+    monkeypatch.setattr(Tree, "look", owned)
+    assert planned(tmp_path, saved(b"aa", mode=stat.S_IFREG | mode)).action == action

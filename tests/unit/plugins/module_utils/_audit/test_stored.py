@@ -37,11 +37,17 @@ FIRST, SECOND, LATER = (key(number).hex() for number in (10, 20, 30))
 AMPLE = Budget(objects=99, bytes=10**6, archives=9)
 
 
-def enter(site: Site, number: int, transaction: int) -> None:
+def enter(site: Site, number: int, transaction: int, status: str = "ok") -> None:
     """Have the ledger know archive ``number`` as one that came with this transaction."""
     archive = ReportedArchive(key(number).hex(), f"name {number}")
-    seen: dict[str, Any] = {"commits": 1, "manifests": 1, "transaction": transaction, "archive": archive}
-    site.ledger.append(SessionEntry(site.name, "backup", f"{number:032x}", "run", "ok", **seen))
+    seen: dict[str, Any] = {
+        "commits": 1,
+        "manifests": 1,
+        "transaction": transaction,
+        "archive": archive,
+        "came": archive.id,
+    }
+    site.ledger.append(SessionEntry(site.name, "backup", f"{number:032x}", "run", status, **seen))
 
 
 @pytest.fixture
@@ -88,6 +94,15 @@ def test_an_archive_that_the_ledger_knows_must_be_there_and_one_that_may_go_need
     assert verdict.verdict == "expected"
 
 
+def test_an_archive_of_a_session_that_failed_must_be_there_as_well(site: Site) -> None:
+    enter(site, 30, repository(site).session([(key(30), b"archive")]), "failed")
+    save_baseline(site, audit_since_baseline(site, "append")[1])
+    keep_index(site)
+    repository(site).session(deletes=[key(30)], manifest=450)
+    for going, missing in ((set(), (LATER,)), ({LATER}, ())):
+        assert audit_since_baseline(site, "trim", AMPLE, frozenset(going))[0].presence.missing == missing
+
+
 def test_a_trim_takes_nothing_that_came_with_what_stays(site: Site) -> None:
     """The budget allows it, and the archive that goes has it in common with nobody: still it is another one's."""
     keep_index(site)
@@ -96,7 +111,7 @@ def test_a_trim_takes_nothing_that_came_with_what_stays(site: Site) -> None:
     assert verdict.verdict == "alarm" and "1 deleted objects came with archives that stay" in words(verdict)
 
 
-@pytest.mark.parametrize("policy", ["append", "read"])
+@pytest.mark.parametrize("policy", ["append", "read", "create"])
 def test_only_a_trim_has_a_budget(site: Site, policy: str) -> None:
     repository(site).session(deletes=[key(11)])
     verdict, _baseline = audit_since_baseline(site, policy, AMPLE, frozenset({FIRST}))

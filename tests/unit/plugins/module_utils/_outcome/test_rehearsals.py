@@ -61,6 +61,7 @@ def tell(
         (92, [(0, MADE)], ESCROW, ("", "", ["escrow", "restore"])),
         (92, [(0, MADE), (50, OPENED)], ESCROW, (day(50), "", ["restore"])),
         (92, [(0, MADE), (50, OPENED), (60, RESTORED)], ESCROW, (day(50), day(60), [])),
+        (141, [(0, MADE), (10, OPENED), (20, RESTORED), (60, OPENED), (70, RESTORED)], ESCROW, (day(60), day(70), [])),
         (141, [(0, MADE), (50, OPENED), (60, RESTORED)], ESCROW, (day(50), day(60), ["escrow"])),
         (151, [(0, MADE), (50, OPENED), (60, RESTORED)], ESCROW, (day(50), day(60), ["escrow", "restore"])),
         (92, [(0, MADE), (50, replace(OPENED, escrow="d0"))], ESCROW, ("", "", ["escrow", "restore"])),

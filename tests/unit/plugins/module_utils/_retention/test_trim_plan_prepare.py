@@ -29,7 +29,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
     TrimEntry,
 )
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.ledger import NAME, Ledger
-from ansible_collections.paranoid.backup.plugins.module_utils._retention import cycle, trim_plan
+from ansible_collections.paranoid.backup.plugins.module_utils._retention import cycle, trim_plan, waiting
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.trim_plan import plan_trim
 from fake_repository import FakeRepository
 
@@ -82,6 +82,10 @@ def test_a_clock_in_doubt_names_nothing_and_the_controllers_word_ends_that(
     trim = plan_trim(site(server), NOW)
     assert trim.named == () and "the server's clock cannot be believed" in trim.waiting
     assert plan_trim(site(server), NOW, ahead=-3600.0).named
+    with pytest.MonkeyPatch.context() as patched:  # The controller's word of now goes before a watch's of earlier.
+        patched.setattr(waiting, "find_ahead", lambda *_any: -100_000.0)
+        assert plan_trim(site(server), NOW, ahead=0.0).named
+        assert plan_trim(site(server), NOW).named == ()
     assert plan_trim(site(server), NOW, ahead=-100_000.0).named == ()
 
 

@@ -110,6 +110,7 @@ def test_after_the_hold_it_is_due(trimmed: Any) -> None:
 @pytest.mark.parametrize(
     ("limits", "allowed"),
     [(Limits(ratio=0.4), None), (Limits(ratio=0.39), 390), (Limits(bytes=400), None), (Limits(bytes=399), 399),
+     (Limits(bytes=0), 0),
      (Limits(bytes=900), None), (Limits(bytes=900, ratio=0.1), 100)],
 )  # fmt: skip
 def test_the_smaller_limit_counts(trimmed: Any, limits: Limits, allowed: int | None) -> None:

@@ -52,3 +52,20 @@ def test_check_mode_compares_and_writes_nothing(site: Site, tmp_path: Path, repo
     assert audit_and_record(site, check=True).findings == audit_and_record(site, check=True).findings != ()
     assert (tmp_path / "state/web1/baseline.json").read_bytes() == before
     assert site.ledger.entries() == []
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_full_audit_is_an_alarm_when_either_half_of_it_is_one(
+    site: Site, repository: FakeRepository, check: bool
+) -> None:
+    """What a session deleted is sound by itself, and damage changes nothing that a session is compared by."""
+    assert audit_and_record(site, full=True, check=True).verdict == "clean"
+    first = repository.segment(0).read_bytes()
+    repository.segment(0).write_bytes(first.replace(b"x" * 9, b"y" * 9, 1))
+    assert audit_and_record(site, check=True).verdict == "clean"
+    assert audit_and_record(site, full=True, check=True).verdict == "alarm"
+    repository.segment(0).write_bytes(first)
+    repository.session(deletes=[key(1)])
+    found = audit_and_record(site, full=True, check=check)
+    assert found.verdict == "alarm" and "1 stored objects were deleted, 0 were allowed" in found.findings[0]
+    assert [record.kind for record in site.ledger.entries()] == ([] if check else ["audit", "freeze"])

@@ -190,6 +190,12 @@ def test_headlines(run: Run, bad_run: Run) -> None:
     assert format_headline(replace(run, clients=())).startswith("Nothing was done: no client matched")
     assert format_headline(replace(run, problems=("x",))) == "All 2 clients backed up. The run itself had a problem."
     assert format_headline(bad_run).startswith("4 of 8 clients failed: ")
+    alarmed = Client("bad", State.FAILED, session(audit={"verdict": "alarm", "findings": ["gone"]}))
+    assert [format_status(replace(run, clients=one)) for one in ((web, lost), (web, alarmed), (alarmed,))] == [
+        "FAILURE",
+        "ALARM",
+        "ALARM",
+    ]
 
 
 def test_a_maintenance(run: Run) -> None:

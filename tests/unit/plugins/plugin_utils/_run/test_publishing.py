@@ -24,6 +24,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history im
     load_history,
 )
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.model import Mail, MailState, Run
+from ansible_collections.paranoid.backup.plugins.plugin_utils._run import publishing
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.publishing import Published
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.publishing import publish as publish_all
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run.spooling import list_waiting
@@ -126,6 +127,25 @@ def test_an_owner_gets_a_mail_of_the_own_hosts_alone_and_the_team_of_all(
     assert "web01" in own and "db01" not in own and "record.json" not in own
     assert "web01" in team and "db01" in team
     assert (directory.path / "owner-2.eml").exists(), "it is kept, to be sent again by hand"
+
+
+@pytest.mark.parametrize(
+    ("queued", "state"), [("", "sent"), ("ana@", "queued"), ("b@", "queued"), ("ana@ b@", "queued")]
+)
+def test_a_mail_is_sent_when_none_of_its_letters_waits_on_this_machine(
+    run: Run,
+    directory: RunDir,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    queued: str,
+    state: str,
+) -> None:
+    def send(_mail: Any, _transport: Any, _sender: str, recipients: tuple[str, ...]) -> bool:
+        return not any(recipients[0].startswith(one) for one in queued.split())
+
+    monkeypatch.setattr(publishing, "send", send)
+    done = publish_all(run, directory, settings, History(), OWNERS)
+    assert (done.complete, done.run.mail.state.value) == (True, state) and len(done.run.mail.to) == 2
 
 
 @pytest.mark.parametrize(

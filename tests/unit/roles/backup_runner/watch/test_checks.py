@@ -38,7 +38,7 @@ from paranoid_runner.watch.chain import EMPTY, ChainError, Head, prove
 from paranoid_runner.watch.checks import BORG, Look, check, find_lateness
 from paranoid_runner.watch.config import Rules
 from paranoid_runner.watch.document import ClientTold, Told
-from paranoid_runner.watch.folding import fold
+from paranoid_runner.watch.folding import KEPT, fold
 from paranoid_runner.watch.memory import Arrival, Known, Memory, MemoryLost, Sample, load_memory, save_memory
 from paranoid_runner.watch.trend import add_sample, find_days_left
 from tool import ROOT
@@ -127,6 +127,30 @@ def test_only_a_good_backup_refreshes(tmp_path: Path, entries: list[Entry]) -> N
 )
 def test_what_is_taken_away_makes_older(tmp_path: Path, entries: list[Entry], hours: int | None) -> None:
     assert folded(tmp_path, GOOD, *entries).arrived == (None if hours is None else NOW + hours * HOUR)
+
+
+def test_of_many_arrivals_the_newest_are_remembered(tmp_path: Path) -> None:
+    many = [session(number) for number in range(1, KEPT + 4)]
+    known = folded(tmp_path, *many, TrimEntry("web1", "s", (), (f"{KEPT + 3:064x}",)))
+    assert (known.arrived, len(known.arrivals), known.newest) == (NOW + (KEPT + 1) * HOUR, KEPT, KEPT + 3)
+
+
+@pytest.mark.parametrize(("entry", "newest"), [(LATER, 2), (session(2, audit="alarm"), 1), (FAILED, 1)])
+def test_the_newest_entry_is_that_of_an_archive_that_was_good_as_it_came(
+    tmp_path: Path, entry: Entry, newest: int
+) -> None:
+    assert folded(tmp_path, GOOD, entry).newest == newest
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        RepositoryEntry("web1", "a" * 64),
+        RetireEntry("web1", "a leak", "bo", "a" * 64, "old-aaaaaaaaaaaa", "2027-01-01"),
+    ],
+)
+def test_another_repository_does_not_lift_a_freeze(tmp_path: Path, entry: Entry) -> None:
+    assert folded(tmp_path, GOOD, FreezeEntry("web1", "why"), entry).frozen
 
 
 def test_a_name_that_was_retired_and_came_again_is_missed_again(tmp_path: Path) -> None:
@@ -253,6 +277,7 @@ def found(rules: Rules = OFF, memory: Memory | None = None, **changes: Any) -> l
         ({"clients": (client(frozen=True),)}, [("CRITICAL", "frozen")]),
         ({"clients": (client(arrival=1),)}, []),
         ({"clients": (client(arrival=7),)}, [("CRITICAL", "fresh")]),  # it claims what its entries do not say
+        ({"clients": (client(arrival=8),)}, []),  # nor do they deny it: the proof has not come so far
         ({"clients": (client(schedule={"every": "x"}),)}, [("WARNING", "schedule")]),
         ({"problems": ("a", "b")}, [("WARNING", "server")] * 2),
         ({"untold": 2}, []),
@@ -402,6 +427,7 @@ def test_what_does_not_go_on_is_refused(entries: list[chain.Entry]) -> None:
 
 def test_what_is_remembered_is_read_back_and_damage_is_told(tmp_path: Path) -> None:
     one = known(HOUR, escrowed=NOW, stored=7, frozen=True)
+    one = replace(one, arrivals=(*one.arrivals, Arrival(9, NOW, "b" * 64, "s", good=False)))
     memory = Memory("s", Head(7, "a" * 64), EMPTY, NOW, {"web1": one}, ("web1",), (Sample(NOW, 2, 1),))
     path = tmp_path / "vault.json"
     assert load_memory(path) == Memory()
