@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from paranoid_nas.asking import ask, end, end_all, start
+from paranoid_nas.asking import ask, end, end_all, failure, start
 from paranoid_nas.locks import SNAPSHOTS, BusyError, Work, alone, for_copy, giving_way, on_disk, taking_away
 from paranoid_nas.storage import NasError, going_on
 
@@ -72,6 +72,12 @@ def test_what_cannot_be_locked_is_told_and_nobody_gives_way_to_it(tmp_path: Path
 
 def test_how_a_command_ended_is_waited_for_when_it_has_said_all() -> None:
     assert ask(["sh", "-c", "echo hi; exec >&- 2>&-; sleep 0.1; exit 3"]) == (3, b"hi\n", b"")
+
+
+def test_what_a_command_said_is_one_line_that_no_terminal_obeys() -> None:
+    argv = ["zfs", "destroy", "tank/web1"]
+    assert str(failure(argv, b" \n")) == "zfs destroy tank/web1: it failed and said nothing"
+    assert str(failure(argv, b"no\n\x1b[2J such\n")) == "zfs destroy tank/web1: no ?[2J such"
 
 
 def test_what_was_started_ends_with_its_children() -> None:
