@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from paranoid_runner.config import load_config
 from paranoid_runner.errors import UsageError
-from paranoid_runner.judgement import Ended, find_silence, is_good
+from paranoid_runner.judgement import Ended, find_silence, find_waiting, is_good
 from paranoid_runner.pasts import ALL, add_record, gather_pasts, note_run
 from paranoid_runner.plan import list_scheduled, plan
 from paranoid_runner.records import Record, Result, list_runs, load_record
@@ -62,11 +62,22 @@ def test_silence_is_found_by_the_record_and_never_by_the_code_alone(
         (Ended(2), record(), False),
         (Ended(None), record(), False),
         (Ended(0), record(mail="failed"), False),
+        (Ended(0), record(mail="waiting"), False),  # somebody has not heard of it yet
+        (Ended(0), record(mail="queued"), True),
+        (Ended(0), record(finished=None), False),
         (Ended(0), None, False),
     ],
 )
 def test_what_is_good(ended: Ended, found: Record | None, good: bool) -> None:
     assert is_good(ended, found) is good
+
+
+@pytest.mark.parametrize("mail", ["none", "sent", "queued", "failed", "waiting"])
+def test_what_waits_in_the_spool_is_said_and_is_no_silence(mail: str) -> None:
+    found = record(mail=mail, mail_error="boss@example.org is away")
+    waiting = "its mail (SUCCESS) waits in the spool for those who do not have it: boss@example.org is away"
+    assert find_waiting(found) == (waiting if mail == "waiting" else "") and find_waiting(None) == ""
+    assert bool(find_silence(Ended(0), found)) is (mail == "failed")
 
 
 def test_a_past_is_counted_from_results() -> None:

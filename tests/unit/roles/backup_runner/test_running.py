@@ -21,6 +21,7 @@ import pytest
 from paranoid_runner import running
 from paranoid_runner.config import Config, load_config
 from paranoid_runner.errors import UsageError
+from paranoid_runner.following import CURRENT
 from paranoid_runner.judgement import Ended
 from paranoid_runner.locking import LOCK, hold_lock, is_busy
 from paranoid_runner.pasts import gather_pasts, note_digest, note_run
@@ -317,3 +318,10 @@ def test_what_a_dead_run_was_to_do_for_all_has_failed_for_all(world: World) -> N
     assert gather_pasts(world.config)["audit", ""] == Past(None, (NOON,))
     run_now(world.config, Job("backup"))
     assert {key for key, past in gather_pasts(world.config).items() if past.failed} > {("backup", "a"), ("backup", "b")}
+
+
+def test_after_a_run_that_died_a_good_one_is_no_success_and_the_next_one_is(world: World) -> None:
+    world.end = world.leave_record("ok")
+    mark = {"run_id": "20261125T110000Z-00000000", "verb": "backup", "chosen": ["a"]}
+    (world.config.state / CURRENT).write_text(json.dumps(mark))
+    assert [run_now(world.config, Job("backup", ["a"])) for _again in range(2)] == [BAD, GOOD]

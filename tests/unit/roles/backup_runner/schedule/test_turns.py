@@ -269,3 +269,11 @@ def test_what_cannot_be_meant_is_one_line_that_names_the_variable(name: str, val
     with pytest.raises(ScheduleError, match=f"^backup_client_schedule_{name} is ") as refused:
         parse_schedule({name: value})
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("client", ["web1", "db1", "mail1", "desk", "x"])
+def test_several_times_a_day_each_client_has_all_its_chances_wherever_its_own_time_lies(client: str) -> None:
+    often = Schedule(every=timedelta(hours=6), spread=True)
+    window = find_window(often, date(2026, 11, 26))
+    chances = list(list_chances(often, client, window))
+    assert len(chances) == 4 and chances[0].begins < window.opens + often.every
