@@ -45,8 +45,8 @@ def test_there_is_no_other_account_and_no_sudo(lab: Lab, parallel: Run) -> None:
 
 
 def test_a_backup(lab: Lab, parallel: Run) -> None:
-    """Without the hook that breaks it on purpose."""
-    with moved(lab, CLIENT, BORGMATIC) as away:
+    """Without the hook that breaks it on purpose, and without the sum by which an edit is red."""
+    with moved(lab, CLIENT, f"{BORGMATIC}.sha256"), moved(lab, CLIENT, BORGMATIC) as away:
         write(lab, CLIENT, BORGMATIC, lab.read(CLIENT, "cat", away).replace("exit 1", "exit 0"))
         lab.read(CLIENT, "chmod", "0600", BORGMATIC)
         run = backup(lab, "--limit", CLIENT)
