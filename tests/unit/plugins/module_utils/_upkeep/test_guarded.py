@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.stored import audit_since_baseline, save_baseline
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import save_json
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.rebuilt import Rebuilt, read_mark, write_mark
 from ansible_collections.paranoid.backup.plugins.module_utils._upkeep.guarded import audit_and_record
 from fake_repository import FakeRepository, key
 
@@ -69,3 +70,12 @@ def test_a_full_audit_is_an_alarm_when_either_half_of_it_is_one(
     found = audit_and_record(site, full=True, check=check)
     assert found.verdict == "alarm" and "1 stored objects were deleted, 0 were allowed" in found.findings[0]
     assert [record.kind for record in site.ledger.entries()] == ([] if check else ["audit", "freeze"])
+
+
+@pytest.mark.parametrize(("full", "check", "lifted"), [(False, False, False), (True, True, False), (True, False, True)])
+def test_only_a_full_audit_that_is_recorded_lifts_the_mark_of_a_server_that_was_made_again(
+    site: Site, full: bool, check: bool, lifted: bool
+) -> None:
+    write_mark(site.server.state_dir, site.name, Rebuilt(("its clock is not known",)))
+    audit_and_record(site, full=full, check=check)
+    assert (read_mark(site.server.state_dir, site.name) is None) is lifted
