@@ -73,6 +73,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+drill:
+  description: From which archive, C(archive_name), how many C(files) came back.
+  returned: when O(what=restore), on success
+  type: dict
+  sample: {"archive_name": "web1-2026-11-20T01:17:03", "files": 212}
+duration:
+  description: How many seconds that took.
+  returned: when O(what=restore), on success
+  type: float
+  sample: 3.5
 code:
   description: A word for the kind of failure.
   returned: on failure
@@ -114,7 +124,8 @@ def main() -> None:
         module.fail_json(msg=str(error), code="server_error")
     except SessionError as error:
         module.fail_json(msg=error.reason, code=error.code)
-    module.exit_json(changed=True)
+    tried = {"drill": {"archive_name": entry.archive_name, "files": entry.files}, "duration": entry.seconds}
+    module.exit_json(changed=True, **(tried if entry.what == "restore" else {}))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,11 @@ def write_inventory(lab: Lab, path: Path) -> list[str]:
     watched = {"name": SERVER, "host": _address(lab, SERVER), "host_keys": [host_key]}
     key = lab.exec(WATCH, "cat", "/var/lib/paranoid-backup-watch/id_ed25519.pub").stdout.decode().strip()
     watch = {"backup_runner_watch_name": "tower", "backup_runner_watch_servers": [watched]}
-    runner = {"backup_runner_project": PROJECT, "backup_runner_inventory": "hosts.json", "backup_runner_upkeep": {}}
+    runner = {
+        "backup_runner_project": PROJECT,
+        "backup_runner_inventory": "hosts.json",
+        "backup_runner_upkeep": {"audit": {"every": "1w"}},
+    }
     admitted = [{"name": "tower", "key": key, "from": [_address(lab, WATCH)]}] if key else []
     groups: dict[str, dict[str, Any]] = {
         "backup_watches": {"hosts": {WATCH: watch}},

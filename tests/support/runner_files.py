@@ -20,7 +20,7 @@ def write_config(place: Path, **changes: Any) -> Path:
         "state": str(place / "state"),
         "reports": str(place / "reports"),
         "hours": 24,
-        "playbooks": dict.fromkeys(("backup", "maintain", "compact", "audit"), "p"),
+        "playbooks": dict.fromkeys(("backup", "maintain", "compact", "audit", "drill"), "p"),
         "clients": {"a": {}, "b": {}},
         "upkeep": {"maintain": {"every": "1w"}, "audit": {}},
     }

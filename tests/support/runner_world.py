@@ -53,7 +53,7 @@ class RunnerWorld:
             "reports": str(self.bench.reports),
             "programs": str(Path(sys.executable).parent),
             "hours": self.hours,
-            "playbooks": dict.fromkeys(("backup", "maintain", "compact", "audit"), book),
+            "playbooks": dict.fromkeys(("backup", "maintain", "compact", "audit", "drill"), book),
             "clients": dict.fromkeys(self.bench.hosts, ALWAYS),
             "upkeep": {},
             "progress": str(self.bench.root / "progress"),

@@ -29,12 +29,13 @@ class State(StrEnum):
 
 
 class Work(StrEnum):
-    """What a run does with a client: two verbs of a session, and two tasks of the server alone."""
+    """What a run does with a client: two verbs of a session, two tasks of the server alone, and a restore tried."""
 
     BACKUP = "backup"
     MAINTAIN = "maintain"
     COMPACT = "compact"
     AUDIT = "audit"
+    DRILL = "drill"
 
 
 class MailState(StrEnum):

@@ -368,8 +368,23 @@ class Rehearsals:
 
 
 @dataclass(frozen=True, slots=True)
+class DrillResult:
+    """What a restore that was only tried brought: from which archive, and how many entries."""
+
+    archive_name: str
+    files: int | None
+
+    @classmethod
+    def from_dict(cls, raw: object) -> DrillResult | None:
+        """Take what can be used of it; None where nothing was tried."""
+        if not isinstance(raw, Mapping):
+            return None
+        return cls(take_text(raw.get("archive_name"), 200), take_count(raw.get("files")))
+
+
+@dataclass(frozen=True, slots=True)
 class SessionResult:
-    """The result of a session, as docs/architecture.md lists it; compact and audit have a part of it."""
+    """The result of a session, as docs/architecture.md lists it; compact, audit and drill have a part of it."""
 
     session: str
     code: str
@@ -384,6 +399,7 @@ class SessionResult:
     audit: AuditResult | None
     maintain: MaintainResult | None
     compaction: CompactResult | None
+    drill: DrillResult | None
     remarks: dict[str, dict[str, Any]] | None
     sources: dict[str, list[str]] | None
     owner: OwnerResult | None
@@ -424,6 +440,7 @@ class SessionResult:
             audit=None if audit is None else AuditResult.from_dict(take_mapping(audit)),
             maintain=MaintainResult.from_dict(maintain) if isinstance(maintain, Mapping) else None,
             compaction=CompactResult.from_dict(compaction) if isinstance(compaction, Mapping) else None,
+            drill=DrillResult.from_dict(raw.get("drill")),
             remarks=_take_remarks(raw.get("remarks")),
             sources=_take_sources(raw.get("sources")),
             owner=OwnerResult.from_dict(raw.get("owner")),

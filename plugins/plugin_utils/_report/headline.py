@@ -21,6 +21,7 @@ _DONE = {
     Work.MAINTAIN: ("maintained", "can be maintained (check run, nothing was deleted)"),
     Work.COMPACT: ("compacted", "can be compacted (check run, nothing was freed)"),
     Work.AUDIT: ("audited: as they were left", "audited (check run, nothing was recorded): as they were left"),
+    Work.DRILL: ("drilled: what was tried came back", "can be drilled (check run, nothing came back)"),
 }
 
 

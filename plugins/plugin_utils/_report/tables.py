@@ -24,7 +24,13 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.results im
     MaintainResult,
 )
 
-HEADINGS = {Work.BACKUP: "Backup", Work.MAINTAIN: "Maintain", Work.COMPACT: "Compact", Work.AUDIT: "Audit"}
+HEADINGS = {
+    Work.BACKUP: "Backup",
+    Work.MAINTAIN: "Maintain",
+    Work.COMPACT: "Compact",
+    Work.AUDIT: "Audit",
+    Work.DRILL: "Drill",
+}
 _LABELS = {State.PLANNED: "not run", State.RUNNING: "no result"}
 _TONES = {State.OK: "good", State.SKIPPED: "quiet", State.PLANNED: "quiet"}
 _Value = int | float | str | None
@@ -144,6 +150,11 @@ def _get_maintain(client: Client, value: Callable[[MaintainResult], _Value]) -> 
     return value(maintain) if maintain else None
 
 
+def _count_back(client: Client) -> int | None:
+    """Return how many entries a restore brought that was only tried."""
+    return client.session.drill.files if client.session and client.session.drill else None
+
+
 def _get_compaction(client: Client, value: Callable[[CompactResult], _Value]) -> _Value:
     compaction = client.session.compaction if client.session else None
     return value(compaction) if compaction else None
@@ -220,6 +231,7 @@ _COLUMNS = {
             _show_number,
         ),
     ),
+    Work.DRILL: (_TIME, Column("came back", _count_back, _show_number)),
 }
 # A check run makes no archive, asks no client what it holds, and frees nothing.
 _IN_CHECK = {

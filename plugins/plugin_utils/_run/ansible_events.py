@@ -25,14 +25,17 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize i
 _SESSION = "paranoid.backup.session"
 _VERBS = {"backup": Work.BACKUP, "maintain": Work.MAINTAIN}
 _TASKS = {"paranoid.backup.compact": Work.COMPACT, "paranoid.backup.audit": Work.AUDIT}
+_REHEARSAL = "paranoid.backup.rehearsal"
+_REHEARSED = {"restore": Work.DRILL}  # Whoever opens an escrow sees himself whether it does.
 
 
 def find_work(task: Any) -> Work | None:
-    """Return the work that a task does, or None; a session's verb must be written out in the playbook."""
+    """Return the work that a task does, or None; what decides must be written out in the playbook."""
     names = (task.action, getattr(task, "resolved_action", None))
-    if _SESSION in names:
-        verb = take_mapping(task.args).get("verb")
-        return _VERBS.get(verb) if isinstance(verb, str) else None
+    for module, word, works in ((_SESSION, "verb", _VERBS), (_REHEARSAL, "what", _REHEARSED)):
+        if module in names:
+            told = take_mapping(task.args).get(word)
+            return works.get(told) if isinstance(told, str) else None
     return next(filter(None, map(_TASKS.get, names)), None)
 
 
@@ -122,6 +125,7 @@ def _believe(event: State, work: Work, raw: Mapping[str, Any], session: SessionR
         Work.MAINTAIN: session.maintain is not None,
         Work.COMPACT: session.compaction is not None and session.compaction.freeable is not None,
         Work.AUDIT: session.audit is not None,
+        Work.DRILL: session.drill is not None,
     }[work]
     if session.has_alarm or (status == "ok" and (raw.get("code") or not proven)):
         return State.FAILED

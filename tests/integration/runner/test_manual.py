@@ -37,7 +37,7 @@ def complete(tmp_path: Path, *words: str) -> list[str]:
     config = tmp_path / "runner.json"
     names: dict[str, dict[str, str]] = {key: {} for key in ("web1", "web2", "db1", "$(touch hacked)", "a b")}
     found = {name: str(tmp_path) for name in ("project", "inventory", "state", "reports", "programs")}
-    books = dict.fromkeys(("backup", "maintain", "compact", "audit"), "none")
+    books = dict.fromkeys(("backup", "maintain", "compact", "audit", "drill"), "none")
     config.write_text(json.dumps({**found, "hours": 1, "playbooks": books, "clients": names, "upkeep": {}}))
     program = tmp_path / "paranoid-backup"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -I {LIB} "$@" --config {config}\n')

@@ -96,6 +96,11 @@ def test_a_watch_is_made_and_says_what_its_server_must_know(lab: Lab, night: str
     assert "BACKUP UNKNOWN - vault: it cannot be asked" in said, "its key is not admitted yet"
 
 
+def test_upkeep_was_done_by_the_unit_and_is_not_due_again(lab: Lab, night: str) -> None:
+    (turn,) = json.loads(lab.read(SERVER, "paranoid-backup", "next", "--json", "audit"))["turns"]
+    assert turn["last_success"] and turn["at"] > turn["last_success"] and not turn["failures_since"], turn
+
+
 def test_power_is_lost_in_the_middle_of_a_run(lab: Lab, night: str) -> None:
     """Of the server, which is its own controller."""
     before, mails = used_bytes(lab, CLIENT), len(lab.mails())

@@ -133,6 +133,17 @@ def test_a_run_that_died_counts_as_a_failure_of_all_that_it_did_not_end(tmp_path
     assert gather_pasts(config)["maintain", ALL] == Past(None, (NOON,)), "counted once"
 
 
+@pytest.mark.parametrize(
+    ("states", "counted"), [("ok ok", Past(NOON)), ("ok skipped", Past(NOON)), ("ok failed", None)]
+)
+def test_upkeep_for_all_that_ended_well_is_not_due_again(tmp_path: Path, states: str, counted: Past | None) -> None:
+    config = load_config(write_config(tmp_path, clients={"a": {}, "b": {}}))
+    ended = [{"name": name, "work": "audit", "state": state} for name, state in zip("ab", states.split(), strict=True)]
+    write_record(tmp_path, "run-1", "ok", "2026-11-26T12:00:00Z", clients=ended)
+    note_run(config, "run-1", [("audit", ALL)], NOON)
+    assert gather_pasts(config)["audit", ALL] == (counted or Past(None, (NOON,)))
+
+
 def test_who_has_a_turn_in_time_is_not_called_left_out(tmp_path: Path) -> None:
     never = {"blackout": ["2020-01-01..2099-12-31"]}
     rules = {"in_time": {}, "too_long_ago": {}, "new": {}, "never": never, "yet_to_come": {}}

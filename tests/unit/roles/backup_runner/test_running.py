@@ -103,7 +103,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def make_world(place: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> World:
-    books = {verb: f"/p/{verb}" for verb in ("backup", "maintain", "compact", "audit")}
+    books = {verb: f"/p/{verb}" for verb in ("backup", "maintain", "compact", "audit", "drill")}
     made = World(place, load_config(write_config(place, playbooks=books, **{"upkeep": {}, **changes})))
     monkeypatch.setattr(running, "_load_player", lambda: (made.perform, Play))
     monkeypatch.setattr(running, "tell", made.tell)
@@ -277,6 +277,21 @@ def test_a_runner_that_cannot_write_tells_it_once_a_day_and_fails_each_time(worl
     set_age(world.config.state / "trouble", 24.1)
     assert work(world.config, fail) == BAD and len(world.told) == 2
     assert work(world.config, lambda: GOOD) == GOOD and work(world.config, fail) == BAD and len(world.told) == 3
+
+
+def test_a_drill_names_its_clients_in_any_case_and_is_not_due_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(
+        tmp_path,
+        monkeypatch,
+        clients={"a": {"blackout": ["2020-01-01..2099-12-31"]}},
+        upkeep={"drill": {"every": "1w"}},
+    )
+    world.end = world.leave_record("ok")
+    assert run_due(world.config) == GOOD and run_due(world.config) == GOOD
+    assert run_now(world.config, Job("drill", ["a"])) == GOOD
+    assert [(play.playbook, play.limit) for play in world.plays] == [("/p/drill", ["a"])] * 2
 
 
 def test_one_run_for_all_who_are_due_and_one_for_each_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ RUNS = {
     "maintain": ("maintain", "let go what retention no longer wants, and look for what is missing"),
     "compact": ("compact", "free what was let go before the hold"),
     "audit": ("audit", "look through the repositories, without any key"),
+    "drill": ("drill", "try a restore on the clients themselves, and remove what came"),
 }
 _ROLE = "run the role backup_runner"
 

@@ -16,7 +16,12 @@ from paranoid_runner.schedule.rules import Schedule, ScheduleError, parse_schedu
 
 CONFIG = Path("/etc/paranoid-backup/runner.json")
 PROGRESS = "/run/paranoid-backup/progress"
-UPKEEP = ("maintain", "compact", "audit")  # what a run does for all clients at once, each with a cadence of its own
+UPKEEP = (
+    "maintain",
+    "compact",
+    "audit",
+    "drill",
+)  # what a run does for all clients at once, each with a cadence of its own
 VERBS = ("backup", *UPKEEP)
 DIGEST = "digest"  # a mail of the runner's own about the last days
 

@@ -55,9 +55,17 @@ def note_run(config: Config, run_id: str, chosen: Iterable[tuple[str, str]], now
     record = load_record(config.reports, run_id)
     ended = [result for result in record.results if result.state in ("ok", *FAILED)] if record else []
     done = {(result.work, result.client) for result in ended}
-    rest = [Result(client, work, "failed") for work, client in chosen if (work, client) not in done]
+    rest = [Result(client, work, _judge(record, work, client)) for work, client in chosen if (work, client) not in done]
     found = Record(run_id, "", False, None, now, "", "", (*ended, *rest))
     _save(config.state / STATE, seen | {run_id}, add_record(pasts, found, config.clients))
+
+
+def _judge(record: Record | None, work: str, client: str) -> str:
+    """Return the state of what has no end of its own: work for all is done once it is for everybody that it met."""
+    if client != ALL or record is None or record.finished is None:
+        return "failed"
+    states = {result.state for result in record.results if result.work == work}
+    return "ok" if states and states <= {"ok", "skipped"} else "failed"
 
 
 def note_digest(config: Config, now: datetime) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""paranoid-backup run, maintain, compact, audit: one run from the lock to the last word about it."""
+"""paranoid-backup run, maintain, compact, audit, drill: one run from the lock to the last word about it."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from paranoid_runner.schedule.rules import DAY
 from paranoid_runner.telling import Notice, send_digest, send_spooled, tell
 
 GOOD, BAD = 0, 1
+DRILL = "drill"
 LEFT_SECONDS = 90.0  # for what a dead runner has left: it may have a mail to send
 
 
@@ -203,11 +204,15 @@ def _load_player() -> tuple[Any, Any]:
 
 
 def _limit(config: Config, job: Job) -> list[str]:
-    """Return the words that limit a run to its clients: a file, for there may be thousands."""
-    if not job.clients:
+    """Return the words that limit a run to its clients: a file, for there may be thousands.
+
+    drill.yml does nothing to clients that nobody names.
+    """
+    names = job.clients or (config.clients if job.verb == DRILL else ())
+    if not names:
         return []
     path = config.state / "limit"
-    write_whole(path, "".join(f"{name}\n" for name in job.clients).encode())
+    write_whole(path, "".join(f"{name}\n" for name in names).encode())
     return ["--limit", f"@{path}"]
 
 

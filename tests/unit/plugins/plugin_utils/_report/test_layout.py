@@ -318,6 +318,8 @@ def test_headlines_of_other_works(run: Run) -> None:
     assert said(Work.COMPACT, waits) == "0 of 1 client compacted, 1 not due."
     clean = SessionResult.from_dict({"audit": {"verdict": "clean"}})
     assert said(Work.AUDIT, clean, clean) == "All 2 clients audited: as they were left."
+    tried = SessionResult.from_dict({"drill": {"archive_name": "a", "files": 3}})
+    assert said(Work.DRILL, tried, tried) == "All 2 clients drilled: what was tried came back."
 
 
 def test_wide_names_stay_aligned(run: Run) -> None:

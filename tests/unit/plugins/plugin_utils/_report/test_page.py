@@ -400,6 +400,7 @@ def test_what_is_not_known_is_a_dash_and_no_zero(run: Run) -> None:
         assert cells(one, Work.BACKUP) == ("–",) * 6
         assert cells(one, Work.COMPACT) == ("–",) * 5
         assert cells(one, Work.AUDIT) == ("–",) * 2
+        assert cells(one, Work.DRILL) == ("–",) * 2
     empty = {"original_size": 0, "compressed_size": 0, "deduplicated_size": 0, "nfiles": 0}
     assert cells(session(duration=0.0, bytes_received=0, archive=empty), Work.BACKUP) == (
         "0.0 s", "0", "0 B", "0 B", "0 B", "0 B",
@@ -407,6 +408,8 @@ def test_what_is_not_known_is_a_dash_and_no_zero(run: Run) -> None:
     assert cells(compacted(size=0, freeable=0, size_after=0), Work.COMPACT) == ("41 s", "0 B", "0 B", "0 B", "0 B")
     assert cells(compacted(size=None), Work.COMPACT) == ("41 s", "–", "3.0 GiB", "–", "47.0 GiB")
     assert cells(session(audit={"verdict": "clean"}), Work.AUDIT)[1] == "0"
+    tried = session(duration=3.5, drill={"archive_name": "web1-2026", "files": 1200})
+    assert cells(tried, Work.DRILL) == ("3.5 s", "1 200")
 
 
 @pytest.mark.parametrize(

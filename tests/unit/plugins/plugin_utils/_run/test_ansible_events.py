@@ -53,6 +53,9 @@ def told(event: State, raw: object, **changes: Any) -> tuple[State, str, str]:
         ({"args": {"verb": ["backup"]}}, None), ({"action": "ansible.builtin.command"}, None),
         ({"action": "paranoid.backup.compact"}, Work.COMPACT), ({"action": "paranoid.backup.audit"}, Work.AUDIT),
         ({"action": "paranoid.backup.rollback"}, None), ({"action": "paranoid.backup.unfreeze"}, None),
+        ({"action": "paranoid.backup.rehearsal", "args": {"what": "restore"}}, Work.DRILL),
+        ({"action": "paranoid.backup.rehearsal", "args": {"what": "escrow"}}, None),
+        ({"action": "paranoid.backup.rehearsal", "args": {"what": "{{ what }}", "verb": "backup"}}, None),
     ],
 )  # fmt: skip
 def test_what_belongs_in_a_report(changes: dict[str, Any], expected: Work | None) -> None:
@@ -145,6 +148,16 @@ def test_a_compaction() -> None:
     assert (failed.has_alarm, session.reason) == (True, "ALARM: gone")
     frozen, _session = seen(State.FAILED, {"msg": "web01 is frozen", "code": "frozen"}, action=action)
     assert (frozen.is_frozen, frozen.has_alarm) == (True, False)
+
+
+def test_a_drill() -> None:
+    rehearsal = {"action": "paranoid.backup.rehearsal", "args": {"what": "restore"}}
+    raw = {"changed": True, "drill": {"archive_name": "web1-2026", "files": 212}, "duration": 3.5}
+    found, session = seen(State.OK, raw, **rehearsal)
+    assert (found.work, found.state, session.duration) == (Work.DRILL, State.OK, 3.5)
+    assert session.drill and (session.drill.archive_name, session.drill.files) == ("web1-2026", 212)
+    assert told(State.OK, {"changed": True}, **rehearsal)[:2] == (State.FAILED, "bad_result"), "nothing came back"
+    assert told(State.OK, {**raw, "drill": "all"}, **rehearsal)[0] is State.FAILED
 
 
 def test_an_audit() -> None:
