@@ -25,6 +25,7 @@ from ansible_collections.paranoid.backup.plugins.plugin_utils._record.sanitize i
 _SESSION = "paranoid.backup.session"
 _VERBS = {"backup": Work.BACKUP, "maintain": Work.MAINTAIN}
 _TASKS = {"paranoid.backup.compact": Work.COMPACT, "paranoid.backup.audit": Work.AUDIT}
+_NO_WORDS = "non-zero return code"  # of ansible.builtin.command and its kin
 _REHEARSAL = "paranoid.backup.rehearsal"
 _REHEARSED = {"restore": Work.DRILL}  # Whoever opens an escrow sees himself whether it does.
 
@@ -132,9 +133,16 @@ def _believe(event: State, work: Work, raw: Mapping[str, Any], session: SessionR
     return State(status)
 
 
+def _find_message(raw: Mapping[str, Any]) -> str:
+    """Return what a result says of itself; of a failed command Ansible says only that, and it itself why."""
+    message = take_text(raw.get("msg"), 500) or take_text(raw.get("module_stderr"), 400)
+    said = str(raw.get("stderr", ""))[-4000:].strip().rpartition("\n")[2] if message == _NO_WORDS else ""
+    return take_text(said, 400) or message
+
+
 def _explain(session: SessionResult, state: State, raw: Mapping[str, Any], delegate: Any) -> SessionResult:
     """Return the session with a reason, made from what Ansible says of a result that has none."""
-    message = take_text(raw.get("msg"), 500) or take_text(raw.get("module_stderr"), 400)
+    message = _find_message(raw)
     server, why = take_text(delegate, 200), message or "no reason given"
     condition = take_text(str(raw.get("false_condition", "")), 200)
     match state:

@@ -49,6 +49,8 @@ def test_a_client_gets_another_key_and_a_restore_is_drilled_with_it(lab: Lab) ->
     assert backup(lab, *limit).client(CLIENT)["state"] == "ok"
     drilled = lab.run("drill", *limit, "-e", "backup_by=bo", "-e", "backup_drill_paths=etc/ssh")
     assert drilled.returncode == 0, drilled.stdout + drilled.stderr
+    assert "drill SUCCESS" in lab.mails()[-1]["Subject"]
+    assert lab.run("drill", *limit, "--check").returncode == 0
     seen = ledger(lab, "rehearsal")[-1]
     assert (seen["what"], seen["by"]) == ("restore", "bo") and int(str(seen["files"])) > 3
     assert str(seen["archive_name"]).startswith(f"{CLIENT}-")

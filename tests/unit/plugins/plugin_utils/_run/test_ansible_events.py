@@ -150,6 +150,21 @@ def test_a_compaction() -> None:
     assert (frozen.is_frozen, frozen.has_alarm) == (True, False)
 
 
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({"stderr": "it began\nrestore: web1 has no etc/nope\n"}, "restore: web1 has no etc/nope"),
+        ({"stderr": " \n"}, "non-zero return code"),
+        ({"stderr": ["x"] * 3}, "['x', 'x', 'x']"),
+        ({}, "non-zero return code"),
+        ({"stderr": "x", "msg": "Timeout"}, "Timeout"),
+    ],
+)
+def test_of_a_command_its_own_last_words_are_told(raw: dict[str, Any], said: str) -> None:
+    failed = read_failure(State.FAILED, result({"msg": "non-zero return code", "rc": 2, **raw}))
+    assert failed.session and failed.session.reason.endswith(f'": {said}')
+
+
 def test_a_drill() -> None:
     rehearsal = {"action": "paranoid.backup.rehearsal", "args": {"what": "restore"}}
     raw = {"changed": True, "drill": {"archive_name": "web1-2026", "files": 212}, "duration": 3.5}
