@@ -18,6 +18,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -43,6 +44,9 @@ _ALL_IN_ONE = (
     "this dump has all databases in one: --replace restores them all, over what is there, into their own names"
 )
 _IN_USE = "{} is there: stop what uses the database, and remove what that left of another state"
+_NOTHING = (
+    "its dump brings nothing back: the database was empty, locked or damaged when it was made; try an earlier archive"
+)
 _LINK = "the way to {} leads through a link: name the file itself by --as"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _restore_one = restore.restore_single_dump
@@ -275,10 +279,20 @@ def _write_sqlite(order: Order, place: Place, extract: Any, _is_there: bool) -> 
     private = Place(place.hook, source, place.config, {**place.connection, "restore_path": made}, place.runtime)
     try:
         private.restore(source, extract)
+        if not _has_content(made):
+            order.refuse(_NOTHING)
         _publish(order, made, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(made)
+
+
+def _has_content(path: str) -> bool:
+    """Tell whether a SQLite database has anything in it: a dump that takes itself back ends well and leaves nothing."""
+    if not os.path.exists(path):
+        return False
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
 
 
 def _publish(order: Order, made: str, path: str) -> None:

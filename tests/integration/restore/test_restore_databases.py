@@ -151,7 +151,10 @@ def craft(path: Path, proof: Path) -> None:
 def configure(keeper: Keeper, made: Databases, evil: Path) -> None:
     config_path = keeper.world.own / "borgmatic.yaml"
     config = json.loads(config_path.read_text())
-    config["sqlite_databases"] = [{"name": "shop", "path": str(made.shop)}, {"name": "evil", "path": str(evil)}]
+    void = evil.with_name("void")
+    void.touch()
+    files = {"shop": made.shop, "evil": evil, "void": void}
+    config["sqlite_databases"] = [{"name": name, "path": str(path)} for name, path in files.items()]
     if made.postgresql:
         config["postgresql_databases"] = make_postgresql(made.postgresql)
     config_path.write_text(json.dumps(config))
@@ -226,6 +229,13 @@ def test_no_link_leads_a_database_elsewhere(databases: Databases, shop: Path, tm
     assert refused.returncode == 2 and "leads through a link" in refused.stderr, refused.stderr
     assert over.returncode == 2 and "leads through a link" in over.stderr, over.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dump_that_brings_nothing_back_replaces_nothing(databases: Databases, shop: Path) -> None:
+    """sqlite3 ends well with the dump of a database that was locked or damaged, which takes itself back."""
+    done = databases.restoring.run("--replace", "--database", "void", "--as", shop)
+    assert done.returncode == 2 and "its dump brings nothing back" in done.stderr, done.stdout + done.stderr
+    assert customers(shop) == 3
 
 
 def test_no_dump_runs_commands(databases: Databases, shop: Path) -> None:
