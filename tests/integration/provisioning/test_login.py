@@ -183,7 +183,8 @@ def test_only_root_enters_what_a_keyholder_keeps(rendered: Path) -> None:
 
 def test_the_server_writes_down_what_the_client_was_set_to(rendered: Path) -> None:
     record = json.loads((rendered / "ported/record").read_text())
-    assert re.fullmatch("[0-9a-f]{64}", record.pop("sources"))
+    for fingerprint in ("sources", "listed"):
+        assert re.fullmatch("[0-9a-f]{64}", record.pop(fingerprint))
     assert record == {
         "schema": 1,
         "client": "ported",

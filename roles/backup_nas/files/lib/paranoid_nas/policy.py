@@ -56,9 +56,13 @@ def is_own(name: str) -> bool:
 
 
 def own_snapshots(snapshots: Iterable[Snapshot], dataset: str) -> list[Snapshot]:
-    """Return this program's snapshots of one dataset, oldest first."""
-    own = [one for one in snapshots if one.dataset == dataset and is_own(one.name)]
-    return sorted(own, key=lambda one: (one.created, one.name))
+    """Return this program's snapshots of one dataset, oldest first; those of one second in the order they came in."""
+    return sorted(as_listed(snapshots, dataset), key=lambda one: one.created)
+
+
+def as_listed(snapshots: Iterable[Snapshot], dataset: str) -> list[Snapshot]:
+    """Return the same as ZFS lists them: in the order in which they were made, whatever the clock said."""
+    return [one for one in snapshots if one.dataset == dataset and is_own(one.name)]
 
 
 def is_due(newest: Optional[int], now: float) -> bool:

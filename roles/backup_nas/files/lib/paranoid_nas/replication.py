@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Optional
 
 from paranoid_nas.asking import failure
-from paranoid_nas.policy import Rules, Snapshot, own_snapshots
+from paranoid_nas.policy import Rules, Snapshot, as_listed
 from paranoid_nas.snapshots import hold_all
 from paranoid_nas.storage import NasError, SilentError
 from paranoid_nas.streams import Side, flow
@@ -47,7 +47,7 @@ def replicate(source: Zfs, root: str, target: Zfs, copy: str, now: float, rules:
     for dataset in source.datasets(root):
         below = dataset[len(root) :] or SERVER
         try:
-            _copy_dataset(source, own_snapshots(there, dataset), target, f"{copy}{below}", say)
+            _copy_dataset(source, as_listed(there, dataset), target, f"{copy}{below}", say)
         except NasError as error:
             failures.append(error)
         if sum(isinstance(one, SilentError) for one in failures) == _MOST_SILENT:
@@ -69,10 +69,9 @@ def _make_root(target: Zfs, copy: str, root: str) -> None:
 
 
 def newest_common(here: Sequence[Snapshot], there: Sequence[Snapshot]) -> Optional[Snapshot]:
-    """Return the newest snapshot that both have: the same name, made at the same second."""
+    """Return the last snapshot here that both have: the same name, made at the same second."""
     known = {(one.name, one.created) for one in there}
-    both = [one for one in here if (one.name, one.created) in known]
-    return max(both, key=lambda one: (one.created, one.name), default=None)
+    return next((one for one in reversed(here) if (one.name, one.created) in known), None)
 
 
 def _copy_dataset(source: Zfs, own: Sequence[Snapshot], target: Zfs, copy: str, say: Say) -> None:

@@ -12,6 +12,7 @@ from paranoid_nas.policy import (
     DAY,
     Rules,
     Snapshot,
+    as_listed,
     expired,
     is_due,
     is_own,
@@ -107,6 +108,17 @@ def test_names() -> None:
     for name in ("paranoid-20270115T080000Z-other", "xparanoid-20270115T080000Z-daily", "paranoid-2027-daily"):
         assert not is_own(name)
     assert own_snapshots([snap(2), snap(1), snap(1, "tank/backup2")], ROOT) == [snap(1), snap(2)]
+
+
+def test_of_one_second_and_of_a_wrong_clock_the_order_of_making_counts() -> None:
+    """Incremental streams go that way alone."""
+    daily, maintenance = (
+        Snapshot(ROOT, snapshot_name(START + at, why), START, 1) for at, why in ((1, "daily"), (0, "maintenance"))
+    )
+    assert own_snapshots([daily, maintenance], ROOT) == [daily, maintenance]
+    ahead = Snapshot(ROOT, snapshot_name(START + 400 * DAY, "daily"), START + 400 * DAY, 1)
+    made = [daily, ahead, maintenance]
+    assert as_listed(made, ROOT) == made and newest_common(made, made) == maintenance
 
 
 def test_what_two_sides_have_in_common_was_made_at_the_same_second() -> None:
