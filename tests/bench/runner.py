@@ -69,7 +69,7 @@ def lay_out(root: Path, count: int, days: int) -> Path:
     config = {
         "project": str(root), "inventory": str(root), "state": str(state), "reports": str(reports),
         "programs": str(root),
-        "hours": 24, "playbooks": dict.fromkeys(("backup", "maintain", "compact", "audit"), "none"),
+        "hours": 24, "playbooks": dict.fromkeys(("backup", "maintain", "compact", "audit", "drill"), "none"),
         "clients": dict.fromkeys(clients, rules), "upkeep": {},
     }  # fmt: skip
     (root / "runner.json").write_text(json.dumps(config))

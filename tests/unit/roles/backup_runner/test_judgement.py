@@ -123,6 +123,12 @@ def test_what_a_session_took_is_a_number_or_unknown(tmp_path: Path, told: object
     assert found is not None and (found.results[0].seconds, found.results[0].received) == (known, known)
 
 
+def test_a_configuration_of_an_earlier_release_has_no_drill(tmp_path: Path) -> None:
+    books = dict.fromkeys(("backup", "maintain", "compact", "audit"), "p")
+    config = load_config(write_config(tmp_path, playbooks=books))
+    assert config.playbooks["drill"] == "paranoid.backup.drill" and config.playbooks["audit"] == "p"
+
+
 def test_a_run_that_died_counts_as_a_failure_of_all_that_it_did_not_end(tmp_path: Path) -> None:
     config = load_config(write_config(tmp_path))
     write_record(tmp_path, "run-1", "ok", "")
