@@ -258,7 +258,7 @@ def hanging(host: ZfsHost, *kinds: str) -> list[dict[str, Any]]:
 def test_what_hangs_is_given_up_and_the_next_copy_is_made(host: ZfsHost) -> None:
     """When a source says nothing, and when a stream stops in the middle; nothing half-done is left."""
     copies = hanging(host, "deaf", "stuck", "fine")
-    done = program(host, "copy", copies=copies, hold_days=30, patience_minutes=0.05)
+    done = program(host, "copy", copies=copies, hold_days=30, patience_minutes=0.25)
     (host.folder / "hang").unlink()
     deaf, stuck = done.stderr.splitlines()
     assert done.returncode == 1 and deaf.startswith("zfs get here/backup: no answer in time"), done
