@@ -45,7 +45,7 @@ class Result:
     ``remarks`` are as `_common/remarks.py` says, None where it said nothing of them. ``sources`` has lines about those
     that it ``refused`` to save, and of ``mounts`` whether each lies on a file system of its own; None if it is older.
     ``owner`` is what the owner of the host says by files of his own, None where he says nothing. ``saved`` is the
-    fingerprint of what it was told to save, empty if it is older.
+    fingerprint of what it was told to save: None if its program is older, empty if its configuration is.
     """
 
     ok: bool
@@ -58,7 +58,7 @@ class Result:
     sources: dict[str, Any] | None = None
     escrow: dict[str, Any] | None = None
     owner: dict[str, Any] | None = None
-    saved: str = ""
+    saved: str | None = None
 
 
 def request_line(verb: str, session: str, extra: Mapping[str, Any] | None = None) -> bytes:
@@ -93,7 +93,7 @@ def parse_result(line: bytes, verb: str, session: str) -> Result:
         sources=_shape(content.get("sources"), "sources", _SOURCES),
         escrow=_shape(content.get("escrow"), "escrow", _ESCROW),
         owner=_shape(content.get("owner"), "owner", _OWNER),
-        saved=_text(content.get("saved", ""), "saved"),
+        saved=_text(content["saved"], "saved") if "saved" in content else None,
     )
 
 

@@ -218,8 +218,8 @@ def _refused_source(host: Performer, seen: Evidence) -> Conclusion | None:
 
 def _other_sources(host: Performer, seen: Evidence) -> Conclusion | None:
     """An older /etc that came back brings the sources of its time, and says nothing of those that are lacking."""
-    told = seen.result.saved if seen.result else ""
-    if not (told and host.saved) or told == host.saved:
+    told = seen.result.saved if seen.result else None
+    if told is None or not host.saved or told == host.saved:
         return None
     other = f"{host.name} was told to save other things than the server's record says"
     return _failed("source_refused", f"{other}, perhaps by an older /etc that came back: run site.yml for it")

@@ -104,7 +104,7 @@ def stub(path: Path, verb: str, **tools: object) -> Toolbox:
     places = dict.fromkeys(("base_dir", "remote_dir", "borg"), str(path))
     config = {**places, "config": str(path / "borgmatic.yaml"), "mounts": {}}
     parts: dict[str, Any] = {
-        "config": SimpleNamespace(**config, owner_dir="", accept_unreadable=(), saved=""),
+        "config": SimpleNamespace(**config, owner_dir="", accept_unreadable=(), saved="9f2c"),
         "request": SimpleNamespace(verb=verb, session=SESSION),
         "link": ServerLink(60),
         "journal": Journal(path),

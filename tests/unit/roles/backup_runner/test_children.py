@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,15 @@ def test_orphans_are_asked_once_and_then_ended(tmp_path: Path) -> None:
     done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "0\n0\n"), done.stderr
     assert (tmp_path / "cleaned").read_text() == "cleaned\n"
+
+
+def test_nobody_waits_for_ever_for_a_process_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that hangs in the kernel, on a dead disk: the runner has to tell of its run, and to begin the next."""
+    killed: list[tuple[int, signal.Signals]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append((pid, number)))
+    monkeypatch.setattr(children, "_KILLED_SECONDS", 0.3)
+    children._end_all(lambda: [4242], 0.15)
+    assert killed[0] == (4242, signal.SIGTERM) and killed[-1] == (4242, signal.SIGKILL)
 
 
 def test_a_process_with_any_name_has_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ class Looks:
         """What the server is told of the sources."""
         mounts = (self._begin or self._first).mounts
         return {
-            **({"saved": self._config.saved} if self._config.saved else {}),
+            "saved": self._config.saved,
             "sources": {
                 "refused": [printable(line, REFUSED_LENGTH) for line in self.problems[:REFUSED_MAX]],
                 "mounts": {printable(path, PATH_LENGTH): apart for path, apart in mounts.items()},

@@ -18,6 +18,7 @@ from pathlib import Path
 _PR_SET_CHILD_SUBREAPER = 36  # Linux, include/uapi/linux/prctl.h
 _P_PID, _PROC_REAP_ACQUIRE = 0, 2  # FreeBSD, sys/procctl.h
 _TURN_SECONDS = 0.1
+_KILLED_SECONDS = 10.0  # in which a process that was killed is gone
 RUN_ID = "PARANOID_BACKUP_RUN_ID"  # in the environment of a run
 
 
@@ -59,9 +60,10 @@ def end_run(run_id: str, patience: float) -> None:
 
 
 def _end_all(find_left: Callable[[], Sequence[int]], patience: float) -> None:
+    """What hangs in the kernel outlives its SIGKILL, and nobody waits for it for ever: there is a run to tell of."""
     until = time.monotonic() + patience
     asked: set[int] = set()
-    while left := find_left():
+    while (left := find_left()) and time.monotonic() < until + _KILLED_SECONDS:
         is_over = time.monotonic() > until
         for pid in left if is_over else set(left) - asked:
             with suppress(ProcessLookupError):

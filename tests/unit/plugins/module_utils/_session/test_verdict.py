@@ -109,10 +109,14 @@ def test_fault(code: str, changes: dict[str, Any], words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "told", "code"), [("a", "b", "source_refused"), ("a", "a", ""), ("", "b", ""), ("a", "", "")]
+    ("known", "told", "code"),
+    [("a", "b", "source_refused"), ("a", "a", ""), ("", "b", ""), ("a", "", "source_refused"), ("a", None, "")],
 )
-def test_who_was_told_to_save_other_things_is_not_green(known: str, told: str, code: str) -> None:
-    """An older /etc brings the sources of its time; what either side does not know is of an older release."""
+def test_who_was_told_to_save_other_things_is_not_green(known: str, told: str | None, code: str) -> None:
+    """An older /etc brings the sources of its time, and may be of a release that wrote no fingerprint beside them.
+
+    Where the server or the program on the host is of an older release, nobody can compare.
+    """
     verdict = decide(VERBS["backup"], replace(CLIENT, saved=known), replace(GOOD, result=replace(OK, saved=told)))
     assert verdict.code == code and ("run site.yml" in verdict.reason) is bool(code)
 
