@@ -22,6 +22,7 @@ from lab_night import (
     bring_wheels,
     clear_away,
     fetch_wheels,
+    keep_provisioned,
     lay_out_project,
     look,
     open_door,
@@ -50,6 +51,7 @@ def night(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server that is its own controller, and a watch on another host; yields what the watch's playbook said."""
     path = tmp_path_factory.mktemp("night") / "hosts.json"
     fetch_wheels(lab)
+    keep_provisioned(lab)
     try:
         bring_wheels(lab)
         lay_out_project(lab)
