@@ -15,7 +15,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".cache/times.json"
 LAB = "tests/lab/"
-LONG = (LAB, "tests/vm/", "tests/integration/cores/")  # first in a fresh clone, which knows no times
 SHOWN = 10.0  # seconds; faster groups are summed up in one line
 
 
@@ -49,12 +48,12 @@ def save_times(times: Mapping[str, Time]) -> None:
     partial.replace(KEPT)
 
 
-def order_by_time(nodeids: Iterable[str], times: Mapping[str, Time]) -> Callable[[str], tuple[float, bool]]:
-    """Return a sort key that puts the tests of the longest groups first, so that no process ends long after another."""
+def order_by_time(nodeids: Iterable[str], times: Mapping[str, Time]) -> Callable[[str], float]:
+    """Return a sort key that puts the tests of the longest groups first."""
     seconds: dict[str, float] = defaultdict(float)
     for nodeid in nodeids:
         seconds[group_of(nodeid)] += times.get(nodeid, Time()).total
-    return lambda nodeid: (-seconds[group_of(nodeid)], not nodeid.startswith(LONG))
+    return lambda nodeid: -seconds[group_of(nodeid)]
 
 
 def format_times(times: Mapping[str, Time]) -> list[str]:
