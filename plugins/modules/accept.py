@@ -13,7 +13,8 @@ version_added: 0.1.0
 author:
   - The paranoid.backup authors (@paranoid-backup)
 description:
-  - Use it after a session failed with C(shrunk) or C(source_unmounted), and a person has found out that it is meant.
+  - Use it after a session failed with C(shrunk), C(source_unmounted) or C(source_emptied), and a person has found out
+    that it is meant.
   - The archives made meanwhile count as good, later ones are compared with these, and retention goes on.
   - Use it as well after an anomaly was told. What was unusual since then is usual from then on.
   - With O(what=clock) it says that the clock of the whole server is right now, after the report told that it cannot be

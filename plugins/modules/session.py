@@ -178,10 +178,11 @@ remarks:
 sources:
   description: >-
     What the client said of the sources of a backup, null where it said nothing. C(refused) are lines about those that
-    it did not save, or not as they were meant; C(mounts) says of paths whether they lie on a file system of their own.
+    it did not save, or not as they were meant; C(mounts) says of paths whether they lie on a file system of their own,
+    C(filled) whether there is anything in them.
   returned: always
   type: dict
-  sample: {"refused": [], "mounts": {"/srv/data": true}}
+  sample: {"refused": [], "mounts": {"/srv/data": true}, "filled": {"/srv/data": true}}
 versions:
   description: Which C(borg) and C(borgmatic) the client says that it has, null where it said nothing.
   returned: always
@@ -199,10 +200,11 @@ content:
   description: >-
     What the server noticed of the archive, null where there is none. C(shrunk) says in what it is far smaller than the
     client's archives before it, C(meant) whether a change of C(config), the fingerprint of what is saved, explains
-    that; C(unmounted) are paths that lay on a file system of their own before.
+    that; C(unmounted) are paths that lay on a file system of their own before, C(emptied) those in which there was
+    something.
   returned: always
   type: dict
-  sample: {"config": "", "shrunk": "", "meant": false, "unmounted": []}
+  sample: {"config": "", "shrunk": "", "meant": false, "unmounted": [], "emptied": []}
 escrow:
   description: >-
     The state of the client's escrow: C(state) is V(none), V(outdated) (not for whom it should be), V(unreadable) or

@@ -36,6 +36,7 @@ CODES = (
     "source_refused",
     "incomplete",
     "source_unmounted",
+    "source_emptied",
     "shrunk",
     "no_archive",
     "quota",

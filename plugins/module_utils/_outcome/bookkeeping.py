@@ -102,9 +102,9 @@ def _with_content(site: Site, history: History, outcome: Outcome) -> Outcome:
     """Return the outcome after its archive was held against the client's own history."""
     if outcome.archive is None:
         return outcome
-    client, mounts = site.client, (outcome.sources or {}).get("mounts") or {}
+    client = site.client
     band = Band(client.shrink_percent, client.shrink_min_files, client.shrink_min_bytes, client.shrink_archives)
-    content = judge_content(history, outcome.archive, mounts, client.sources, band)
+    content = judge_content(history, outcome.archive, outcome.sources or {}, client.sources, band)
     conclusion = overrule_content(outcome.conclusion, site.name, content)
     return replace(outcome, content=content.to_dict(), conclusion=conclusion)
 

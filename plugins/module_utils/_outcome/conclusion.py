@@ -57,6 +57,10 @@ def overrule_content(conclusion: Conclusion, client: str, content: ContentVerdic
         paths = ", ".join(content.unmounted)
         reason = f"{client}: {paths} lay on a file system of its own before, and is not mounted now: mount it; {until}"
         return Conclusion("failed", "source_unmounted", reason)
+    if content.emptied:
+        paths = ", ".join(content.emptied)
+        reason = f"{client}: nothing is in {paths} any more, and was in the last good backup: look why; {until}"
+        return Conclusion("failed", "source_emptied", reason)
     if content.shrunk and not content.meant:
         return Conclusion("failed", "shrunk", f"{client}'s archive has only {content.shrunk}: look why; {until}")
     return conclusion

@@ -86,7 +86,7 @@ def may_wait(sessions: Iterable[SessionEntry]) -> bool:
     """Whether the newest of these that was looked at, or an archive among them, gives reason to wait for a person."""
     listed = list(sessions)
     noticed = next((one.unusual for one in listed if one.unusual is not None), {})
-    odd = any(one.content and (one.content.get("shrunk") or one.content.get("unmounted")) for one in listed)
+    odd = any(one.content and any(map(one.content.get, ("shrunk", "unmounted", "emptied"))) for one in listed)
     return odd or bool(noticed.get("anomaly") or noticed.get("since"))
 
 

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The content of an archive, as far as its numbers tell, against what the ledger knows of its client. No I/O.
 
-Two things are noticed: an archive far below the client's own band, and a source that lies on the root file system now
-and lay on another one before. While either waits for a person, retention lets nothing go. What ends it:
+Three things are noticed: an archive far below the client's own band, a source that lies on the root file system now
+and lay on another one before, and one that is empty now and was not. While any waits for a person, retention lets
+nothing go. What ends it:
 
 - the next archive that is as it was;
 - a person, who accepts it: the archives become good, and later ones are compared with these alone;
@@ -27,7 +28,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._ledger.entries im
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.history import History
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.band import Band, Size, find_shrinkage
 
-CODES = ("shrunk", "source_unmounted")
+CODES = ("shrunk", "source_unmounted", "source_emptied")
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,15 @@ class ContentVerdict:
     """What was noticed of one archive.
 
     ``shrunk`` says in what it is far too small, empty if it is not; ``meant``: the operator's own change explains that.
-    ``unmounted`` are paths that lay on a file system of their own. ``config`` is the fingerprint of what is saved.
+    ``unmounted`` are paths that lay on a file system of their own, ``emptied`` those in which there was something.
+    ``config`` is the fingerprint of what is saved.
     """
 
     config: str = ""
     shrunk: str = ""
     meant: bool = False
     unmounted: tuple[str, ...] = ()
+    emptied: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the field ``content`` of a session's result and of its entry in the ledger."""
@@ -50,22 +53,22 @@ class ContentVerdict:
             "shrunk": self.shrunk,
             "meant": self.meant,
             "unmounted": list(self.unmounted),
+            "emptied": list(self.emptied),
         }
 
 
 def judge_content(
-    history: History, archive: Mapping[str, Any], mounts: Mapping[str, bool], config: str, band: Band
+    history: History, archive: Mapping[str, Any], sources: Mapping[str, Any], config: str, band: Band
 ) -> ContentVerdict:
-    """Judge an archive by its counts and by what its client says of mount points; CONFIG is the present fingerprint."""
+    """Judge an archive by its counts and by what its client says of its SOURCES; CONFIG is the present fingerprint."""
     good = [row for row in _backups(history) if is_good(history, row)]
     start = _begins_at(history)
     earlier = [_size(row) for row in good if row.seq >= start]
     shrunk = find_shrinkage(earlier, Size(archive["nfiles"], archive["original_size"]), band)
     known = _content(good[-1]).get("config") if good else ""
     meant = bool(shrunk and config and known and known != config)
-    before = _last_mounts(history)
-    unmounted = sorted(path for path, apart in mounts.items() if not apart and before.get(path))
-    return ContentVerdict(config, shrunk, meant, tuple(unmounted))
+    before = _last_sources(history)
+    return ContentVerdict(config, shrunk, meant, _lost("mounts", before, sources), _lost("filled", before, sources))
 
 
 def pending(history: History) -> str:
@@ -76,6 +79,7 @@ def pending(history: History) -> str:
     content = _content(rows[-1])
     found = [content["shrunk"]] if content.get("shrunk") and not content.get("meant") else []
     found += [f"{path} is not mounted" for path in content.get("unmounted") or ()]
+    found += [f"{path} is empty" for path in content.get("emptied") or ()]
     return ", ".join(found)
 
 
@@ -115,14 +119,20 @@ def _accepted_at(history: History) -> int:
     return history.accepts[-1].seq if history.accepts else 0
 
 
-def _last_mounts(history: History) -> Mapping[str, bool]:
-    """Return what the last backup said of mount points that was good, or that a person accepted meanwhile."""
+def _lost(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the paths of which NAME was true BEFORE and is false now."""
+    was = before.get(name) or {}
+    return tuple(sorted(path for path, said in (now.get(name) or {}).items() if not said and was.get(path)))
+
+
+def _last_sources(history: History) -> Mapping[str, Any]:
+    """Return what the last backup said of its sources that was good, or that a person accepted meanwhile."""
     for row in reversed(_backups(history)):
         entry = row.entry
         if not isinstance(entry, SessionEntry) or entry.sources is None:
             continue
         if entry.arrived or row.seq < _accepted_at(history):
-            return dict(entry.sources.get("mounts") or {})
+            return entry.sources
     return {}
 
 

@@ -196,12 +196,12 @@ def _refused(value: object, name: str) -> list[str]:
     return [_text(line, name, REFUSED_LENGTH) for line in value]
 
 
-def _mounts(value: object, name: str) -> dict[str, bool]:
+def _paths_said(value: object, name: str) -> dict[str, bool]:
     if not isinstance(value, dict) or len(value) > MOUNTS_LIMIT:
         raise ProtocolError(f"{name} is not an object of at most {MOUNTS_LIMIT} paths")
-    if not all(isinstance(apart, bool) for apart in value.values()):
+    if not all(isinstance(said, bool) for said in value.values()):
         raise ProtocolError(f"{name} says something else than true or false")
-    return {one_line(path, MOUNT_LENGTH): apart for path, apart in value.items()}
+    return {one_line(path, MOUNT_LENGTH): said for path, said in value.items()}
 
 
 def _ciphertext(value: object, name: str) -> str:
@@ -254,7 +254,7 @@ _ARCHIVE: dict[str, _Checker] = {
     "nfiles": _count,
 }
 _REMARK: dict[str, _Checker] = {"count": _count, "accepted": _count, "paths": _paths}
-_SOURCES: dict[str, _Checker] = {"refused": _refused, "mounts": _mounts}
+_SOURCES: dict[str, _Checker] = {"refused": _refused, "mounts": _paths_said, "filled": _paths_said}
 _INFO: dict[str, _Checker] = {"repository_id": _identifier, "encryption": _text, "last_archive": _last_archive}
 _OWNER: dict[str, _Checker] = {
     "off": _owner_text,

@@ -33,8 +33,9 @@ from paranoid_dispatcher import request as request_module
 from paranoid_dispatcher import verbs
 from paranoid_dispatcher.errors import Failed, Refused
 from paranoid_dispatcher.evidence import PATHS_MAX, Evidence
+from paranoid_dispatcher.filled import SOURCES_MAX
 from paranoid_dispatcher.journal import Journal
-from paranoid_dispatcher.looks import PATH_LENGTH, REFUSED_LENGTH, REFUSED_MAX
+from paranoid_dispatcher.looks import PATH_LENGTH, REFUSED_LENGTH, REFUSED_MAX, fit_paths
 from paranoid_dispatcher.main import REASON_MAX, encode, perform
 from paranoid_dispatcher.output import printable
 from paranoid_dispatcher.owner import LINE_MAX, LISTED_MAX, TEXT_MAX, Owner
@@ -104,7 +105,7 @@ def stub(path: Path, verb: str, **tools: object) -> Toolbox:
     places = dict.fromkeys(("base_dir", "remote_dir", "borg"), str(path))
     config = {**places, "config": str(path / "borgmatic.yaml"), "mounts": {}}
     parts: dict[str, Any] = {
-        "config": SimpleNamespace(**config, owner_dir="", accept_unreadable=(), saved="9f2c"),
+        "config": SimpleNamespace(**config, owner_dir="", accept_unreadable=(), may_be_empty=(), saved="9f2c"),
         "request": SimpleNamespace(verb=verb, session=SESSION),
         "link": ServerLink(60),
         "journal": Journal(path),
@@ -180,8 +181,14 @@ def test_the_longest_answer_of_a_backup_is_one_that_the_server_reads(
     for kind in REMARK_WORDS:
         for _ in range(PATHS_MAX):
             evidence._count(evidence._of_borg, kind, character * 1000)
-    mounts = {f"{number:03}{path[3:]}": True for number in range(MOUNTS_MAX)}
-    sources = {"refused": [printable(character * 1000, REFUSED_LENGTH)] * REFUSED_MAX, "mounts": mounts}
+    mounts, filled = (
+        fit_paths({f"{number:03}{path[3:]}": True for number in range(most)}) for most in (MOUNTS_MAX, SOURCES_MAX)
+    )
+    sources = {
+        "refused": [printable(character * 1000, REFUSED_LENGTH)] * REFUSED_MAX,
+        "mounts": mounts,
+        "filled": filled,
+    }
     tools = stub(tmp_path, "backup", owner=owner)
     failed = Failed(text, {"remarks": evidence.remarks, "sources": sources})
     monkeypatch.setitem(verbs.VERBS, "backup", lambda _tools: (_ for _ in ()).throw(failed))

@@ -32,6 +32,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "nowish": ({"backup_client_sources": [{"path": "{0}/tree", "mounted": True}]}, "a source in backup_client_sources"),
     "nopath": ({"backup_client_sources": [{"mount": True}]}, "a source in backup_client_sources is a path, or"),
     "perhaps": ({"backup_client_sources": [{"path": "/", "mount": "perhaps"}]}, "a source in backup_client_sources"),
+    "empty": ({"backup_client_sources": [{"path": "/", "empty": "perhaps"}]}, "a source in backup_client_sources"),
     "whole": ({"backup_client_excludes_x": ["{0}/tree/*"]}, "left out as a whole by the exclude {0}/tree/*"),
     "kernel": ({"backup_client_sources": ["/", "/proc"]}, "/proc is left out as a whole by the exclude pp:/proc"),
     "style": ({"backup_client_excludes": ["rx:a"]}, "exclude rx:a begins with 'rx:', which is no style"),
@@ -43,6 +44,7 @@ TAKEN: dict[str, tuple[dict[str, Any], str]] = {
     "slash": ({"backup_client_sources": ["{0}/tree/", "{0}/file"]}, ""),
     "absent": ({"backup_client_sources": ["{0}/later"]}, "{0}/later is not there"),
     "unmounted": ({"backup_client_sources": [{"path": "{0}/tree", "mount": True}]}, "{0}/tree is not mounted"),
+    "outbox": ({"backup_client_sources": [{"path": "{0}/tree", "empty": True}]}, ""),
     "moved": ({"backup_client_sources": [{"path": "{0}/tree", "mount": False}]}, ""),
     "typo": ({"backup_client_excludes_x": ["*.oops", "*/deep", "re:[.]pyc$"]}, "excludes *.oops, re:[.]pyc$"),
 }

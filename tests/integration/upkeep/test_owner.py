@@ -113,6 +113,7 @@ BAD = {
     ),
     "a glob": ("sources: ['/srv/*']\n", "source /srv/* holds a '*'"),
     "not mounted": ("sources: [{path: /etc, mount: true}]\n", "source /etc is not mounted"),
+    "an emptiness that is none": ("sources: [{path: /etc, empty: maybe}]\n", "has a source that is neither a path nor"),
     "a wish that is none": ("sources: [{path: /etc, mount: maybe}]\n", "has a source that is neither a path nor"),
 }
 
@@ -127,6 +128,16 @@ def test_what_is_wrong_with_a_file_is_said_by_name_and_stops_no_other(owned: Kee
     assert [why for why in wanted if not any(why in line for line in lines)] == [], lines
     assert len(lines) == len(BAD)
     assert {f"{photos}/a.jpg", f"{owned.world.own}/source/file"} <= set(owned.archived())
+
+
+def test_an_owner_says_which_of_his_sources_may_be_empty(owned: Keeper) -> None:
+    photo = make(owned, "a.jpg") / "a.jpg"
+    for said, came in (("{}", "source_emptied"), ("{{path: {}, empty: true}}", "")):
+        add(owned, "photos.yaml", f"sources: [{said.format(photo.parent)}]\n")
+        photo.write_text("x")
+        assert came_to(owned.world.session("backup")) == OK
+        photo.unlink()
+        assert owned.world.session("backup").conclusion.code == came
 
 
 def test_files_that_others_could_have_written_are_refused_by_name(owned: Keeper) -> None:

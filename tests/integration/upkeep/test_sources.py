@@ -154,6 +154,22 @@ def test_a_source_that_lost_its_files_is_red_and_nothing_is_let_go_until_a_perso
     assert came_to(done) == OK and done.maintain is not None and done.maintain["deleted"]
 
 
+def test_a_small_source_that_is_emptied_beside_a_large_one_is_red(keeper: Keeper) -> None:
+    small = keeper.world.own / "small"
+    (small / "deep").mkdir(parents=True)
+    (small / "deep/file").write_text("x")
+    fill(keeper, 60)
+    configure(keeper, [str(keeper.world.own / "source"), str(small)])
+    assert came_to(keeper.world.session("backup")) == OK
+    (small / "deep/file").write_text("")
+    outcome = keeper.world.session("backup")
+    assert outcome.conclusion.code == "source_emptied" and f"nothing is in {small} any" in outcome.conclusion.reason
+    waiting = keeper.maintain()
+    assert waiting.maintain is not None and f"{small} is empty" in waiting.maintain["waiting"]
+    (small / "deep/file").write_text("x")
+    assert came_to(keeper.world.session("backup")) == OK
+
+
 def test_a_trim_is_not_made_final_while_an_archive_is_not_as_it_was(keeper: Keeper) -> None:
     fill(keeper, 60)
     for _ in range(2):  # Of three archives that were small before, so many at least are usual.
@@ -218,6 +234,7 @@ def test_what_a_before_hook_brings_and_an_after_hook_takes_away_is_saved_and_gre
     configure(keeper, [str(own / "source"), str(own / "brought")], commands=hooks)
     assert came_to(keeper.world.session("backup")) == OK
     assert f"{own}/brought/file" in keeper.archived() and not (own / "brought").exists()
+    assert came_to(keeper.world.session("backup")) == OK, "nor was it emptied"
     configure(keeper, [str(own / "source"), str(own / "brought")], commands=[])
     assert keeper.world.session("backup").conclusion.code == "source_refused"
 

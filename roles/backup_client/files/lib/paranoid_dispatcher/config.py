@@ -39,6 +39,7 @@ class Config:
     mounts: Mapping[str, bool] = field(default_factory=dict)
     tagged_paths: tuple[str, ...] = ()
     accept_unreadable: tuple[str, ...] = ()
+    may_be_empty: tuple[str, ...] = ()  # sources
     escrow_recipients: tuple[tuple[str, str], ...] = ()  # holder, and what age encrypts for
     hook_seconds: int = 3600
     nice: int = 0  # of all that a session starts
@@ -88,7 +89,7 @@ class Config:
         )
 
 
-_LISTS = ("keyholder_for", "tagged_paths", "accept_unreadable")
+_LISTS = ("keyholder_for", "tagged_paths", "accept_unreadable", "may_be_empty")
 _CONFIG_FIELDS: dict[str, type] = {
     **dict.fromkeys(
         (

@@ -47,6 +47,7 @@ class Added:
 
     sources: list[str] = field(default_factory=list)
     wishes: dict[str, bool] = field(default_factory=dict)
+    may_be_empty: list[str] = field(default_factory=list)
     excludes: list[str] = field(default_factory=list)
     origins: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -154,6 +155,8 @@ def _take_source(added: Added, name: str, entry: Any, demanded: Sequence[str]) -
     added.origins[path] = name
     if isinstance(entry, dict) and "mount" in entry:
         added.wishes[path] = entry["mount"]
+    if isinstance(entry, dict) and entry.get("empty"):
+        added.may_be_empty.append(path)
 
 
 def _take_exclude(added: Added, name: str, text: Any, own: Sequence[str], demanded: Sequence[str]) -> None:
@@ -188,9 +191,10 @@ def _form_problem(content: Any) -> str:
 
 
 def _is_wish(entry: Any) -> bool:
-    if not isinstance(entry, dict) or not {"path"} <= set(entry) <= {"path", "mount"}:
+    if not isinstance(entry, dict) or not {"path"} <= set(entry) <= {"path", "mount", "empty"}:
         return False
-    return isinstance(entry["path"], str) and isinstance(entry.get("mount", True), bool)
+    said = (entry.get("mount", True), entry.get("empty", True))
+    return isinstance(entry["path"], str) and all(isinstance(word, bool) for word in said)
 
 
 def scope_exclude(text: Any, own: Sequence[str], demanded: Sequence[str]) -> list[str]:

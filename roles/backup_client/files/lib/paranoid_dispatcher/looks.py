@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
 
 from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.drop_ins import Added, read_drop_ins
 from paranoid_dispatcher.errors import Failed
+from paranoid_dispatcher.filled import find_filled
 from paranoid_dispatcher.output import printable
 from paranoid_dispatcher.owner import SOURCES
 from paranoid_dispatcher.pythons import python_of
@@ -24,6 +26,7 @@ from paranoid_dispatcher.sources import Plan, plan_sources
 REFUSED_MAX = 20  # lines about sources
 REFUSED_LENGTH = 400
 PATH_LENGTH = 200
+PATHS_BYTES = 72 * 1024  # of what is told of paths, twice: all of an answer must fit
 
 
 class Looks:
@@ -39,6 +42,7 @@ class Looks:
         self.added = read_drop_ins(directory, python, demanded) if directory else Added()
         self._first = self._plan(self.configured, self.excludes)
         self._begin: Optional[Plan] = None
+        self._filled = self._find_filled(self._first)
         self._end: Optional[Plan] = None
 
     @property
@@ -77,7 +81,8 @@ class Looks:
             "saved": self._config.saved,
             "sources": {
                 "refused": [printable(line, REFUSED_LENGTH) for line in self.problems[:REFUSED_MAX]],
-                "mounts": {printable(path, PATH_LENGTH): apart for path, apart in mounts.items()},
+                "mounts": fit_paths(mounts),
+                "filled": fit_paths(self._filled),
             },
         }
 
@@ -85,8 +90,13 @@ class Looks:
         """Look again. The last look BEFORE Borg and the first one after it count."""
         if before:
             self._begin = self._look()
+            self._filled = self._find_filled(self._begin)
         elif self._end is None:
             self._end = self._look()
+
+    def _find_filled(self, plan: Plan) -> dict[str, bool]:
+        may_be_empty = {*self._config.may_be_empty, *self.added.may_be_empty}
+        return find_filled(plan.roots, [*self.excludes, *self.added.excludes], may_be_empty)
 
     def _look(self) -> Plan:
         sources, excludes, _has_hooks = self._read()
@@ -109,6 +119,18 @@ class Looks:
                 f"{path} is not as site.yml writes it, so its sources cannot be checked: run site.yml"
             ) from exc
         return sources, excludes, has_hooks
+
+
+def fit_paths(said: Mapping[str, bool]) -> dict[str, bool]:
+    """Return as many of these paths, made printable, as an answer has room for: all 200 but for very odd names."""
+    found: dict[str, bool] = {}
+    room = PATHS_BYTES
+    for path, word in ((printable(path, PATH_LENGTH), word) for path, word in said.items()):
+        room -= len(json.dumps({path: word}, ensure_ascii=False).encode())
+        if room < 0:
+            break
+        found[path] = word
+    return found
 
 
 def find_edit(path: Path) -> tuple[str, ...]:

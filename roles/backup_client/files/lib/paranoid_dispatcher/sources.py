@@ -80,7 +80,7 @@ def plan_sources(
     wishes = {_plain(path): wish for path, wish in wishes.items()}
     refused: list[str] = []
     absent: dict[str, str] = {}
-    matches = _parse_excludes(excludes, refused)
+    matches = parse_excludes(excludes, refused)
     found: dict[str, os.stat_result] = {}
 
     def examine(source: Any) -> None:
@@ -218,7 +218,8 @@ def _matching(path: str, matches: Mapping[str, Match]) -> str:
     return next((text for text, match in matches.items() if match(path)), "")
 
 
-def _parse_excludes(excludes: Iterable[Any], refused: list[str]) -> dict[str, Match]:
+def parse_excludes(excludes: Iterable[Any], refused: list[str]) -> dict[str, Match]:
+    """Return what excludes match; put lines about those that are none into REFUSED."""
     matches: dict[str, Match] = {}
 
     def take(text: Any) -> None:

@@ -50,15 +50,22 @@ class Client:
             rows.append(LedgerRow(place + 1, when, kind, client, "", decode(kind, client, body)))
         return fold_history(rows)
 
-    def backup(self, files: int, mounts: dict[str, bool] | None = None, failure: str = "") -> str:
+    def backup(
+        self,
+        files: int,
+        mounts: dict[str, bool] | None = None,
+        failure: str = "",
+        filled: dict[str, bool] | None = None,
+    ) -> str:
         """Enter a backup of so many files; return the code that it came to."""
+        sources = {"refused": [], "mounts": mounts or {}, "filled": filled or {}}
         sizes = {"nfiles": files, "original_size": files * 10**6}
-        content = judge_content(self.history, sizes, mounts or {}, self.config, Band())
+        content = judge_content(self.history, sizes, sources, self.config, Band())
         done = Conclusion("failed", failure) if failure else Conclusion("ok")
         done = overrule_content(done, "web1", content)
         identifier = f"{len(self.entries):064x}"
         archive = ReportedArchive(identifier, "a", original_size=sizes["original_size"], nfiles=sizes["nfiles"])
-        extra: dict[str, Any] = {"sources": {"refused": [], "mounts": mounts or {}}, "content": content.to_dict()}
+        extra: dict[str, Any] = {"sources": sources, "content": content.to_dict()}
         extra["came"] = identifier
         entry = SessionEntry("web1", "backup", "s", "", done.status, done.code, commits=1, manifests=1, archive=archive)
         self.entries.append(SessionEntry(**{**vars(entry), **extra}))
@@ -168,6 +175,26 @@ def test_an_older_client_that_says_nothing_in_between_forgets_nothing(client: Cl
     assert client.backup(30, {"/srv": False}) == "source_unmounted"
 
 
+def test_a_source_that_was_emptied_is_red_until_it_is_back(client: Client) -> None:
+    full, empty = {"/srv": True, "/new": False}, {"/srv": False, "/new": False}
+    said = [client.backup(30, filled=filled) for filled in (empty, full, empty, empty, full, full)]
+    assert said == ["", "", "source_emptied", "source_emptied", "", ""]
+
+
+def test_a_person_accepts_that_it_is_empty(client: Client) -> None:
+    client.backup(30, filled={"/srv": True})
+    assert client.backup(30, filled={"/srv": False}) == "source_emptied"
+    assert pending(client.history) == "/srv is empty"
+    client.accept()
+    assert pending(client.history) == "" and [archive.good for archive in client.history.archives] == [True] * 2
+    assert client.backup(30, filled={"/srv": False}) == ""
+
+
+def test_what_may_be_empty_and_what_is_no_source_any_more_is_not_told_and_not_missed(client: Client) -> None:
+    client.backup(30, filled={"/srv": True})
+    assert client.backup(30, filled={"/etc": False}) == ""
+
+
 @pytest.mark.parametrize(
     ("content", "code", "words"),
     [
@@ -175,6 +202,8 @@ def test_an_older_client_that_says_nothing_in_between_forgets_nothing(client: Cl
         (ContentVerdict(shrunk="1 files instead of 9", meant=True), "", ""),
         (ContentVerdict(shrunk="1 files instead of 9"), "shrunk", "web1's archive has only 1 files instead of 9: look"),
         (ContentVerdict(unmounted=("/a", "/b"), shrunk="x"), "source_unmounted", "web1: /a, /b lay on a file system"),
+        (ContentVerdict(unmounted=("/a",), emptied=("/a",)), "source_unmounted", "web1: /a lay on a file system"),
+        (ContentVerdict(emptied=("/a", "/b"), shrunk="x"), "source_emptied", "web1: nothing is in /a, /b any more"),
     ],
 )
 def test_the_reason_names_the_cure(content: ContentVerdict, code: str, words: str) -> None:

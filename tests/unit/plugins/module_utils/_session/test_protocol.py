@@ -164,13 +164,16 @@ def test_kinds_of_a_newer_dispatcher_count_as_other() -> None:
     [
         [],
         {"refused": []},
-        {"refused": [], "mounts": {}, "more": 1},
-        {"refused": "x", "mounts": {}},
-        {"refused": [1], "mounts": {}},
-        {"refused": ["x"] * 21, "mounts": {}},
-        {"refused": [], "mounts": []},
-        {"refused": [], "mounts": {"/srv": 1}},
-        {"refused": [], "mounts": {f"/{number}": True for number in range(201)}},
+        {"refused": [], "mounts": {}},
+        {"refused": [], "mounts": {}, "filled": {}, "more": 1},
+        {"refused": "x", "mounts": {}, "filled": {}},
+        {"refused": [1], "mounts": {}, "filled": {}},
+        {"refused": ["x"] * 21, "mounts": {}, "filled": {}},
+        {"refused": [], "mounts": [], "filled": {}},
+        {"refused": [], "mounts": {"/srv": 1}, "filled": {}},
+        {"refused": [], "mounts": {f"/{number}": True for number in range(201)}, "filled": {}},
+        {"refused": [], "mounts": {}, "filled": []},
+        {"refused": [], "mounts": {}, "filled": {"/srv": "no"}},
     ],
 )
 def test_sources_of_another_form_are_refused(wrong: object) -> None:
@@ -179,9 +182,9 @@ def test_sources_of_another_form_are_refused(wrong: object) -> None:
 
 
 def test_sources_are_made_printable() -> None:
-    told = {"refused": ["a\x1b[2J" + "x" * 1000], "mounts": {"/srv/\x1b": True}}
+    told = {"refused": ["a\x1b[2J" + "x" * 1000], "mounts": {"/srv/\x1b": True}, "filled": {"/\x1b": False}}
     sources = parse_result(answer(sources=told), "backup", SESSION).sources
-    assert sources is not None and sources["mounts"] == {"/srv/\\x1b": True}
+    assert sources is not None and sources["mounts"] == {"/srv/\\x1b": True} and sources["filled"] == {"/\\x1b": False}
     assert sources["refused"][0].isprintable() and len(sources["refused"][0]) == 400
     assert parse_result(answer(), "backup", SESSION).sources is None
 
