@@ -33,7 +33,7 @@ integration: bootstrap ## Run the tests that start Borg, sshd or Ansible on this
 	@$(PYTEST) tests/integration
 
 lab-test: bootstrap ## Run the tests that need the lab
-	@$(PYTEST) tests/lab
+	@$(BIN)/pytest tests/lab
 
 test-zfs: bootstrap ## Run the tests on real OpenZFS, in a virtual machine that is built once
 	@$(BIN)/pytest tests/vm

@@ -10,7 +10,7 @@ import os
 import pytest
 from cores import describe_cores
 from hypothesis import HealthCheck, settings
-from times import Time, format_times, group_of, load_times, order_by_time, save_times
+from times import Time, format_times, load_times, order_by_time, save_times, scope_of
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
@@ -23,20 +23,20 @@ settings.load_profile("patient")
 
 
 class Scheduling(LoadScopeScheduling):
-    """Each group of tests stays whole, in its order. pytest-xdist 3.8 does not see its own marks under pytest 9.2."""
+    """Each scope of tests stays whole, in its order. pytest-xdist 3.8 does not see its own marks under pytest 9.2."""
 
     def _split_scope(self, nodeid: str) -> str:
-        """Return the name of the group that a test belongs to."""
-        return group_of(nodeid)
+        """Return the name of the scope that a test belongs to."""
+        return scope_of(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    """Have tests in several processes go by these groups."""
+    """Have tests in several processes go by these scopes."""
     return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the longest groups first where there are several processes; refuse tests that use the lab from elsewhere."""
+    """Put the longest scopes first where there are several processes; refuse tests that use the lab from elsewhere."""
     for item in items:
         if "lab" in getattr(item, "fixturenames", ()) and not item.nodeid.startswith(LAB):
             raise pytest.UsageError(f"{item.nodeid} uses the lab: it belongs below {LAB}")

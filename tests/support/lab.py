@@ -24,12 +24,9 @@ class LabError(Exception):
 
 
 def lab_environment() -> dict[str, str]:
-    """Return what names this process's lab: the first process has the one that is named, others one beside it."""
+    """Return what names the lab, which one process of pytest has."""
     name = os.environ.get("PARANOID_LAB", "lab")
     net = os.environ.get("PARANOID_LAB_NET", "10.97.0")
-    if number := int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]):
-        rest, last = net.rsplit(".", 1)
-        name, net = f"{name}-{number}", f"{rest}.{int(last) + number}"
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     return os.environ | {"PARANOID_LAB": name, "PARANOID_LAB_NET": net, "LC_ALL": "C.UTF-8", "PATH": path}
 
@@ -52,7 +49,7 @@ class Lab:
 
     @classmethod
     def up(cls) -> Lab:
-        """Bring up this process's lab, or finish what is missing of it."""
+        """Bring up the lab, or finish what is missing of it."""
         environment = lab_environment()
         name = environment["PARANOID_LAB"]
         lab_tool("up", environment)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long tests take: kept in the cache, so that the longest groups start first and ``make times`` shows them all."""
+"""How long tests take: kept in the cache, so that the longest scopes start first and ``make times`` shows them all."""
 
 from __future__ import annotations
 
@@ -26,8 +26,14 @@ class Time:
     fixtures: float = 0.0
 
 
+def scope_of(nodeid: str) -> str:
+    """Return what stays in one process, in its order: all tests of the lab, which costs minutes to make, or a file."""
+    path = nodeid.split("::")[0]
+    return LAB if path.startswith(LAB) else path
+
+
 def group_of(nodeid: str) -> str:
-    """Return what stays in one process, in its order: a folder of lab tests, or any other file."""
+    """Return what a row of the table stands for: a folder of lab tests, or any other file."""
     path = nodeid.split("::")[0]
     return path.rsplit("/", 1)[0] if path.startswith(LAB) else path
 
@@ -49,11 +55,11 @@ def save_times(times: Mapping[str, Time]) -> None:
 
 
 def order_by_time(nodeids: Iterable[str], times: Mapping[str, Time]) -> Callable[[str], float]:
-    """Return a sort key that puts the tests of the longest groups first."""
+    """Return a sort key that puts the tests of the longest scopes first."""
     seconds: dict[str, float] = defaultdict(float)
     for nodeid in nodeids:
-        seconds[group_of(nodeid)] += times.get(nodeid, Time()).total
-    return lambda nodeid: -seconds[group_of(nodeid)]
+        seconds[scope_of(nodeid)] += times.get(nodeid, Time()).total
+    return lambda nodeid: -seconds[scope_of(nodeid)]
 
 
 def format_times(times: Mapping[str, Time]) -> list[str]:

@@ -16,7 +16,7 @@ SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/mole
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The lab of this process. What Molecule knows of it is shared by all scenarios, so that it is made once."""
+    """The lab. What Molecule knows of it is shared by all scenarios, so that it is made once."""
     environment = lab_environment() | {"MOLECULE_EPHEMERAL_DIRECTORY": str(tmp_path_factory.mktemp("molecule"))}
     lab_tool("up", environment)
     return environment
