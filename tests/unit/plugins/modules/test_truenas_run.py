@@ -373,7 +373,7 @@ def test_the_page_leads_from_an_empty_truenas_to_a_server(
     ensure(nas, **server(kind))
     words = commands_of_page(heading)
     others = {one[0] for one in words if one[0] != "midclt"}
-    assert others <= {"chown", "incus", "apt-get", "mkdir"} and len(words) <= 20
+    assert others <= {"incus", "apt-get", "mkdir"} and len(words) <= 20
     for one in (one for one in words if one[0] == "midclt"):
         assert one[1] == "call", one
         as_job = one[2] == "-j"
