@@ -110,6 +110,12 @@ def test_only_a_good_backup_refreshes(tmp_path: Path, entries: list[Entry]) -> N
     assert folded(tmp_path, GOOD, *entries).arrived == NOW
 
 
+THERE_AND_BACK = (
+    TrimEntry("web1", "s", (), (f"{2:064x}",)),
+    RollbackEntry("web1", "why", restored=(f"{2:064x}",)),
+)
+
+
 @pytest.mark.parametrize(
     ("entries", "hours"),
     [
@@ -121,6 +127,10 @@ def test_only_a_good_backup_refreshes(tmp_path: Path, entries: list[Entry]) -> N
         ([LATER, TrimEntry("web1", "s", (), (f"{2:064x}",))], 0),
         ([LATER, UnfreezeEntry("web1", "why", lost=(f"{2:064x}",))], 0),
         ([LATER, AuditEntry("web1", f"{2:032x}", "alarm")], 0),
+        # What a rollback brings back is what it was.
+        ([LATER, AuditEntry("web1", f"{2:032x}", "alarm"), *THERE_AND_BACK], 0),
+        ([session(2, audit="alarm"), *THERE_AND_BACK], 0),
+        ([LATER, *THERE_AND_BACK], 1),
         ([LATER, RepositoryEntry("web1", "a" * 64)], None),
         ([RepositoryEntry("web1", "a" * 64), LATER], 2),
     ],
@@ -427,13 +437,16 @@ def test_what_does_not_go_on_is_refused(entries: list[chain.Entry]) -> None:
 
 def test_what_is_remembered_is_read_back_and_damage_is_told(tmp_path: Path) -> None:
     one = known(HOUR, escrowed=NOW, stored=7, frozen=True)
-    one = replace(one, arrivals=(*one.arrivals, Arrival(9, NOW, "b" * 64, "s", good=False)))
+    one = replace(one, arrivals=(*one.arrivals, Arrival(9, NOW, "b" * 64, "s", good=False, gone=True)))
     memory = Memory("s", Head(7, "a" * 64), EMPTY, NOW, {"web1": one}, ("web1",), (Sample(NOW, 2, 1),))
     path = tmp_path / "vault.json"
     assert load_memory(path) == Memory()
     save_memory(path, memory)
     assert load_memory(path) == memory and path.stat().st_mode & 0o777 == 0o600
     whole = json.loads(path.read_text())
+    rows = [row[:5] for row in whole["known"]["web1"]["arrivals"]]
+    path.write_text(json.dumps({**whole, "known": {"web1": {**whole["known"]["web1"], "arrivals": rows}}}))
+    assert not load_memory(path).known["web1"].arrivals[-1].gone, "an earlier release did not say it"
     for damage in (
         b"",
         b"[]",

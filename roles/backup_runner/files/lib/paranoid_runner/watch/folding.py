@@ -66,7 +66,7 @@ def _audit(one: Known, entry: Entry, body: Body) -> Known:
 def _taken(one: Known, entry: Entry, body: Body) -> Known:
     """Archives went, whoever did it, or came back."""
     gone, back = set(body.get("deleted", ())) | set(body.get("lost", ())), set(body.get("restored", ()))
-    arrivals = tuple(replace(a, good=a.archive in back) if a.archive in gone | back else a for a in one.arrivals)
+    arrivals = tuple(replace(a, gone=a.archive not in back) if a.archive in gone | back else a for a in one.arrivals)
     return replace(one, arrivals=arrivals)
 
 

@@ -25,13 +25,17 @@ class MemoryLost(Exception):
 
 @dataclass(frozen=True)
 class Arrival:
-    """An archive that came with entry ``seq``, at the server's ``time``, with a session; ``good`` until it is not."""
+    """An archive that came with entry ``seq``, at the server's ``time``, with a session.
+
+    ``good``: no audit raised an alarm for it; ``gone``: it was taken away, and did not come back.
+    """
 
     seq: int
     time: datetime
     archive: str
     session: str
     good: bool = True
+    gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Known:
     @property
     def arrived(self) -> datetime | None:
         """When the newest archive came that is good and still there."""
-        return max((one.time for one in self.arrivals if one.good), default=None)
+        return max((one.time for one in self.arrivals if one.good and not one.gone), default=None)
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ def save_memory(path: Path, memory: Memory) -> None:
 
 def _write_known(one: Known) -> dict[str, Any]:
     found = {name: _show_time(value) if isinstance(value, datetime) else value for name, value in asdict(one).items()}
-    rows = [[a.seq, a.time.isoformat(), a.archive, a.session, a.good] for a in one.arrivals]
+    rows = [[a.seq, a.time.isoformat(), a.archive, a.session, a.good, a.gone] for a in one.arrivals]
     return {**found, "arrivals": rows}
 
 
@@ -133,8 +137,8 @@ def _read_known(found: Mapping[str, Any]) -> Known:
     return Known(
         first=datetime.fromisoformat(found["first"]),
         arrivals=tuple(
-            Arrival(int(seq), datetime.fromisoformat(time), str(archive), str(session), bool(good))
-            for seq, time, archive, session, good in found["arrivals"]
+            Arrival(int(seq), datetime.fromisoformat(time), str(archive), str(session), bool(good), *map(bool, gone))
+            for seq, time, archive, session, good, *gone in found["arrivals"]  # An earlier release kept no gone.
         ),
         newest=int(found["newest"]),
         stored=int(found["stored"]),
