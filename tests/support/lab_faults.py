@@ -116,6 +116,25 @@ def slow_upload(lab: Lab, client: str) -> Iterator[None]:
 
 
 @contextmanager
+def as_provisioned(lab: Lab, *hosts: str) -> Iterator[None]:
+    """What the roles have put on these hosts comes back as it was, without the minute that ``site.yml`` would take."""
+    places = (
+        "etc/paranoid-backup",
+        "etc/sudoers.d",
+        "usr/local/lib/paranoid-backup",
+        "usr/local/libexec/paranoid-backup",
+    )
+    kept = "/opt/as-provisioned.tar"
+    for host in hosts:
+        lab.read(host, "sh", "-c", f"cd /; tar -cf {kept} $(ls -d {' '.join(places)} 2>/dev/null)")
+    try:
+        yield
+    finally:
+        for host in hosts:
+            lab.read(host, "sh", "-c", f"cd /; rm -rf {' '.join(places)} && tar -xf {kept} && rm {kept}")
+
+
+@contextmanager
 def powered_off(lab: Lab, host: str) -> Iterator[None]:
     """A host without power: nothing of it had time to end. In the end it has booted."""
     container = f"{lab.name}-{host}"

@@ -25,8 +25,6 @@ _SMALL = ("segno==1.6.6", "shamir-mnemonic==0.3.0", "tzdata")
 LIBRARIES = {WATCH: _SMALL, SERVER: (*_SMALL, "rich==15.0.0", "ansible-runner==2.4.3", "ansible-core>=2.19,<2.22")}
 WHEELS = ROOT / f".cache/night-wheels-{sha256(repr(LIBRARIES).encode()).hexdigest()[:12]}"
 CONFIG = "/etc/paranoid-backup/runner.json"
-_PROVISIONED = ("/etc/paranoid-backup", "/etc/sudoers.d", "/usr/local/lib/paranoid-backup")
-_KEPT = "/srv/kept.tar"
 _BROUGHT, _PIP = "/srv/wheels", "/etc/pip.conf"
 _DOOR = "/etc/ssh/sshd_config.d/20-watch.conf"
 
@@ -52,11 +50,6 @@ def write_inventory(lab: Lab, path: Path) -> list[str]:
     }
     path.write_text(json.dumps(groups))
     return ["-i", str(path)]
-
-
-def keep_provisioned(lab: Lab) -> None:
-    """Keep what the roles have put on the server, without a runner and without a watch."""
-    lab.read(SERVER, "tar", "--create", "--file", _KEPT, "--directory", "/", *(path[1:] for path in _PROVISIONED))
 
 
 def fetch_wheels(lab: Lab) -> None:
@@ -142,7 +135,7 @@ def look(lab: Lab) -> tuple[int, str]:
 
 
 def clear_away(lab: Lab) -> None:
-    """Leave the hosts as they were: no timer, no project, no watch, nobody who reaches the server or is admitted."""
+    """Leave the hosts as they were: no timer, no project, no watch, nobody who reaches the server."""
     for host, unit in ((SERVER, RUNNER), (WATCH, LOOKER)):
         files = [f"/etc/systemd/system/{unit}.{kind}" for kind in ("timer", "service")]
         state = [f"/var/lib/{RUNNER}", f"/var/lib/{LOOKER}", "/opt/paranoid-backup-runner"]
@@ -150,9 +143,7 @@ def clear_away(lab: Lab) -> None:
         lab.exec(host, "systemctl", "stop", unit)
         lab.read(host, "rm", "-rf", *files, *state, "/usr/local/bin/paranoid-backup", _BROUGHT, _PIP)
         lab.read(host, "sh", "-c", "systemctl daemon-reload; systemctl reset-failed")
-    lab.read(SERVER, "rm", "-rf", PROJECT, _DOOR, *_PROVISIONED)
-    lab.read(SERVER, "tar", "--extract", "--file", _KEPT, "--directory", "/")
-    lab.read(SERVER, "rm", _KEPT)
+    lab.read(SERVER, "rm", "-rf", PROJECT, _DOOR)
     lab.read(WATCH, "rm", "-rf", "/etc/paranoid-backup")
     lab.read(SERVER, "systemctl", "restart", "ssh", "nftables")
 

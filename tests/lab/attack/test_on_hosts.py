@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from lab import Lab
-from lab_faults import NOBODYS_KEY, big_file, other_records, used_bytes, write
+from lab_faults import NOBODYS_KEY, as_provisioned, big_file, other_records, used_bytes, write
 from lab_runs import backup, opened
 from lab_thief import DOOR_PORT, address, connects, ssh, stolen, tapped
 
@@ -125,12 +125,10 @@ def db1_changed(lab: Lab) -> Iterator[None]:
     """Its operator names the server's address and another compression, and takes both back in the end."""
     assert backup(lab, "--limit", "db1").code == 0
     wanted = {"backup_client_from": [address(lab, "vault")], "backup_client_compression": "none"}
-    try:
+    with as_provisioned(lab, "vault", "db1"):
         done = lab.run("site", "--limit", "vault,db1", "-e", json.dumps(wanted))
         assert done.returncode == 0, done.stdout
         yield
-    finally:
-        assert lab.run("site", "--limit", "vault,db1").returncode == 0
 
 
 def test_a_changed_compression_alarms_nobody(lab: Lab, db1_changed: None) -> None:

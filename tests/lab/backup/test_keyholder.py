@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from lab import Lab
+from lab_faults import as_provisioned
 from lab_runs import backup
 from waiting import wait_until
 
@@ -42,10 +43,8 @@ def inventory(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[li
     hosts |= {holder: {"backup_client_keyholder_for": [name]} for name, holder in OFF.items()}
     path = tmp_path_factory.mktemp("inventory") / "hosts.json"
     path.write_text(json.dumps({"backup_clients": {"hosts": hosts, "vars": RULES}}))
-    yield ["-i", str(path)]
-    for holder in HOLDERS:
-        lab.read(holder, "rm", "-rf", KEPT)
-    assert provision(lab).returncode == 0
+    with as_provisioned(lab, "vault", *HOLDERS, *OFF):
+        yield ["-i", str(path)]
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from lab import Lab
-from lab_faults import big_file, powered_off, slow_upload, used_bytes, write
+from lab_faults import as_provisioned, big_file, powered_off, slow_upload, used_bytes, write
 from lab_night import (
     LOOKER,
     REPORTS,
@@ -22,7 +22,6 @@ from lab_night import (
     bring_wheels,
     clear_away,
     fetch_wheels,
-    keep_provisioned,
     lay_out_project,
     look,
     open_door,
@@ -51,8 +50,8 @@ def night(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server that is its own controller, and a watch on another host; yields what the watch's playbook said."""
     path = tmp_path_factory.mktemp("night") / "hosts.json"
     fetch_wheels(lab)
-    keep_provisioned(lab)
-    try:
+    with as_provisioned(lab, SERVER), ExitStack() as afterwards:
+        afterwards.callback(clear_away, lab)
         bring_wheels(lab)
         lay_out_project(lab)
         open_door(lab)
@@ -65,8 +64,6 @@ def night(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             lab.read(host, "systemctl", "disable", "--now", f"{unit}.timer")
             lab.exec(host, "systemctl", "start", unit)  # After it no timer's own is at work: nobody is due.
         yield watched.stdout
-    finally:
-        clear_away(lab)
 
 
 @contextmanager
