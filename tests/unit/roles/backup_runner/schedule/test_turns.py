@@ -55,6 +55,10 @@ def turn(schedule: Schedule, now: str, succeeded: str = "", failed: tuple[str, .
         ({"days": frozenset({6})}, "2028-02-28 12:00", "2028-02-28 03:00", "2028-03-05"),  # over a leap day
         ({"blackout": ((date(2026, 12, 24), date(2027, 1, 1)),)}, "2026-12-24 12:00", "2026-12-24 03:00", "2027-01-02"),
         ({}, "2028-02-29 12:00", "2028-02-29 03:00", "2028-02-29"),
+        # A Sunday's, by hand on Wednesday, or made up for on Tuesday: the next Sunday comes all the same.
+        ({"every": 7 * DAY, "days": frozenset({6})}, "2026-11-25 12:00", "2026-11-25 11:00", "2026-11-29"),
+        ({"every": 7 * DAY, "days": frozenset({6})}, "2026-11-24 12:00", "2026-11-24 11:00", "2026-11-29"),
+        ({"every": 14 * DAY, "days": frozenset({6})}, "2026-11-24 12:00", "2026-11-24 11:00", "2026-12-06"),
     ],
 )
 def test_when_the_next_night_is(rules: dict[str, object], now: str, succeeded: str, day: str) -> None:
@@ -134,6 +138,23 @@ def test_a_clock_that_is_a_year_ahead_asks_for_one_backup_and_no_more() -> None:
     found = turn(NIGHTS, "2027-11-26 23:00", "2026-11-26 03:00")
     assert found.at == at("2027-11-26 22:00")
     assert not turn(NIGHTS, "2027-11-26 23:30", "2027-11-26 23:10").is_due(at("2027-11-26 23:30"))
+
+
+@pytest.mark.parametrize("succeeded", ["2020-01-01 03:00", "1970-01-01 00:00", "2024-11-20 03:00", "2025-11-20 03:00"])
+@pytest.mark.parametrize("rules", [{}, {"every": 7 * DAY, "days": frozenset({6})}, {"every": 366 * DAY}])
+def test_a_success_of_a_clock_that_was_years_behind_is_no_last_one(succeeded: str, rules: dict[str, object]) -> None:
+    """A machine without a battery for its clock begins in 1970, backs up, and is then told the time."""
+    schedule = replace(NIGHTS, **rules)  # type: ignore[arg-type] # a table of fields
+    found = turn(schedule, "2026-11-26 22:30", succeeded)
+    assert found.at and found.at <= at("2026-11-29 22:00"), found
+    assert found.why.startswith("it missed the window of 2026-11-2"), found
+
+
+def test_nothing_is_made_up_for_on_a_day_of_the_blackout() -> None:
+    schedule = replace(NIGHTS, catch_up=True, blackout=((date(2026, 12, 24), date(2026, 12, 26)),))
+    missed = "it missed the window of 2026-12-23"
+    assert turn(schedule, "2026-12-24 12:00", "2026-12-23 03:00") == Turn(at("2026-12-27 22:00"), missed)
+    assert turn(schedule, "2026-12-27 00:30", "2026-12-23 03:00") == Turn(at("2026-12-27 00:30"), missed)
 
 
 def test_rules_that_never_open_a_window_are_told() -> None:

@@ -35,7 +35,8 @@ class Schedule:
     at ``opens`` in ``zone``, but not on the dates of ``blackout`` (first and last day each), and closes at ``closes``,
     on the next day if that is not later; equal times are a whole day. Within one window a failed backup is tried again
     ``retries`` times, after ``pause`` and then each time after twice as long. ``catch_up`` makes up for a window that
-    was missed also outside of windows. With ``spread`` its turn is at a time of its own, else when the window opens.
+    was missed also outside of windows, but not on dates of ``blackout``. With ``spread`` its turn is at a time of its
+    own, else when the window opens.
     """
 
     every: timedelta = DAY
@@ -51,7 +52,11 @@ class Schedule:
 
     def allows(self, day: date) -> bool:
         """Whether a window may open on this day."""
-        return day.weekday() in self.days and not any(first <= day <= last for first, last in self.blackout)
+        return day.weekday() in self.days and not self.blacks_out(day)
+
+    def blacks_out(self, day: date) -> bool:
+        """Whether nothing is to begin on this day."""
+        return any(first <= day <= last for first, last in self.blackout)
 
 
 def parse_schedule(values: Mapping[str, Any]) -> Schedule:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from paranoid_runner.schedule.rules import DAY, Schedule
-from paranoid_runner.schedule.windows import Chance, find_day, list_chances, list_windows
+from paranoid_runner.schedule.rules import DAY, LONGEST, Schedule
+from paranoid_runner.schedule.windows import Chance, find_counted, find_day, list_chances, list_windows
 
 LONGEST_PAUSE = timedelta(hours=4)
 
@@ -63,10 +63,15 @@ def find_deadline(schedule: Schedule, client: str, last: datetime | None, now: d
 
 
 def _list_chances(schedule: Schedule, client: str, last: datetime | None, now: datetime) -> Iterator[Chance]:
-    """Yield the chances of a client that come after its last success, or from the window of now on."""
-    first = find_day(schedule, last or now)
+    """Yield the chances of a client that come after its last success, or from the window of now on.
+
+    Of a success that is years ago, as one is by a clock that was wrong, those of the last year are enough.
+    """
     if last and schedule.every >= DAY:
-        first += schedule.every
+        first = find_counted(schedule, last) + schedule.every
+    else:
+        first = find_day(schedule, last or now)
+    first = max(first, find_day(schedule, now) - LONGEST)
     for window in list_windows(schedule, first):
         for chance in list_chances(schedule, client, window):
             if not last or schedule.every >= DAY or chance.begins >= last + schedule.every / 2:
@@ -81,7 +86,9 @@ def _catch_up(
         return None
     since = [moment for moment in failed if moment >= missed.ends]
     at = _find_time(schedule, now, since)
-    return Turn(at, _explain(since, missed, schedule)) if at and at < chance.window.opens else None
+    if not at or at >= chance.window.opens or schedule.blacks_out(at.astimezone(schedule.zone).date()):
+        return None
+    return Turn(at, _explain(since, missed, schedule))
 
 
 def _take(

@@ -65,6 +65,16 @@ def find_day(schedule: Schedule, moment: datetime) -> date:
     return day
 
 
+def find_counted(schedule: Schedule, moment: datetime) -> date:
+    """Return the day of the window that what was done at a moment counts for: the last that was allowed by then.
+
+    So what a person did, or what made up for a window, on another day of the week keeps the next window from nothing.
+    """
+    last = find_day(schedule, moment)
+    days = (last - number * DAY for number in range(LONGEST.days))
+    return next(filter(schedule.allows, days), last)
+
+
 def list_chances(schedule: Schedule, client: str, window: Window) -> Iterator[Chance]:
     """Yield a client's chances in a window: one, or below a day as many as fit; if spread, by its name alone."""
     step = min(schedule.every, window.closes - window.opens)
