@@ -31,6 +31,7 @@ SEEN: dict[str, Any] = {
         ({"missing": ["rich"]}, ["odd: rich is not installed"]),
         ({"timer": "inactive"}, ["bad: nothing wakes the runner"]),
         ({"timer": "cron"}, []),
+        ({"timer": "none"}, []),
         ({"config_problem": "it is not there: run site.yml", "timer": "inactive"}, ["odd: it is not there"]),
         ({"is_synchronized": False}, ["odd: no time service"]),
         ({"is_synchronized": None}, []),
@@ -89,12 +90,13 @@ def test_events_of_the_playbook_are_findings() -> None:
         event("runner_on_failed", "web3"),
         event("runner_on_failed", "web1", action="ansible.builtin.assert"),
     ]
-    found = list(read_events(iter(events)))
+    found = list(read_events(iter(events), "/srv/hosts.yml"))
     assert [(name, kind, [one.state for one in findings]) for name, kind, findings in found] == [
         ("vault", "server", ["ok"]), ("web1", "client", ["ok", "bad"]),
         ("web2", "client", ["bad"]), ("web3", "client", ["bad"]),
     ]  # fmt: skip
     assert "no route" in found[2][2][0].line
+    assert found[2][2][0].cure.startswith("ansible -i /srv/hosts.yml web2 "), "as doctor itself was led to it"
 
 
 def test_who_is_well_is_one_line() -> None:

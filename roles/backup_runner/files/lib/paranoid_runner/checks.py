@@ -46,8 +46,10 @@ def judge_machine(seen: Machine) -> Iterator[Finding]:
         yield Finding("libraries", "odd", f"{name} is not installed for this command", "run the role backup_runner")
     if seen.config_problem:
         yield Finding("runner", "odd", seen.config_problem)
+    elif seen.timer == "none":
+        yield Finding("timer", "ok", "something else starts runs (backup_runner_timer is none)")
     elif seen.timer == "inactive":
-        cure = "systemctl enable --now paranoid-backup-runner.timer, or set backup_runner_timer to what starts runs"
+        cure = "systemctl enable --now paranoid-backup-runner.timer; if it is not there, run paranoid.backup.site"
         yield Finding("timer", "bad", "nothing wakes the runner: its timer is not active", cure)
     elif seen.timer:
         yield Finding("timer", "ok", f"the runner is woken by {seen.timer}")

@@ -36,7 +36,8 @@ class Config:
     rules of each client and verb. In ``progress`` a server that is this machine notes how far its sessions are.
     ``page`` is the playbook of the servers' pages, empty for none.
     ``notify`` is the file with the places that are told beside mail, empty for what ansible.cfg says.
-    ``digest`` has the rules of the mail about the last days, None for no such mail.
+    ``digest`` has the rules of the mail about the last days, None for no such mail. ``timer`` is what wakes the runner:
+    systemd, cron, none, or empty where an earlier release did not say.
     """
 
     project: Path
@@ -52,6 +53,7 @@ class Config:
     page: str
     notify: str = ""
     digest: Schedule | None = None
+    timer: str = ""
 
 
 def load_config(path: Path = CONFIG) -> Config:
@@ -89,6 +91,7 @@ def _read(found: Mapping[str, Any]) -> Config:
         page=str(found.get("page", "")),
         notify=str(found.get("notify", "")),
         digest=_parse(DIGEST, {"catch_up": True, **found["digest"]}) if found.get("digest") else None,
+        timer=str(found.get("timer", "")),
     )
 
 

@@ -123,7 +123,7 @@ def _examine_controller(config: Config | None, problem: str, seen: Mapping[str, 
         missing=[name for name in ("ansible_runner", "rich") if find_spec(name) is None],
         config_problem=problem,
         planned=planned,
-        timer=_find_timer(),
+        timer="none" if config and config.timer == "none" else _find_timer(),
         is_synchronized={"yes": True, "no": False}.get(
             _say("timedatectl", "show", "--property=NTPSynchronized", "--value")
         ),
@@ -202,10 +202,10 @@ def _play(place: Place, inventory: str, limit: Sequence[str]) -> Iterator[tuple[
             quiet=True,
             suppress_env_files=True,
         )
-        yield from read_events(done.events)
+        yield from read_events(done.events, inventory)
 
 
-def read_events(events: Iterator[Mapping[str, Any]]) -> Iterator[tuple[str, str, tuple[Finding, ...]]]:
+def read_events(events: Iterator[Mapping[str, Any]], inventory: str) -> Iterator[tuple[str, str, tuple[Finding, ...]]]:
     """Yield host, kind and findings from the events of a run of the playbook."""
     for event in events:
         data = event.get("event_data") or {}
@@ -217,7 +217,7 @@ def read_events(events: Iterator[Mapping[str, Any]]) -> Iterator[tuple[str, str,
             yield data["host"], kind, tuple(Finding(**one) for one in result["findings"])
         elif event.get("event") in ("runner_on_failed", "runner_on_unreachable"):
             why = " ".join(str(result.get("msg", "no reason given")).split())[:300]
-            cure = f"ansible {data['host']} -m ansible.builtin.ping tries it alone"
+            cure = f"ansible -i {inventory} {data['host']} -m ansible.builtin.ping tries it alone"
             yield data["host"], kind, (Finding("reach", "bad", f"Ansible cannot look at it: {why}", cure),)
 
 
