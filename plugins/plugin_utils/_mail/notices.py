@@ -53,6 +53,7 @@ def make_notice(run: Run, page: Page, subject: str) -> Notice:
         f"{item.client}: {item.code or item.label}" for item in page.failures[:_LINES]
     ]
     lines += ["The run itself had a problem."] if run.problems else []
+    lines += [f"{note.heading} ({note.count})" for note in page.notes if note.urgent]
     return Notice(subject, tuple(lines[:_LINES]), {
         "schema": SCHEMA,
         "run_id": run.run_id,

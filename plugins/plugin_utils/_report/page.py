@@ -82,13 +82,19 @@ _UNTIL_LIFTED = (
 class Note:
     """A remark about some clients that is no failure of the run; each entry is a name and its lines.
 
-    With ``urgent`` it is worth a mail where only failures are.
+    With ``urgent`` it is worth a mail where only failures are; ``hidden`` is how many entries are not shown.
     """
 
     heading: str
     sentence: str
     entries: tuple[tuple[str, tuple[str, ...]], ...]
     urgent: bool = False
+    hidden: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many entries there are."""
+        return self.hidden - 1 + len(self.entries) if self.hidden else len(self.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +319,7 @@ def _cut_note(note: Note, limits: Limits) -> Note:
     rest = len(note.entries) - limits.entries
     shown = tuple((name, tuple(_cut_lines(lines, limits.lines))) for name, lines in note.entries[: limits.entries])
     more = ((f"and {format_number(rest)} more", ("see the record",)),) if rest > 0 else ()
-    return replace(note, entries=(*shown, *more))
+    return replace(note, entries=(*shown, *more), hidden=max(0, rest))
 
 
 def _cut_lines(lines: Sequence[str], most: int) -> Iterator[str]:

@@ -70,6 +70,14 @@ def test_a_chat_hears_what_changed_and_not_which_versions(run: Run) -> None:
     assert (newly, failed) == ("Newly failing: web01", "web01: failed") and well.startswith("Well again: old (1 run")
 
 
+@pytest.mark.parametrize("count", [1, 51, 99])
+def test_a_chat_hears_why_it_hears_of_a_run_that_went_well(run: Run, count: int) -> None:
+    """With ``when: failure`` nothing else says that the run before died."""
+    now = replace(run, unheard=tuple(f"20261121T0300{place:02}Z-1: it never ended" for place in range(count)))
+    page = make_page(now, "/r", History())
+    assert page.is_urgent and make_notice(now, page, "subject").lines == (f"Nobody has heard of ({count})",)
+
+
 def test_a_webhook_gets_the_object_signed_with_the_time(run: Run) -> None:
     with served_web() as web:
         assert send_notice(told(run), hook(web), 20) == ""
