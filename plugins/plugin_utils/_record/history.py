@@ -25,7 +25,7 @@ _SCHEMA = 1
 _LARGEST = 256 * 1024 * 1024
 _SESSIONS = 20  # sessions of a client that its band is made of
 _LEAST = 5  # with fewer there is no band
-_RUNS = 400
+MOST_RUNS = 400
 _AHEAD = 86400.0  # seconds
 _RECORDS = 20  # the newest, of which one hands something on
 _FORGET = timedelta(days=400)  # in which no run had a client
@@ -104,7 +104,7 @@ def add_run(history: History, run: Run) -> History:
     return replace(
         history,
         clients=clients,
-        runs=(*history.runs, _make_line(run))[-_RUNS:],
+        runs=(*history.runs, _make_line(run))[-MOST_RUNS:],
         version=run.version or history.version,
     )
 

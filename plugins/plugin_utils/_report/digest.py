@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import is_recent
 from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import (
@@ -18,7 +19,12 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting
     format_time,
     join_names,
 )
-from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import History, PastRun, Trail
+from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import (
+    MOST_RUNS,
+    History,
+    PastRun,
+    Trail,
+)
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.changes import Change
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.page import Page
 from ansible_collections.paranoid.backup.plugins.plugin_utils._report.tables import Row, Table
@@ -28,23 +34,29 @@ ROWS_SHOWN = 60
 GREW_SHOWN = 5
 STALE = timedelta(days=3)
 _BACKUP = "backup"
+NOBODY: Mapping[str, bool] = MappingProxyType({})
 _LITTLE = 1024**3
 
 
-def make_digest(history: History, title: str, now: datetime, days: int) -> Page:
-    """Return the digest of so many days until ``now``."""
+def make_digest(history: History, title: str, now: datetime, days: int, clients: Mapping[str, bool] = NOBODY) -> Page:
+    """Return the digest of so many days until ``now``.
+
+    ``clients`` are those that have a schedule, and whether their next turn is yet to come: then nobody misses one.
+    """
     runs = [run for run in history.runs if is_recent(datetime.fromisoformat(run.finished), now, timedelta(days=days))]
     failing = {name: trail for (_work, name), trail in history.clients.items() if trail.runs and not trail.is_good}
-    stale = [name for (work, name), trail in history.clients.items() if work == _BACKUP and _is_stale(trail, now)]
-    is_good = bool(runs) and not failing and not stale
+    backups = {name: trail for (work, name), trail in history.clients.items() if work == _BACKUP}
+    stale = [name for name, trail in backups.items() if not clients.get(name) and _is_stale(trail, now)]
+    never = [name for name, is_fresh in clients.items() if not is_fresh and name not in backups]
+    is_good = bool(runs) and not failing and not stale and not never
     return Page(
         title=title,
         status="SUCCESS" if is_good else "FAILURE",
         what=f"digest of {_count(days, 'day')}",
-        headline=_make_headline(runs, failing, days),
+        headline=_make_headline(runs, failing, {*stale, *never} - failing.keys(), days) + _tell_limit(history, now, days),
         alerts=(),
         advice="",
-        changes=_list_changes(history, failing, stale),
+        changes=_list_changes(history, failing, stale, never),
         problems=() if runs else ("Nobody knows of a run in this time: is the timer of the runner on?",),
         causes=(),
         failures=(),
@@ -55,26 +67,34 @@ def make_digest(history: History, title: str, now: datetime, days: int) -> Page:
     )
 
 
-def _make_headline(runs: Sequence[PastRun], failing: dict[str, Trail], days: int) -> str:
+def _tell_limit(history: History, now: datetime, days: int) -> str:
+    """Return a sentence where there were so many runs that the first of these days are not known any more."""
+    first = min((run.finished for run in history.runs), default="")
+    if len(history.runs) < MOST_RUNS or now - datetime.fromisoformat(first) >= timedelta(days=days):
+        return ""
+    return f" Only the last {MOST_RUNS} runs are known, since {format_time(first)}."
+
+
+def _make_headline(runs: Sequence[PastRun], failing: dict[str, Trail], without: Set[str], days: int) -> str:
     if not runs:
         return f"No run ended in {_count(days, 'day')}."
     bad = sum(run.status != "SUCCESS" for run in runs)
     went = f"{_count(len(runs), 'run')}, {format_number(bad) if bad else 'none'} of them a failure."
-    now = (
-        f"{_count(len(failing), 'client')} fail{'s' if len(failing) == 1 else ''} now."
-        if failing
-        else "All are well now."
-    )
-    return f"{went} {now}"
+    lacks = [f"{_count(len(failing), 'client')} fail{'s' if len(failing) == 1 else ''} now."] if failing else []
+    lacks += [f"{_count(len(without), 'client')} without a recent good backup."] if without else []
+    return " ".join((went, *(lacks or ["All are well now."])))
 
 
-def _list_changes(history: History, failing: dict[str, Trail], stale: Sequence[str]) -> tuple[Change, ...]:
+def _list_changes(
+    history: History, failing: dict[str, Trail], stale: Sequence[str], never: Sequence[str]
+) -> tuple[Change, ...]:
     since = [
         f"{name} (since {trail.since[:10]})" for name, trail in sorted(failing.items(), key=lambda one: one[1].since)
     ]
     found = (
         Change("Failing now", join_names(since, NAMES_SHOWN), "bad"),
         Change(f"No good backup for {STALE.days} days", join_names(sorted(stale), NAMES_SHOWN), "bad"),
+        Change("No good backup known", join_names(sorted(never), NAMES_SHOWN), "bad"),
         Change("Grew most", "; ".join(_list_growth(history)), "quiet"),
     )
     return tuple(one for one in found if one.what)

@@ -16,7 +16,7 @@ from paranoid_runner.config import load_config
 from paranoid_runner.errors import UsageError
 from paranoid_runner.judgement import Ended, find_silence, find_waiting, is_good
 from paranoid_runner.pasts import ALL, add_record, gather_pasts, note_run
-from paranoid_runner.plan import list_scheduled, plan
+from paranoid_runner.plan import find_fresh, list_scheduled, plan
 from paranoid_runner.records import Record, Result, list_runs, load_record
 from paranoid_runner.schedule.rules import Schedule
 from paranoid_runner.schedule.turns import Past
@@ -226,3 +226,22 @@ def test_a_digest_has_its_day_and_one_that_was_missed_is_made_up_for(
     moment = datetime.fromisoformat(f"{now}+00:00")
     (planned,) = plan(config, pasts, moment)
     assert planned.turn.is_due(moment) is due
+
+
+@pytest.mark.parametrize(
+    ("every", "succeeded", "is_fresh"),
+    [
+        ("1w", "2026-11-20T01:00", True),  # NOON is on the 26th
+        ("1w", "2026-11-17T01:00", False),
+        ("1d", "2026-11-25T01:00", True),
+        ("1d", "2026-11-23T01:00", False),
+        ("1w", "2027-11-20T01:00", False),  # of a clock that was ahead
+        ("1w", "", False),
+    ],
+)
+def test_who_is_fresh_waits_for_a_turn_that_is_not_over(
+    tmp_path: Path, every: str, succeeded: str, is_fresh: bool
+) -> None:
+    config = load_config(write_config(tmp_path, clients={"a": {"every": every}}, upkeep={}))
+    last = datetime.fromisoformat(f"{succeeded}+00:00") if succeeded else None
+    assert find_fresh(config, plan(config, {("backup", "a"): Past(last)}, NOON), NOON) == {"a": is_fresh}

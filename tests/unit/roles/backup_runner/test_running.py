@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,7 +72,7 @@ class World:
         self.told.append(notice)
         return self.trouble
 
-    def send_digest(self, _config: Config, about: timedelta) -> str:
+    def send_digest(self, _config: Config, about: timedelta, _clients: Mapping[str, bool]) -> str:
         self.digests.append(about)
         return self.trouble
 

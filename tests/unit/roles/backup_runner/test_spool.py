@@ -105,7 +105,7 @@ def test_the_runners_own_mail_is_kept_for_whoever_is_to_have_it_later(
 
 def test_a_digest_is_kept_for_whoever_is_to_have_it_later(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.answers = {"digest": LEFT}
-    assert send_digest(world.config, timedelta(days=7)) == ""
+    assert send_digest(world.config, timedelta(days=7), {}) == ""
     (name,) = world.left
     assert name.startswith("digest-") and name.endswith(".runner.letter")
     assert "waits in the spool" in capsys.readouterr().err

@@ -167,18 +167,18 @@ def test_a_digest_leaves_no_gap(
     config: Config, monkeypatch: pytest.MonkeyPatch, about: dict[str, float], days: int
 ) -> None:
     deliverer = use(monkeypatch, lambda _argv, _given: 0)
-    assert send_digest(config, timedelta(**about)) == ""
+    assert send_digest(config, timedelta(**about), {"a": True}) == ""
     ((kind, content),) = deliverer.given
-    assert kind == "digest" and json.loads(content) == {"days": days}
+    assert kind == "digest" and json.loads(content) == {"days": days, "clients": {"a": True}}
 
 
 def test_a_digest_that_some_have_is_done_and_one_that_nobody_has_is_not(
     config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     use(monkeypatch, lambda _argv, _given: PARTLY)
-    assert send_digest(config, timedelta(1)) == "" and "the digest: refused?" in capsys.readouterr().err
+    assert send_digest(config, timedelta(1), {}) == "" and "the digest: refused?" in capsys.readouterr().err
     use(monkeypatch, lambda _argv, _given: 1)
-    assert send_digest(config, timedelta(1)) == "the digest waits for the next wake-up: refused?"
+    assert send_digest(config, timedelta(1), {}) == "the digest waits for the next wake-up: refused?"
 
 
 def test_a_clock_that_was_ahead_silences_no_trouble(tmp_path: Path) -> None:

@@ -87,10 +87,13 @@ def notify(content: bytes) -> None:
 
 def tell_digest(content: bytes) -> None:
     """Make the mail about the last days of what the runs have handed on, and send it."""
-    days, now = int(json.loads(content)["days"]), datetime.now(UTC)
+    told, now = json.loads(content), datetime.now(UTC)
     settings = load_mail_settings()
     history = import_module(f"{PACKAGE}._record.history").load_history(settings.report_dir)
-    page = import_module(f"{PACKAGE}._report.digest").make_digest(history, settings.title, now, days)
+    format_host = import_module(f"{PACKAGE}._run.ansible_events").format_host  # as the records have their names
+    clients = {format_host(name): is_fresh for name, is_fresh in told["clients"].items()}
+    make_digest = import_module(f"{PACKAGE}._report.digest").make_digest
+    page = make_digest(history, settings.title, now, int(told["days"]), clients)
     messages = import_module(f"{PACKAGE}._mail.message")
     send(messages.make_digest_mail(page, settings, now), settings, messages.list_recipients(settings))
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from paranoid_runner.config import DIGEST, Config
 from paranoid_runner.pasts import ALL, Pasts
 from paranoid_runner.schedule.rules import DAY
-from paranoid_runner.schedule.turns import Past, Turn, find_turn
+from paranoid_runner.schedule.turns import Past, Turn, find_deadline, find_turn
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,20 @@ def list_scheduled(config: Config, planned: Iterable[Planned], now: datetime) ->
         and one.past.succeeded
         and -DAY <= now - one.past.succeeded <= 2 * config.clients[one.client].every + DAY
     ]
+
+
+def find_fresh(config: Config, planned: Iterable[Planned], now: datetime) -> dict[str, bool]:
+    """Return of each client whether it has a good backup, and the turn after that is not over yet."""
+    return {
+        one.client: bool(
+            one.past.succeeded
+            and one.past.succeeded <= now
+            and (over := find_deadline(config.clients[one.client], one.client, one.past.succeeded, one.past.succeeded))
+            and now <= over
+        )
+        for one in planned
+        if one.verb == "backup"
+    }
 
 
 def _plan_backups(config: Config, pasts: Pasts, now: datetime) -> Iterator[Planned]:

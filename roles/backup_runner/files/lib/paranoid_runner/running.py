@@ -28,7 +28,7 @@ from paranoid_runner.locking import hold_lock, now
 from paranoid_runner.logs import keep_logs, read_log
 from paranoid_runner.paging import Wanted, is_old, read_pages, write_pages
 from paranoid_runner.pasts import ALL, gather_pasts, note_digest, note_run
-from paranoid_runner.plan import Planned, list_scheduled, plan
+from paranoid_runner.plan import Planned, find_fresh, list_scheduled, plan
 from paranoid_runner.records import load_record
 from paranoid_runner.schedule.rules import DAY
 from paranoid_runner.telling import Notice, send_digest, send_spooled, tell
@@ -96,7 +96,8 @@ def _tell_digest(config: Config, planned: Sequence[Planned]) -> int:
     if not due or not config.digest:
         return GOOD
     last = due[0].past.succeeded
-    problem = send_digest(config, max(config.digest.every, now() - last if last else DAY))
+    about = max(config.digest.every, now() - last if last else DAY)
+    problem = send_digest(config, about, find_fresh(config, planned, now()))
     if not problem:
         note_digest(config, now())
     return _complain(problem)

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -84,10 +84,13 @@ def tell(config: Config, notice: Notice) -> str:
     return _WAITS.format("mail", answer.problem)
 
 
-def send_digest(config: Config, about: timedelta) -> str:
-    """Send the mail about the last days; return what is wrong in one line, if it is to be tried again."""
+def send_digest(config: Config, about: timedelta, clients: Mapping[str, bool]) -> str:
+    """Send the mail about the last days; return what is wrong in one line, if it is to be tried again.
+
+    ``clients`` are all that have a schedule, and whether their next turn is yet to come.
+    """
     days = max(1, math.ceil(about / timedelta(days=1) - 0.04))  # an hour late is on time, a day late leaves no gap
-    answer = _deliver(config, json.dumps({"days": days}).encode(), "digest")
+    answer = _deliver(config, json.dumps({"days": days, "clients": dict(clients)}).encode(), "digest")
     if answer.is_done and answer.problem:
         problem = _keep_left(config, f"digest-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", answer)
         sys.stderr.write(f"paranoid-backup: the digest: {problem}\n")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import format_size
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.history import (
+    MOST_RUNS,
     TEAM,
     History,
     add_run,
@@ -103,6 +104,30 @@ def test_a_client_without_a_good_backup_for_three_days_makes_it_red(run: Run, ag
     assert page.status == ("FAILURE" if is_stale else "SUCCESS")
     stale = [("No good backup for 3 days", "db01 and web01", "bad")] if is_stale else []
     assert [(one.kind, one.what, one.tone) for one in page.changes] == stale
+    assert page.headline.endswith(" 2 clients without a recent good backup." if is_stale else " All are well now.")
+
+
+def test_whose_turn_is_yet_to_come_is_not_missed_and_who_was_in_no_run_is(run: Run) -> None:
+    """A client of each week has no backup for three days most of the time; a new one may never have had its turn."""
+    history = add_run(History(), replace(run, finished="2026-11-16T03:00:00Z"))
+    page = make_digest(history, "t", NOW, 7, {"db01": True, "web01": True, "new01": True})
+    assert (page.status, page.changes, page.headline.split(". ")[1]) == ("SUCCESS", (), "All are well now.")
+    page = make_digest(history, "t", NOW, 7, {"db01": True, "web01": False, "new01": False})
+    assert [(one.kind, one.what) for one in page.changes] == [
+        ("No good backup for 3 days", "web01"),
+        ("No good backup known", "new01"),
+    ]
+    assert page.status == "FAILURE" and "2 clients without a recent good backup." in page.headline
+
+
+def test_a_week_of_more_runs_than_are_known_says_so(run: Run) -> None:
+    history = History()
+    for place in range(MOST_RUNS + 1):
+        history = add_run(history, replace(run, finished=f"2026-11-{17 + place // 100}T{place % 24:02}:00:00Z"))
+    assert "Only the last 400 runs are known, since 2026-11-17 " in make_digest(history, "t", NOW, 7).headline
+    assert "Only" not in make_digest(history, "t", NOW, 4).headline
+    few = replace(history, runs=history.runs[1:])
+    assert "Only" not in make_digest(few, "t", NOW, 7).headline
 
 
 def test_only_a_backup_is_missed_and_only_a_backup_grows(run: Run) -> None:
