@@ -48,12 +48,13 @@ def make_digest(history: History, title: str, now: datetime, days: int, clients:
     backups = {name: trail for (work, name), trail in history.clients.items() if work == _BACKUP}
     stale = [name for name, trail in backups.items() if not clients.get(name) and _is_stale(trail, now)]
     never = [name for name, is_fresh in clients.items() if not is_fresh and name not in backups]
+    without = {*stale, *never} - failing.keys()
     is_good = bool(runs) and not failing and not stale and not never
     return Page(
         title=title,
         status="SUCCESS" if is_good else "FAILURE",
         what=f"digest of {_count(days, 'day')}",
-        headline=_make_headline(runs, failing, {*stale, *never} - failing.keys(), days) + _tell_limit(history, now, days),
+        headline=_make_headline(runs, failing, without, days) + _tell_limit(history, now, days),
         alerts=(),
         advice="",
         changes=_list_changes(history, failing, stale, never),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from paranoid_runner import telling
+from paranoid_runner import deliver, telling
 from paranoid_runner.config import Config
 from paranoid_runner.telling import MOST_SPOOLED, Answer, Notice, send_digest, send_spooled, tell
 
@@ -82,6 +83,33 @@ def test_nobody_keeps_others_waiting(
     said = send_spooled(world.config)
     assert (world.asked, world.left) == (asked, left)
     assert bool(said) is bool(answers) and ("is tried again" in said) is bool(left)
+
+
+def test_what_is_damaged_keeps_nobody_waiting(world: World) -> None:
+    """It is the oldest for ever: each wake-up would begin with it, and end there."""
+    world.keep(*NAMES)
+    world.answers = {"r1.ana.letter": Answer(False, "it is no JSON", is_damaged=True)}
+    said = send_spooled(world.config)
+    assert (world.asked, world.left) == (sorted(NAMES), ["r1.ana.letter"])
+    assert said == (
+        f"{world.spool}/r1.ana.letter is damaged (it is no JSON), so nobody gets it: look at it, then remove it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("mail", b""),
+        ("mail", b"Subject: x\n\n"),
+        *((kind, content) for kind in ("letter", "notice") for content in (b"", b"\0" * 9, b"[]", b"{}", b"[" * 99999)),
+        ("letter", b'{"recipients": "a", "mail": "b"}'),
+    ],
+)
+def test_what_cannot_be_read_is_damaged_before_anybody_is_asked(
+    kind: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert deliver.main([kind]) == deliver.DAMAGED
 
 
 def test_those_who_have_a_mail_do_not_get_it_again(world: World) -> None:

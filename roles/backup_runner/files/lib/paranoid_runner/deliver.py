@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -19,7 +20,12 @@ from typing import Any
 NAME = "paranoid.backup.report"
 PARTLY = 3  # To send it again would send it again to those who have it: what is left is a letter for the others.
 REFUSED = 4  # Somebody answered that nobody gets it. Another one may fare better.
+DAMAGED = 5  # What was given can be sent by nobody, now or later.
 PACKAGE = "ansible_collections.paranoid.backup.plugins.plugin_utils"  # there once Ansible has found the collection
+
+
+class DamagedError(ValueError):
+    """What is to be handed in is not what was once kept; the message is one line."""
 
 
 def load_plugin() -> Any:
@@ -51,6 +57,8 @@ def load_mail_settings() -> Any:
 def deliver(content: bytes) -> None:
     """Complete the mail and send it; raises what went wrong, with one line."""
     mail = message_from_bytes(content, policy=policy.SMTP)
+    if not mail["Subject"] or not mail["X-Paranoid-Backup-Run"]:
+        raise DamagedError("it is no mail of the runner")
     settings = load_mail_settings()
     mail.replace_header("Subject", f"[{settings.title}] {mail['Subject']}"[:200])
     mail["From"] = settings.mail_from
@@ -60,9 +68,20 @@ def deliver(content: bytes) -> None:
     send(mail, settings, import_module(f"{PACKAGE}._mail.message").list_recipients(settings))
 
 
+def read_kept(content: bytes, form: Mapping[str, type]) -> Mapping[str, Any]:
+    """Return what was kept in a file of the spool; DamagedError if it does not have this form."""
+    try:
+        told = json.loads(content)
+    except (ValueError, RecursionError):
+        raise DamagedError("it is no JSON") from None
+    if not isinstance(told, dict) or not all(isinstance(told.get(name), kind) for name, kind in form.items()):
+        raise DamagedError("it is not what was kept")
+    return told
+
+
 def send_letter(content: bytes) -> None:
     """Send a run's mail to those who do not have it; whoever is no longer to hear of anything is done."""
-    told = json.loads(content)
+    told = read_kept(content, {"recipients": list, "mail": str})
     settings = load_mail_settings()
     owners = (address for addresses in settings.owners.values() for address in addresses)
     wanted = {address.addr_spec for address in (*settings.mail_to, *owners)}
@@ -74,7 +93,7 @@ def send_letter(content: bytes) -> None:
 
 def notify(content: bytes) -> None:
     """Send a notice again; one for a place that is no longer there is done."""
-    told = json.loads(content)
+    told = read_kept(content, {"title": str, "lines": list, "content": dict, "target": str})
     settings = load_settings()
     notices = import_module(f"{PACKAGE}._mail.notices")
     notice = notices.Notice(told["title"], tuple(told["lines"]), told["content"])
@@ -118,13 +137,15 @@ KINDS = {"mail": deliver, "letter": send_letter, "notice": notify, "digest": tel
 
 
 def main(argv: list[str]) -> int:
-    """Return 0 when it was accepted, PARTLY when some have it, REFUSED when somebody said no, else 1; with one line."""
+    """Return 0 when it was accepted, one of the codes above for what came of it, else 1; with one line."""
     try:
         KINDS[argv[0]](sys.stdin.buffer.read())
     except Exception as error:  # Whatever is wrong with Ansible here, it stays in the spool.
         sys.stderr.write(f"{' '.join(str(error).split()) or type(error).__name__}\n")
         if getattr(error, "accepted", ()):
             return PARTLY
+        if isinstance(error, DamagedError):
+            return DAMAGED
         return REFUSED if getattr(error, "is_answered", False) else 1
     return 0
 

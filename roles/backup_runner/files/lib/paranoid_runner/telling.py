@@ -19,7 +19,7 @@ from email.policy import SMTP
 from pathlib import Path
 
 from paranoid_runner.config import Config, name_places
-from paranoid_runner.deliver import PARTLY, REFUSED
+from paranoid_runner.deliver import DAMAGED, PARTLY, REFUSED
 from paranoid_runner.errors import printable
 from paranoid_runner.files import write_whole
 
@@ -38,12 +38,14 @@ class Answer:
     """Whether it need not be sent again, and what is wrong in one line: some may not have it.
 
     ``left`` is a letter for those who are to have it later; ``is_refused``: somebody said no; another may not.
+    ``is_damaged``: nobody was asked, for it cannot be sent.
     """
 
     is_done: bool
     problem: str = ""
     left: bytes = b""
     is_refused: bool = False
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,9 @@ def send_spooled(config: Config) -> str:
         if silent & {transport, _find_whom(path)}:
             continue
         answer = _try_again(config, path)
+        if answer.is_damaged:
+            problems.append(f"{path} is damaged ({answer.problem}), so nobody gets it: look at it, then remove it")
+            continue
         waits = not answer.is_done or bool(answer.left)
         if answer.problem:
             problems.append(_WAITS.format(KINDS[path.suffix], answer.problem) if waits else answer.problem)
@@ -203,4 +208,5 @@ def _deliver(config: Config, content: bytes, kind: str = "mail") -> Answer:
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit code {done.returncode}"]
     problem = "" if done.returncode == 0 else printable(lines[-1])[:500]
     left = done.stdout if done.returncode == PARTLY else b""
-    return Answer(done.returncode in (0, PARTLY), problem, left, done.returncode == REFUSED)
+    code = done.returncode
+    return Answer(code in (0, PARTLY), problem, left, is_refused=code == REFUSED, is_damaged=code == DAMAGED)
