@@ -17,10 +17,16 @@ Ranks 1 to 3 are known before the entries are written and stand in them; 4 and 5
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import ALARM, AuditVerdict
 from ansible_collections.paranoid.backup.plugins.module_utils._common.alarm import HISTORY, LEDGER, Alarm, alarm_line
+from ansible_collections.paranoid.backup.plugins.module_utils._common.formatting import join_names
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import ContentVerdict
+
+PATHS_SHOWN, PATH_LENGTH = 3, 80  # of what is lost: what is to be done stands behind it, and a reason has its limit
 
 
 def overrule(
@@ -54,16 +60,21 @@ def overrule_content(conclusion: Conclusion, client: str, content: ContentVerdic
         return conclusion
     until = "nothing is let go meanwhile; if that is meant, run accept.yml"
     if content.unmounted:
-        paths = ", ".join(content.unmounted)
+        paths = _name_paths(content.unmounted)
         reason = f"{client}: {paths} lay on a file system of its own before, and is not mounted now: mount it; {until}"
         return Conclusion("failed", "source_unmounted", reason)
     if content.emptied:
-        paths = ", ".join(content.emptied)
+        paths = _name_paths(content.emptied)
         reason = f"{client}: nothing is in {paths} any more, and was in the last good backup: look why; {until}"
         return Conclusion("failed", "source_emptied", reason)
     if content.shrunk and not content.meant:
         return Conclusion("failed", "shrunk", f"{client}'s archive has only {content.shrunk}: look why; {until}")
     return conclusion
+
+
+def _name_paths(paths: Sequence[str]) -> str:
+    """Return a few paths, and how many more there are."""
+    return join_names([one_line(path, PATH_LENGTH) for path in paths], PATHS_SHOWN)
 
 
 def _raise(alarm: Alarm) -> Conclusion:

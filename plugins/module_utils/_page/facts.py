@@ -158,7 +158,7 @@ def latest_age(schedule: Mapping[str, Any] | None) -> timedelta:
     ``schedule`` has rules as docs/runner.md describes them; without any a client has its turn each day.
     """
     rules = schedule or {}
-    found = re.fullmatch(r"(\d{1,3})([hdw])", str(rules.get("every", "")))
+    found = re.fullmatch(r"(\d{1,4}) ?([hdw])", str(rules.get("every", "")))
     every = int(found[1]) * _UNITS[found[2]] if found else timedelta(days=1)
     listed = rules.get("days")
     names = {str(day).lower()[:3] for day in listed} if isinstance(listed, list) else set()

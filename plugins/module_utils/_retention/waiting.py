@@ -10,6 +10,7 @@ from datetime import datetime
 
 from ansible_collections.paranoid.backup.plugins.module_utils._common.clock import Moment, this_moment
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.clock_watch import look_at_clock
 from ansible_collections.paranoid.backup.plugins.module_utils._ledger.history import History
@@ -18,6 +19,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._retention.anomaly
 from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import pending
 from ansible_collections.paranoid.backup.plugins.module_utils._watch.witness import find_ahead
 
+SHOWN = 200  # characters of what is wrong: a report shows 300, with what is to be done
 CLOCK_CURE = "set it right, or run accept.yml with backup_accept=clock"
 
 
@@ -49,6 +51,6 @@ def describe_pending(history: History, needed: int) -> str:
     """Say what about a client's archives waits for a person; after ``needed`` usual backups an anomaly is over."""
     shrunk = pending(history)
     if shrunk:
-        return f"the last archive is not as it was ({shrunk}): bring it back, or run accept.yml"
+        return f"the last archive is not as it was ({one_line(shrunk, SHOWN)}): bring it back, or run accept.yml"
     anomaly = pending_anomaly(history, needed)
     return f"{anomaly}: look why, then run accept.yml" if anomaly else ""

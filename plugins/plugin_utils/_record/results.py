@@ -292,7 +292,8 @@ def _take_content(raw: Any) -> dict[str, Any] | None:
     """Return what the server noticed of an archive's content, None where it did not look; never raises."""
     if not isinstance(raw, Mapping):
         return None
-    return {"shrunk": take_text(raw.get("shrunk"), 200), "meant": raw.get("meant") is True}
+    lost = {name: list(take_lines(raw.get(name), REFUSED_LIMIT, REFUSED_LENGTH)) for name in ("unmounted", "emptied")}
+    return {"shrunk": take_text(raw.get("shrunk"), 200), "meant": raw.get("meant") is True, **lost}
 
 
 @dataclass(frozen=True, slots=True)

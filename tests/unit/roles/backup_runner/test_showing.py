@@ -60,3 +60,13 @@ def test_a_status_names_as_many_as_a_person_reads_and_all_for_programs(
     assert line.count(",") == 20 and line.endswith(", and 80 more")
     MAIN(["status", "--json", "--config", str(config)])
     assert len(json.loads(capsys.readouterr().out)["without_backup"]) == 100
+
+
+def test_a_status_names_no_failure_of_a_client_that_was_let_go(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody backs it up any more, so it would be named for ever."""
+    write_record(tmp_path, RUN, "failed", "2026-11-26T12:00:00Z")
+    for clients, said in (({"a": {}, "b": {}}, True), ({"b": {}}, False)):
+        MAIN(["status", "--config", str(write_config(tmp_path, clients=clients))])
+        assert ("a has failed 1 times since its last good backup" in capsys.readouterr().out) is said

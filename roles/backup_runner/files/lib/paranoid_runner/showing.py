@@ -59,7 +59,7 @@ def show_status(options: argparse.Namespace) -> str:
     failing = [
         (name, str(len(past.failed)))
         for (work, name), past in sorted(pasts.items())
-        if work == "backup" and name and past.failed
+        if work == "backup" and name in config.clients and past.failed
     ]
     lines += _shorten([f"{name} has failed {count} times since its last good backup" for name, count in failing])
     return "\n".join(lines)

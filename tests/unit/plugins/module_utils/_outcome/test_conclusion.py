@@ -8,8 +8,9 @@ from __future__ import annotations
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.presence import Presence
 from ansible_collections.paranoid.backup.plugins.module_utils._audit.verdict import AuditVerdict
-from ansible_collections.paranoid.backup.plugins.module_utils._outcome.conclusion import overrule
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.conclusion import overrule, overrule_content
 from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion
+from ansible_collections.paranoid.backup.plugins.module_utils._retention.content import ContentVerdict
 
 OK, FAILED = Conclusion("ok"), Conclusion("failed", "unreachable", "no route")
 ALARM = AuditVerdict("alarm", ("12 objects gone",))
@@ -52,3 +53,12 @@ def test_an_archive_that_nobody_saw_come_is_no_success(audit: AuditVerdict | Non
 
 def test_an_archive_that_came_is_one() -> None:
     assert overrule(OK, "web1", AuditVerdict("clean", (), presence=Presence(brought=True)), claimed=True) == OK
+
+
+@pytest.mark.parametrize(("name", "code"), [("unmounted", "source_unmounted"), ("emptied", "source_emptied")])
+def test_what_is_to_be_done_stands_behind_any_number_of_paths(name: str, code: str) -> None:
+    """A server of files that is away takes them all, and a report cuts a reason."""
+    paths = tuple(f"/srv/{number:02}/{'long/' * 40}\n" for number in range(40))
+    found = overrule_content(OK, "web1", ContentVerdict(**{name: paths}))
+    assert (found.status, found.code) == ("failed", code) and len(found.reason) <= 500 and found.reason.isprintable()
+    assert " and 38 more" in found.reason and found.reason.endswith("if that is meant, run accept.yml")

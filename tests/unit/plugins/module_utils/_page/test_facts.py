@@ -131,6 +131,8 @@ def test_a_client_that_is_gone_is_gone(tmp_path: Path) -> None:
         (None, 36),
         ({}, 36),
         ({"every": "6h"}, 18),
+        ({"every": "2 w"}, 348),
+        ({"every": "8760h"}, 8772),
         ({"every": "1d", "days": []}, 36),
         ({"every": "1d", "days": ["mon", "tue", "wed", "thu", "fri"]}, 84),
         ({"every": "1d", "days": ["sun"]}, 180),

@@ -201,9 +201,13 @@ def test_what_may_be_empty_and_what_is_no_source_any_more_is_not_told_and_not_mi
         (ContentVerdict(), "", ""),
         (ContentVerdict(shrunk="1 files instead of 9", meant=True), "", ""),
         (ContentVerdict(shrunk="1 files instead of 9"), "shrunk", "web1's archive has only 1 files instead of 9: look"),
-        (ContentVerdict(unmounted=("/a", "/b"), shrunk="x"), "source_unmounted", "web1: /a, /b lay on a file system"),
+        (
+            ContentVerdict(unmounted=("/a", "/b"), shrunk="x"),
+            "source_unmounted",
+            "web1: /a and /b lay on a file system",
+        ),
         (ContentVerdict(unmounted=("/a",), emptied=("/a",)), "source_unmounted", "web1: /a lay on a file system"),
-        (ContentVerdict(emptied=("/a", "/b"), shrunk="x"), "source_emptied", "web1: nothing is in /a, /b any more"),
+        (ContentVerdict(emptied=("/a", "/b"), shrunk="x"), "source_emptied", "web1: nothing is in /a and /b any more"),
     ],
 )
 def test_the_reason_names_the_cure(content: ContentVerdict, code: str, words: str) -> None:
