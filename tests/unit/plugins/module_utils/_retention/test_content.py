@@ -204,7 +204,7 @@ def test_what_may_be_empty_and_what_is_no_source_any_more_is_not_told_and_not_mi
         (
             ContentVerdict(unmounted=("/a", "/b"), shrunk="x"),
             "source_unmounted",
-            "web1: /a and /b lay on a file system",
+            "web1: /a and /b lay on a file",
         ),
         (ContentVerdict(unmounted=("/a",), emptied=("/a",)), "source_unmounted", "web1: /a lay on a file system"),
         (ContentVerdict(emptied=("/a", "/b"), shrunk="x"), "source_emptied", "web1: nothing is in /a and /b any more"),
