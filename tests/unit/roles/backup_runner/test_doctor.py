@@ -19,7 +19,7 @@ MACHINE = Machine((3, 11), (), "", frozenset({"web1"}), "systemd", True, 2**30)
 SEEN: dict[str, Any] = {
     "core": "2.19.14", "python": "3.11.2", "config": "/srv/ansible.cfg", "is_enabled": True, "vault": [],
     "groups": {"backup_servers": ["vault"], "backup_clients": ["web1"]}, "inventory_problem": "",
-    "has_collection": True, "report_problem": "", "mail": "smtp", "mail_problem": "",
+    "has_collection": True, "report_problem": "", "mail": "smtp", "mail_problem": "", "places": 0,
 }  # fmt: skip
 
 
@@ -53,6 +53,7 @@ def test_what_is_said_of_the_machine(changes: dict[str, Any], said: list[str]) -
         ({"has_collection": False, "is_enabled": False}, ["bad: Ansible does not find the collection"]),
         ({"report_problem": "mail_to: x"}, ["bad: the report cannot be made: mail_to: x"]),
         ({"mail": "none"}, ["odd: no mail is sent"]),
+        ({"mail": "none", "places": 2}, []),
         ({"mail_problem": "mail:25: refused"}, ["bad: a mail could not be handed in: mail:25"]),
         ({"vault": ["the vault's password file /x cannot be read"]}, ["bad: the vault's password file"]),
         ({"inventory_problem": "it is broken", "groups": {}}, ["bad: it is broken"]),

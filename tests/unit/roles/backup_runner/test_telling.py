@@ -10,16 +10,24 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from email.headerregistry import Address
 from pathlib import Path
+from string import Template
 from typing import Any
 
+import jsonschema
 import pytest
-from paranoid_runner import running
+from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
+from ansible_collections.paranoid.backup.plugins.plugin_utils._targets import Target
+from paranoid_runner import deliver, running
 from paranoid_runner.config import Config, load_config
 from paranoid_runner.deliver import PARTLY
-from paranoid_runner.telling import Notice, send_digest, send_spooled, tell
+from paranoid_runner.telling import Notice, make_mail, send_digest, send_spooled, tell
 from runner_files import write_config
+from tool import ROOT
+from web_server import served_web
 
 NOTICE = Notice("r-1", "it died", ["last line"])
 Ends = Callable[[list[str], bytes], int]
@@ -187,3 +195,30 @@ def test_a_clock_that_was_ahead_silences_no_trouble(tmp_path: Path) -> None:
     ahead = time.time() + 400 * 86400
     os.utime(note, (ahead, ahead))
     assert running._is_news(note) and not running._is_news(note)
+
+
+def test_where_no_mail_is_wanted_the_places_beside_it_hear_what_the_runner_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nobody would ever hear of a run that died. Who has heard it does not hear it again."""
+    schema = json.loads((ROOT / "docs/schemas/notice.json").read_text())
+    mail = make_mail(Notice("20261126T120000Z-00000000", "backup run died", ["secret output"]))
+    with served_web() as web:
+        targets = tuple(
+            Target(name, "webhook", f"http://localhost:{port}/{name}")
+            for name, port in (("away", 1), ("ops", web.port))
+        )
+        settings = Settings(tmp_path, "Acme", Template("$WHAT"), Address(), (), False, None, targets=targets)
+        monkeypatch.setattr(deliver, "load_settings", lambda: settings)
+        deliver.deliver(mail)
+        ((_path, _headers, body),) = web.requests
+        told = json.loads(body)
+        jsonschema.validate(told, schema, format_checker=jsonschema.FormatChecker())
+        assert (told["status"], told["run_id"]) == ("FAILURE", "20261126T120000Z-00000000")
+        assert told["problems"] == ["FAILURE: backup run died"] and b"secret" not in body
+        web.answer = 503
+        with pytest.raises(LookupError, match="away: "):
+            deliver.deliver(mail)
+    monkeypatch.setattr(deliver, "load_settings", lambda: replace(settings, targets=()))
+    with pytest.raises(LookupError, match="nobody can be told"):
+        deliver.deliver(mail)

@@ -92,6 +92,9 @@ def _judge_report(seen: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "report", "bad", f"the report cannot be made: {seen['report_problem']}", f"correct it in {config}"
         )
+    elif seen["mail"] == "none" and seen["places"]:
+        line = f"no mail is sent (method = none); {seen['places']} places beside mail are told"
+        yield Finding("mail", "ok", line)
     elif seen["mail"] == "none":
         line = "no mail is sent (method = none), so nobody hears of a run that fails"
         yield Finding("mail", "odd", line, f"set method, mail_from and mail_to in {config}")

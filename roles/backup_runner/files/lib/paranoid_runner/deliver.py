@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -55,10 +56,14 @@ def load_mail_settings() -> Any:
 
 
 def deliver(content: bytes) -> None:
-    """Complete the mail and send it; raises what went wrong, with one line."""
+    """Complete the mail and send it, or tell the places beside mail if there is none; raises what went wrong."""
     mail = message_from_bytes(content, policy=policy.SMTP)
     if not mail["Subject"] or not mail["X-Paranoid-Backup-Run"]:
         raise DamagedError("it is no mail of the runner")
+    settings = load_settings()
+    if settings.transport is None and settings.targets:
+        tell_places(mail, settings)
+        return
     settings = load_mail_settings()
     mail.replace_header("Subject", f"[{settings.title}] {mail['Subject']}"[:200])
     mail["From"] = settings.mail_from
@@ -66,6 +71,21 @@ def deliver(content: bytes) -> None:
     mail["Date"] = datetime.now(UTC)
     mail["Message-ID"] = f"<runner-{mail['X-Paranoid-Backup-Run']}@paranoid-backup.invalid>"
     send(mail, settings, import_module(f"{PACKAGE}._mail.message").list_recipients(settings))
+
+
+def tell_places(mail: EmailMessage, settings: Any) -> None:
+    """Tell the places beside mail what the runner would mail; LookupError if none of them takes it."""
+    begun = import_module(f"{PACKAGE}._run.observer").make_run(settings, mail["X-Paranoid-Backup-Run"], "", False)
+    run = replace(begun, finished=begun.started, problems=(str(mail["Subject"]),))
+    notices, page = (import_module(f"{PACKAGE}.{name}") for name in ("_mail.notices", "_report.page"))
+    notice = notices.make_notice(run, page.make_page(run, ""), f"[{run.title}] {mail['Subject']}"[:200])
+    problems = [
+        f"{target.name}: {problem}"
+        for target in settings.targets
+        if (problem := notices.send_notice(notice, target, settings.notice_seconds))
+    ]
+    if len(problems) == len(settings.targets):
+        raise LookupError(problems[0])
 
 
 def read_kept(content: bytes, form: Mapping[str, type]) -> Mapping[str, Any]:

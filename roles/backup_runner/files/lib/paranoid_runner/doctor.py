@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from paranoid_runner.checks import Finding, Machine, judge_ansible, judge_machine
-from paranoid_runner.config import CONFIG, Config, load_config
+from paranoid_runner.config import CONFIG, Config, load_config, name_places
 from paranoid_runner.documents import to_json
 from paranoid_runner.errors import UsageError, guess, printable
 
@@ -51,7 +51,7 @@ def examine(options: argparse.Namespace) -> int:
     """Look everywhere and tell; return 1 where something must be mended."""
     config, problem = _load(options)
     place = _find_place(options, config)
-    seen = _probe(place)
+    seen = _probe(place, name_places(config) if config else {})
     patients = [_examine_controller(config, problem, seen), *_examine_hosts(place, seen, options.clients)]
     if options.json:
         document = [
@@ -79,12 +79,12 @@ def _find_place(options: argparse.Namespace, config: Config | None) -> Place:
     return Place(programs, project, str(inventory))
 
 
-def _probe(place: Place) -> Mapping[str, Any] | str:
-    """Return what Ansible's own Python sees, or why it sees nothing."""
+def _probe(place: Place, environment: Mapping[str, str]) -> Mapping[str, Any] | str:
+    """Return what Ansible's own Python sees, with the ENVIRONMENT of a run, or why it sees nothing."""
     python = find_python(place.programs)
     if not python:
         return "ansible-playbook is not found on PATH"
-    env = {**os.environ, "PATH": place.programs, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}
+    env = {**os.environ, **environment, "PATH": place.programs, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}
     if (place.project / "ansible.cfg").exists():
         env["ANSIBLE_CONFIG"] = str(place.project / "ansible.cfg")
     try:

@@ -61,13 +61,14 @@ def _probe_report() -> dict[str, Any]:
 
     plugin = callback_loader.get(NAME)
     if plugin is None:
-        return {"has_collection": False, "report_problem": "", "mail": "", "mail_problem": ""}
-    found = {"has_collection": True, "report_problem": "", "mail": "", "mail_problem": ""}
+        return {"has_collection": False, "report_problem": "", "mail": "", "mail_problem": "", "places": 0}
+    found = {"has_collection": True, "report_problem": "", "mail": "", "mail_problem": "", "places": 0}
     try:
         plugin.set_options()
         settings = import_module(f"{PACKAGE}._settings").load_settings(plugin.get_option)
     except Exception as error:
         return {**found, "report_problem": _one_line(error)}
+    found["places"] = len(settings.targets)
     found["mail"] = type(settings.transport).__name__.lower() if settings.transport else "none"
     if found["mail"] == "smtp":
         delivery = import_module(f"{PACKAGE}._mail.delivery")
