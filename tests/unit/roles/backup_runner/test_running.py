@@ -123,6 +123,21 @@ def test_only_who_is_due_is_in_the_run_and_the_others_are_not_called_left_out(wo
     assert run_due(world.config) == GOOD and len(world.plays) == 1, "nobody is due any more"
 
 
+def test_a_runner_whose_libraries_are_gone_says_so_and_not_that_it_was_killed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an upgrade of the system, when the virtual environment has another Python."""
+
+    def load() -> Any:
+        raise UsageError("gone: run the role")
+
+    monkeypatch.setattr(running, "_load_player", load)
+    assert [run_due(world.config) for _wake_up in range(2)] == [BAD, GOOD], "the next try has its pause"
+    (notice,) = world.told
+    assert notice.line.endswith(": the runner cannot start it: gone: run the role")
+    assert not (world.config.state / CURRENT).exists()
+
+
 def test_who_only_looks_keeps_nobody_from_beginning_and_is_no_run(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

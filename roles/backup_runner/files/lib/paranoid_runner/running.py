@@ -151,12 +151,15 @@ def run(config: Config, job: Job, is_silent: bool) -> tuple[int, bool]:
 
     A terminal is shown how it stands; a pipe as well, unless it is to hear only of what is wrong.
     """
-    run_id = make_run_id()
+    run_id, display = make_run_id(), make_display(is_silent)
     mark = {"run_id": run_id, "verb": job.verb, "chosen": list(job.clients)}
     write_whole(config.state / CURRENT, json.dumps(mark).encode())
-    perform, play = _load_player()
+    try:
+        perform, play = _load_player()
+    except UsageError as error:
+        return settle(config, job, run_id, Ended(None, f"the runner cannot start it: {error}")), True
     words, environment = _limit(config, job), _write_scheduled(config)
-    with following(config, run_id, make_display(is_silent)) as look:
+    with following(config, run_id, display) as look:
         ended = perform(config, play(run_id, config.playbooks[job.verb], words, environment), look)
     code = settle(config, job, run_id, ended)
     keep_logs(config)
