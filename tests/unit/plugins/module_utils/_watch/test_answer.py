@@ -261,6 +261,20 @@ def test_what_the_runner_of_this_machine_says_of_mails(
     assert told["last_mail"] == "2026-11-25T03:00:00+00:00", "a clock that was ahead has the last word for a year"
 
 
+def test_runs_that_need_no_mail_hand_on_when_the_last_one_went_out(
+    tmp_path: Path, config_dir: Path, server: ServerConfig, ledger: Ledger
+) -> None:
+    """With mail_when = failure there may be more of them in a good week than are read."""
+    reports = tmp_path / "reports"
+    (config_dir / "runner.json").write_text(json.dumps({"reports": str(reports)}))
+    for told, said in (("2026-11-20T03:00:00Z", "2026-11-20T03:00:00+00:00"), ("2027-11-20T03:00:00Z", None)):
+        record = {"mail": {"state": "none"}, "finished": "2026-11-24T03:00:00Z", "history": {"told": {"": told}}}
+        for run in range(60):
+            (reports / f"r{run}").mkdir(parents=True, exist_ok=True)
+            (reports / f"r{run}/record.json").write_text(json.dumps(record))
+        assert make_answer(str(config_dir), server, ledger, 0, NOW)["runs"] == {"last_mail": said, "untold": 0}
+
+
 def test_what_waits_in_the_runners_spool_is_untold_after_a_day(
     tmp_path: Path, config_dir: Path, server: ServerConfig, ledger: Ledger
 ) -> None:
@@ -273,7 +287,7 @@ def test_what_waits_in_the_runners_spool_is_untold_after_a_day(
         mail = {"state": "waiting", "accepted": accepted}
         record = {"mail": mail, "finished": f"2026-11-{day}T03:00:00Z"}
         (reports / f"r{day}/record.json").write_text(json.dumps(record))
-    for name, hours in (("r23.ana.letter", 25), ("r23.1.notice", 26), ("r24.bo.letter", 23)):
+    for name, hours in (("r23.ana.letter", 25), ("r23.1.notice", 26), ("r24.bo.letter", 23), (".r9.eml.new", 99)):
         (spool / name).touch()
         os.utime(spool / name, (0, NOW.timestamp() - hours * 3600))
     told = make_answer(str(config_dir), server, ledger, 0, NOW)["runs"]
