@@ -19,7 +19,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Settings
+from ansible_collections.paranoid.backup.plugins.plugin_utils._settings import Sendmail, Settings
 from ansible_collections.paranoid.backup.plugins.plugin_utils._targets import Target
 from paranoid_runner import deliver, running
 from paranoid_runner.config import Config, load_config
@@ -222,3 +222,15 @@ def test_where_no_mail_is_wanted_the_places_beside_it_hear_what_the_runner_tells
     monkeypatch.setattr(deliver, "load_settings", lambda: replace(settings, targets=()))
     with pytest.raises(LookupError, match="nobody can be told"):
         deliver.deliver(mail)
+
+
+def test_a_title_that_is_no_line_costs_nobody_the_runners_mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value of ansible.cfg goes on where the next line is indented; the mails of runs have it in one line."""
+    address = Address(addr_spec="ops@example.org")
+    transport = Sendmail("/bin/true", 5)
+    settings = Settings(tmp_path, "Acme\nBcc: eve", Template("$WHAT"), address, (address,), False, transport)
+    sent: list[Any] = []
+    monkeypatch.setattr(deliver, "load_settings", lambda: settings)
+    monkeypatch.setattr(deliver, "send", lambda mail, *_rest: sent.append(mail))
+    deliver.deliver(make_mail(Notice("r1", "it died")))
+    assert sent[0]["Subject"] == "[Acme Bcc: eve] FAILURE: it died" and sent[0]["Bcc"] is None

@@ -65,7 +65,8 @@ def deliver(content: bytes) -> None:
         tell_places(mail, settings)
         return
     settings = load_mail_settings()
-    mail.replace_header("Subject", f"[{settings.title}] {mail['Subject']}"[:200])
+    title = import_module(f"{PACKAGE}._record.sanitize").take_text(settings.title, 80)  # as in all other mails
+    mail.replace_header("Subject", f"[{title}] {mail['Subject']}"[:200])
     mail["From"] = settings.mail_from
     mail["To"] = settings.mail_to
     mail["Date"] = datetime.now(UTC)
