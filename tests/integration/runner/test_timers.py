@@ -77,3 +77,38 @@ def test_what_is_not_wanted_any_more_starts_nothing(
     assert found == left
     words = [line for unit in stopped for line in (f"disable {unit}.timer", f"stop {unit}.timer", "daemon-reload")]
     assert said == words
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "defaults": ({}, ""),
+    "given": ({"backup_runner_upkeep": {"drill": {"every": "4w"}, "audit": {}}}, ""),
+    "weekly": ({"backup_runner_digest": {"every": "1w", "days": ["mon"], "window": "07:00-12:00"}}, ""),
+    "verb": ({"backup_runner_upkeep": {"maintian": {"every": "1w"}}}, "there is no maintian, only maintain, compact"),
+    "rule": ({"backup_runner_upkeep": {"audit": {"evry": "4w"}}}, "there is no rule evry, only every, days"),
+    "digest": ({"backup_runner_digest": {"day": ["mon"]}}, "there is no rule day, only every, days"),
+    "never": ({"backup_runner_minutes": 0}, "backup_runner_minutes is a number from 1 to 59"),
+    "hourly": ({"backup_runner_minutes": 60}, "backup_runner_minutes is a number from 1 to 59"),
+    "at_once": ({"backup_runner_hours": 0}, "backup_runner_hours more than 0"),
+}
+
+
+def test_what_would_wake_nobody_or_never_be_due_is_refused(tmp_path: Path) -> None:
+    hosts = {
+        name: {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **changes}
+        for name, (changes, _said) in REFUSED.items()
+    }
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}))
+    role = {"name": "paranoid.backup.backup_runner", "tasks_from": "preflight.yml"}
+    plays = [{"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.include_role": role}]}]
+    (tmp_path / "play.yml").write_text(json.dumps(plays))
+    environment = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),
+        "ANSIBLE_CONFIG": "/none",
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
+    }
+    argv = [Path(sys.executable).parent / "ansible-playbook", "-i", "hosts.json", "play.yml"]
+    done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    failed = sorted(line.split()[0] for line in done.stdout.splitlines() if " | FAILED! => " in line)
+    assert failed == sorted(name for name, (_changes, said) in REFUSED.items() if said), done.stdout + done.stderr
+    assert all(said in done.stdout for _changes, said in REFUSED.values()), done.stdout
