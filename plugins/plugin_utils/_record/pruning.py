@@ -1,7 +1,11 @@
 # Copyright (c) 2026, the paranoid.backup authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Remove the directories of old runs: only those that the callback made, and that hold nothing else."""
+"""Remove the directories of old runs: only those that the callback made, and that hold nothing else.
+
+Of those that stay, only the newest hand on what is remembered: of hundreds of clients it is megabytes, and there may be
+a hundred runs a day.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,14 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import atomic_write
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import is_run_id
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
 from ansible_collections.paranoid.backup.plugins.plugin_utils._record.directory import RECORD
@@ -24,6 +31,7 @@ DAY = 86400.0
 _LARGEST_RECORD = 512 * 1024 * 1024
 _OURS = (RECORD, "report.txt", "report.html", "mail.eml", MARK)
 _OF_OWNERS = re.compile(r"\.?owner-\d{1,6}\.eml(\..*)?", re.ASCII)
+_REMEMBERING, _LOOKED_AT = 50, 10  # the newest runs, and how many after them may have got too old for it since
 _UNTOUCHED = 2 * DAY  # Another run may still write to what is younger: a session can take a day.
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -47,14 +55,24 @@ def choose_outdated(runs: Sequence[OldRun], now: float, keep_runs: int, keep_day
     return [run.run_id for run in reversed(beyond) if now - run.written > _UNTOUCHED]
 
 
+def choose_forgetful(runs: Sequence[OldRun], now: float) -> list[str]:
+    """Return the ids of some runs that hand nothing on any more; those of a clock that was ahead are not the newest."""
+    past = sorted((run.written, run.run_id) for run in runs if run.written <= now + DAY)[::-1]
+    return [run_id for _written, run_id in past[_REMEMBERING : _REMEMBERING + _LOOKED_AT]]
+
+
 def prune(report_dir: Path, now: float, keep_runs: int, keep_days: int) -> str:
     """Remove old runs; return what could not be removed as one line, or an empty string. Never raises OSError."""
     errors = []
     try:
         with _open(str(report_dir), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as parent:
-            for run_id in choose_outdated(_list_runs(parent), now, keep_runs, keep_days):
+            runs, forget = _list_runs(parent), partial(_forget, report_dir)
+            works: list[tuple[Callable[[int, str], None], str]]
+            works = [(forget, run_id) for run_id in choose_forgetful(runs, now)]
+            works += [(_remove, run_id) for run_id in choose_outdated(runs, now, keep_runs, keep_days)]
+            for work, run_id in works:
                 try:
-                    _remove(parent, run_id)
+                    work(parent, run_id)
                 except OSError as error:
                     errors.append(f"{run_id}: {error.strerror}")
     except OSError as error:
@@ -97,18 +115,35 @@ def _remove(parent: int, run_id: str) -> None:
     os.rmdir(run_id, dir_fd=parent)
 
 
+def _forget(report_dir: Path, parent: int, run_id: str) -> None:
+    """Drop what a record of ours hands on; it counts as written when it was. One of a run that goes on has none yet."""
+    with _open(run_id, _DIRECTORY, parent) as directory:
+        written, record = os.stat(RECORD, dir_fd=directory, follow_symlinks=False), _load(directory)
+        if written.st_uid != os.geteuid() or record.get("run_id") != run_id or not record.get("finished"):
+            return
+        if record.get("history"):
+            times = (written.st_atime_ns, written.st_mtime_ns)
+            content = json.dumps({**record, "history": None}, ensure_ascii=False, indent=1) + "\n"
+            atomic_write(str(report_dir / run_id / RECORD), content.encode(), check=lambda new: os.utime(new, ns=times))
+
+
 def _is_ours(name: str) -> bool:
     """Whether the callback makes files of this name; a run that was killed may leave one that is half written."""
     return name in _OURS or bool(_OF_OWNERS.fullmatch(name)) or any(name.startswith(f".{own}.") for own in _OURS)
 
 
 def _is_record(directory: int, run_id: str) -> bool:
+    return _load(directory).get("run_id") == run_id
+
+
+def _load(directory: int) -> Mapping[str, Any]:
+    """Return the record in a directory, empty where it is none."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with open(os.open(RECORD, flags, dir_fd=directory), "rb") as file:
         try:
-            return take_mapping(json.loads(file.read(_LARGEST_RECORD))).get("run_id") == run_id
+            return take_mapping(json.loads(file.read(_LARGEST_RECORD)))
         except (ValueError, RecursionError):
-            return False
+            return {}
 
 
 @contextmanager

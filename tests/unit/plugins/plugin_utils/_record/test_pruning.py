@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -139,3 +140,22 @@ def test_another_users_directory_stays(tmp_path: Path, made: Make, monkeypatch: 
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert prune(tmp_path, NOW, 0, 400) == ""
     assert (old / "record.json").exists()
+
+
+def test_only_the_newest_records_hand_on_what_is_remembered(tmp_path: Path, run: Run) -> None:
+    """Of hundreds of clients it is two megabytes, and with a turn of its own for each there are many runs a day."""
+    history = {"schema": 1, "clients": ["x" * 9]}
+    for place in range(60):
+        directory = RunDir.create(tmp_path, f"r{place:02}")
+        named, finished = "other" if place == 57 else f"r{place:02}", "" if place == 58 else run.finished
+        directory.save(replace(run, run_id=named, finished=finished, history=history))
+        os.utime(directory.record, (NOW - place, NOW - place))
+    ahead = RunDir.create(tmp_path, "ahead")
+    ahead.save(replace(run, run_id="ahead", history=history))
+    os.utime(ahead.record, (NOW + 99 * DAY, NOW + 99 * DAY))
+    before = {path: (path.stat().st_mtime_ns, json.loads(path.read_text())) for path in tmp_path.glob("*/*")}
+    assert prune(tmp_path, NOW, 0, 400) == "" and len(before) == 61
+    for path, (written, record) in before.items():
+        is_kept = path.parent.name < "r50" or path.parent.name in ("r57", "r58")  # another's, and one at work
+        assert json.loads(path.read_text()) == {**record, "history": history if is_kept else None}, path
+        assert path.stat().st_mtime_ns == written, "else it would stay for another keep_days"
