@@ -20,7 +20,15 @@ from typing import Any, Optional, Union
 
 Owner = Optional[tuple[int, int]]  # uid and gid; None is whoever writes
 Root = Union[str, int]  # a directory by its path or its descriptor
+# The role backup_server writes its configuration there, on Debian and on FreeBSD.
+_USUAL, _ON_FREEBSD = "/etc/paranoid-backup", "/usr/local/etc/paranoid-backup"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+def find_config_dir(path: str) -> str:
+    """Return FreeBSD's directory if the usual one is asked for and only FreeBSD's exists."""
+    elsewhere = path == _USUAL and not os.path.isdir(_USUAL) and os.path.isdir(_ON_FREEBSD)
+    return _ON_FREEBSD if elsewhere else path
 
 
 def save_json(path: str, content: Mapping[str, Any]) -> None:

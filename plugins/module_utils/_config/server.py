@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import find_config_dir
 from ansible_collections.paranoid.backup.plugins.module_utils._common.names import valid_client_name
 
 SCHEMA = 1
-# The role writes them there, on Debian and on FreeBSD.
-_USUAL, _ON_FREEBSD = "/etc/paranoid-backup", "/usr/local/etc/paranoid-backup"
 _LIMIT = 64 * 1024
 _Config = TypeVar("_Config", "ServerConfig", "ClientConfig")
 
@@ -110,13 +109,13 @@ class ClientConfig:
 
 def load_server(config_dir: str) -> ServerConfig:
     """Read ``<config_dir>/server.json``; ConfigError if this machine is not a provisioned server."""
-    path = os.path.join(_found(config_dir), "server.json")
+    path = os.path.join(find_config_dir(config_dir), "server.json")
     return _load(ServerConfig, path, "this machine is not a provisioned server")
 
 
 def list_clients(config_dir: str) -> list[str]:
     """Return the names of the clients that are provisioned on this server; ConfigError if they cannot be listed."""
-    path = os.path.join(_found(config_dir), "clients")
+    path = os.path.join(find_config_dir(config_dir), "clients")
     try:
         names = [name.removesuffix(".json") for name in os.listdir(path) if name.endswith(".json")]
     except OSError as error:
@@ -126,7 +125,7 @@ def list_clients(config_dir: str) -> list[str]:
 
 def load_client(config_dir: str, client: str) -> ClientConfig:
     """Read ``<config_dir>/clients/<client>.json``; the caller has validated the name."""
-    path = os.path.join(_found(config_dir), "clients", client + ".json")
+    path = os.path.join(find_config_dir(config_dir), "clients", client + ".json")
     config = _load(ClientConfig, path, f"client {client} is not provisioned on this server")
     if config.client != client or config.transport not in ("socket", "ssh") or not _is_jump(config.proxy_jump):
         raise ConfigError(f"{path} does not describe client {client}: run site.yml for it again")
@@ -146,12 +145,6 @@ def load_peer(config_dir: str, client: ClientConfig) -> ClientConfig:
     if not valid_client_name(client.keyholder) or client.keyholder == client.client:
         raise ConfigError(f"{client.client} has no valid keyholder: run site.yml for it again")
     return load_client(config_dir, client.keyholder)
-
-
-def _found(config_dir: str) -> str:
-    """Return FreeBSD's directory if the usual one is asked for and only FreeBSD's exists."""
-    elsewhere = config_dir == _USUAL and not os.path.isdir(_USUAL) and os.path.isdir(_ON_FREEBSD)
-    return _ON_FREEBSD if elsewhere else config_dir
 
 
 def _load(kind: type[_Config], path: str, absent: str) -> _Config:

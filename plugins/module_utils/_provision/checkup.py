@@ -12,10 +12,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from ansible_collections.paranoid.backup.plugins.module_utils._common.files import find_config_dir
 from ansible_collections.paranoid.backup.plugins.module_utils._common.programs import TooSlow, run_program
 from ansible_collections.paranoid.backup.plugins.module_utils._common.text import one_line
+from ansible_collections.paranoid.backup.plugins.module_utils._provision import sudoers
 from ansible_collections.paranoid.backup.plugins.module_utils._provision.client_look import Question, look
 from ansible_collections.paranoid.backup.plugins.module_utils._provision.findings import (
+    GATE_PATCH,
     Finding,
     judge_borg,
     judge_client,
@@ -31,6 +34,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._provision.finding
 _CACHE = "/var/lib/paranoid-backup"
 _DISPATCH = "/usr/local/libexec/paranoid-backup/dispatch"
 _CLIENT_BORG = ("/opt/paranoid-backup/bin/borg", "/usr/bin/borg")
+_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 _SECONDS = 20
 _LARGEST = 1024**2
 
@@ -41,7 +45,7 @@ def look_at_client(login: str, host: str, port: int, address: str, config_dir: s
         return judge_user(os.geteuid())
     by_sudo = login != "root"
     command = (f"sudo -n {_DISPATCH}" if by_sudo else _DISPATCH) if os.path.exists(_DISPATCH) else ""
-    rules = "/etc/sudoers.d/paranoid-backup" if by_sudo else ""
+    rules = _sudoers_file() if by_sudo else ""
     drop_in = "/etc/ssh/sshd_config.d/50-paranoid-backup.conf"
     seen = look(Question(login, command, drop_in, "", rules, host, port, address, config_dir))
     found = judge_login(seen["obstacles"], seen["sshd_keywords"], bool(seen["sudo_version"]) or not by_sudo)
@@ -59,10 +63,17 @@ def look_at_client(login: str, host: str, port: int, address: str, config_dir: s
     return [*found, judge_borg(version, is_provisioned), *judge_client(rest), _judge_clock(now)]
 
 
+def _sudoers_file() -> str:
+    """Return the file with the login's rule, where the role backup_client lays it down: on FreeBSD below /usr/local."""
+    above = "/usr/local" if sudoers.main_file().startswith("/usr/local/") else ""
+    return f"{above}/etc/sudoers.d/paranoid-backup"
+
+
 def look_at_server(repository_root: str, require_mount: bool, config_dir: str, now: float) -> list[Finding]:
     """Return what is there and what is missing on a server; its own record counts more than the arguments."""
     if judge_user(os.geteuid()):
         return judge_user(os.geteuid())
+    config_dir = find_config_dir(config_dir)
     record = _load(os.path.join(config_dir, "server.json"))
     root = str(record.get("repository_root", repository_root))
     wants_mount = bool(record.get("require_mount", require_mount))
@@ -70,7 +81,7 @@ def look_at_server(repository_root: str, require_mount: bool, config_dir: str, n
     size, free = _free(root) if has_root else (0, 0)
     python = str(record.get("python", ""))
     version = _version([python, "-I", "-c", "import borg; print('borg', borg.__version__)"]) if python else None
-    found = [judge_borg(version, bool(record))]
+    found = [judge_borg(version, bool(record), least=GATE_PATCH)]
     if record or has_root:
         found.append(judge_disk(root, has_root, os.path.ismount(root), wants_mount, size, free))
     if not os.path.exists("/usr/bin/ssh") and not shutil.which("ssh"):
@@ -136,9 +147,10 @@ def _load_quotas(directory: str) -> dict[str, Optional[int]]:
     return {name: quota for name, one in records.items() if isinstance(quota := one.get("quota"), int)}
 
 
-def _list_ports() -> list[int]:
-    tables = [f"/proc/net/{name}" for name in ("tcp", "tcp6")]
-    return [port for path in tables if os.path.exists(path) for port in read_ports(_read(path))]
+def _list_ports() -> Optional[list[int]]:
+    """Return the ports that listen to the network, None where no table says so, as on FreeBSD."""
+    tables = [path for path in _TABLES if os.path.exists(path)]
+    return [port for path in tables for port in read_ports(_read(path))] if tables else None
 
 
 def _read(path: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Optional
 
 MOST_SECONDS = 60  # that two clocks may differ
 LEAST_FREE = 512 * 1024**2  # bytes, for Borg's cache on a client
+GATE_PATCH = 5  # the gate starts with Borg 1.4.5 and what comes after it
 LEAST_SHARE = 0.1  # of the repositories' disk
 _GIB = 1024**3
 
@@ -53,14 +54,16 @@ def judge_clock(theirs: float, ours: float, is_synchronized: Optional[bool]) -> 
     return Finding("clock", "ok", f"its clock is within {MOST_SECONDS} s of the controller's")
 
 
-def judge_borg(version: Optional[str], is_provisioned: bool) -> Finding:
-    """Judge the Borg that sessions start; None: it does not start."""
+def judge_borg(version: Optional[str], is_provisioned: bool, least: int = 0) -> Finding:
+    """Judge the Borg that sessions start; None: it does not start. On a server 1.4.LEAST is the first that will do."""
     if version is None and not is_provisioned:
         return Finding("borg", "ok", "Borg is not there yet: the playbook site installs it")
     if version is None:
         return Finding("borg", "bad", "Borg does not start", "run the playbook paranoid.backup.site for this host")
-    if not re.match(r"1\.4\.\d", version):
-        return Finding("borg", "bad", f"Borg is {version}, and only 1.4 is spoken here", "install Borg of the 1.4 line")
+    line = re.match(r"1\.4\.(\d+)", version)
+    if not line or int(line[1]) < least:
+        wanted = f"1.4 from 1.4.{least} on" if least else "1.4"
+        return Finding("borg", "bad", f"Borg is {version}, and only {wanted} is spoken here", f"install Borg {wanted}")
     return Finding("borg", "ok", f"Borg {version}")
 
 
@@ -115,8 +118,10 @@ def judge_quotas(quotas: Mapping[str, Optional[int]], size: int) -> list[Finding
     ]
 
 
-def judge_ports(ports: Sequence[int]) -> Finding:
-    """Judge TCP ports that listen to the network on a server."""
+def judge_ports(ports: Optional[Sequence[int]]) -> Finding:
+    """Judge TCP ports that listen to the network on a server; None: nobody knows."""
+    if ports is None:
+        return Finding("network", "odd", "nothing here tells what listens to the network", "look at it: sockstat -l")
     if not ports:
         return Finding("network", "ok", "nothing on it listens to the network")
     shown = ", ".join(map(str, sorted(set(ports))[:10]))

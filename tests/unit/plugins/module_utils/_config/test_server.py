@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._config import server as _records
-from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ConfigError, load_client, load_peer
+from ansible_collections.paranoid.backup.plugins.module_utils._common import files
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import (
+    ConfigError,
+    list_clients,
+    load_client,
+    load_peer,
+)
 
 RECORD: dict[str, Any] = {
     "schema": 1,
@@ -48,8 +53,8 @@ def test_a_missing_record(tmp_path: Path) -> None:
 
 def test_the_usual_place_is_another_on_freebsd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usual, other = tmp_path / "etc", tmp_path / "local"
-    monkeypatch.setattr(_records, "_USUAL", str(usual))
-    monkeypatch.setattr(_records, "_ON_FREEBSD", str(other))
+    monkeypatch.setattr(files, "_USUAL", str(usual))
+    monkeypatch.setattr(files, "_ON_FREEBSD", str(other))
     other.mkdir()
     load(other, json.dumps(RECORD))
     assert load_client(str(usual), "web1").host == "192.0.2.7"
@@ -118,3 +123,23 @@ def test_rubbish(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, text)
     assert "\n" not in str(caught.value)
+
+
+JUMP = {"host": "192.0.2.9", "port": 22, "user": "jump"}
+
+
+def test_a_host_between_is_whole_or_refused(tmp_path: Path) -> None:
+    """What ssh is told to jump through is three words of the role's own, and nothing beside them."""
+    client = load(tmp_path, json.dumps({**RECORD, "proxy_jump": JUMP}))
+    assert client.proxy_jump == JUMP
+    for wrong in ({"host": "192.0.2.9"}, {**JUMP, "port": "22"}, {**JUMP, "command": "sh"}):
+        (tmp_path / "clients/web1.json").write_text(json.dumps({**RECORD, "proxy_jump": wrong}))
+        with pytest.raises(ConfigError, match="does not describe client web1"):
+            load_client(str(tmp_path), "web1")
+
+
+def test_only_what_can_name_a_client_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "clients").mkdir()
+    for name in ("web1.json", "db1.json", ".web1.json.12.new", "..json", ".hidden.json", "a..b.json", "notes.txt"):
+        (tmp_path / "clients" / name).touch()
+    assert list_clients(str(tmp_path)) == ["db1", "web1"]
