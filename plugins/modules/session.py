@@ -278,8 +278,8 @@ alarm:
 frozen:
   description:
     - Why the client is frozen after the session, null when it is not. Backups of a frozen client go on.
-    - C(kind) is V(history), V(repository), V(ledger) or V(words), C(client) a name, C(findings) sentences, C(since)
-      when it was frozen.
+    - C(kind) is V(history), V(repository), V(content), V(ledger) or V(words), C(client) a name, C(findings) sentences,
+      C(since) when it was frozen.
   returned: always
   type: dict
   sample: null
