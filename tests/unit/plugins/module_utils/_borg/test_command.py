@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
-from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg
+from ansible_collections.paranoid.backup.plugins.module_utils._borg import command
+from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg, store_list
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 
@@ -51,3 +53,52 @@ def test_borg_has_limits(tmp_path: Path) -> None:
     (tmp_path / "size").touch()
     code, said = run_borg(site(tmp_path, "ulimit -v >&2"), "check")
     assert code == 0 and said.isdigit(), said
+
+
+ID = "0123456789abcdef" * 4
+
+
+def test_borg_gets_nothing_of_ours_and_sees_its_own_repository_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of these is what a hostile repository, or a file of its user's, could otherwise use."""
+    one = site(tmp_path, "env >&2; echo $0 >&2")
+    (tmp_path / "repo/index.1").write_bytes(bytes(1000))
+    seen: list[tuple[Any, ...]] = []
+    spawn = command.spawn
+
+    async def watched(argv: list[str], *rest: Any, **streams: Any) -> Any:
+        seen.append((argv, *rest))
+        return await spawn(argv, *rest, **streams)
+
+    monkeypatch.setattr(command, "spawn", watched)
+    run_borg(one, "compact")
+    ((argv, user, env, limits, repository),) = seen
+    assert argv[1:] == ["-I", "-m", "borg", "compact", f"{tmp_path}/repo"]
+    assert (user.pw_uid, repository) == (os.geteuid(), f"{tmp_path}/repo")
+    assert limits == command.limits_for_borg(1000)
+    assert env.pop("BORG_BASE_DIR").startswith(f"{tmp_path}/upkeep-")
+    assert env == {"BORG_HOST_ID": "x", "BORG_EXIT_CODES": "legacy", "BORG_SHOW_SYSINFO": "no"}
+    assert not list(tmp_path.glob("upkeep-*"))
+
+
+def test_a_list_is_stored_in_the_repository_that_was_recorded_and_in_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = site(tmp_path, "true")
+    one.server.__dict__["lib_dir"] = "/lib"
+    one.__dict__["state_file"] = lambda name: str(tmp_path / name)
+    (tmp_path / "repo/config").write_text(f"[repository]\nid = {ID}\n")
+    with pytest.raises(SessionError) as caught:
+        store_list(one, b"list")
+    assert caught.value.code == "not_provisioned"
+    (tmp_path / "repository.json").write_text(json.dumps({"schema": 1, "id": ID}))
+    seen: list[Any] = []
+
+    async def noted(_site: Site, _what: str, words: tuple[str, ...], data: bytes) -> tuple[int, str]:
+        seen.append((words, data))
+        return 0, ""
+
+    monkeypatch.setattr(command, "_run", noted)
+    assert store_list(one, b"list") == (0, "")
+    assert seen == [(("/lib", "restore-list", "--repository", f"{tmp_path}/repo", "--repository-id", ID), b"list")]

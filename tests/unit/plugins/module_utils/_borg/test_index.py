@@ -117,3 +117,41 @@ def test_hints_say_what_is_freeable(tmp_path: Path) -> None:
     (tmp_path / "hints.4").write_bytes(msgpack.packb(hints, use_bin_type=False))
     assert freeable_bytes(str(tmp_path), 4) == 70_000 + 2**40
     assert freeable_bytes(str(tmp_path), 5) is None
+
+
+def test_a_copy_of_an_index_replaces_nothing(tmp_path: Path) -> None:
+    repository = FakeRepository(tmp_path / "repo")
+    repository.session([(key(1), b"x")])
+    (tmp_path / "copy").write_bytes(b"somebody's")
+    with newest_index(str(repository.path)) as index:
+        assert index is not None
+        with pytest.raises(FileExistsError):
+            index.save(str(tmp_path / "copy"))
+        index.save(str(tmp_path / "index.1"))
+    assert (tmp_path / "copy").read_bytes() == b"somebody's"
+    assert (tmp_path / "index.1").stat().st_mode & 0o777 == 0o600
+    with newest_index(str(tmp_path)) as copied:
+        assert copied is not None and copied.find(key(1)) == repository.objects[key(1)][:2]
+
+
+@pytest.mark.parametrize("more", [-1, 1, 40])
+def test_an_index_has_as_many_bytes_as_its_head_says(tmp_path: Path, more: int) -> None:
+    content = struct.pack("<8siibb", b"BORG_IDX", 0, 4, 32, 8) + bytes(4 * 40 + more)
+    (tmp_path / "index.4").write_bytes(content)
+    with pytest.raises(Unreadable, match=r"index\.4 is cut off"), newest_index(str(tmp_path)):
+        pass
+
+
+def test_an_index_without_room_holds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "index.4").write_bytes(struct.pack("<8siibb", b"BORG_IDX", 0, 0, 32, 8))
+    with newest_index(str(tmp_path)) as index:
+        assert index is not None and index.find(key(1)) is None and list(index.places()) == []
+
+
+def test_a_last_word_of_hints_is_read_to_its_end(tmp_path: Path) -> None:
+    content = msgpack.packb({b"compact": {1: 5}, b"z": b"end"})
+    (tmp_path / "hints.1").write_bytes(content)
+    assert freeable_bytes(str(tmp_path), 1) == 5
+    (tmp_path / "hints.2").write_bytes(msgpack.packb({b"a": b"compact"}))
+    with pytest.raises(Unreadable):
+        freeable_bytes(str(tmp_path), 2)

@@ -124,3 +124,35 @@ def test_an_object_is_read_from_its_place_and_nothing_else(tmp_path: Path) -> No
     repository.segment(number).write_bytes(content.replace(b"two", b"tow"))
     with pytest.raises(Broken, match="wrong checksum"):
         _segments.read_object(path, key(2), number, offset, 3)
+
+
+def test_what_is_no_directory_or_no_plain_file_is_refused(tmp_path: Path) -> None:
+    """A link of the repository's user leads to segments of another repository, or to none that stay."""
+    repository = FakeRepository(tmp_path / "repo")
+    repository.session([(key(1), b"one")])
+    path = str(repository.path)
+    (directory,) = _segments.directories(path)
+    plain = repository.segment(repository.objects[key(1)][0])
+    plain.rename(tmp_path / "elsewhere")
+    plain.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Broken, match="not a plain file"):
+        _segments.files(path, directory)
+    plain.unlink()
+    (tmp_path / "elsewhere").rename(plain)
+    (repository.path / "data/1").symlink_to("0")
+    with pytest.raises(NotADirectoryError):
+        _segments.directories(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        entry(1, key(1)),  # a deletion that names it
+        b"\0\0\0\0" + (40).to_bytes(4, "little") + b"\0" + key(1),  # a size that ends before its data
+    ],
+)
+def test_only_a_put_is_an_object(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "data/0").mkdir(parents=True)
+    (tmp_path / "data/0/5").write_bytes(MAGIC + content)
+    with pytest.raises(Broken, match="not the object that should be here"):
+        _segments.read_object(str(tmp_path), key(1), 5, 8, 100)

@@ -37,6 +37,11 @@ SINCE = "2026-11-20T03:00:12+00:00"
             f"web1's repository is not as it was left, it is frozen: {FOUND[0]}; {FOUND[1]}",
         ),
         (
+            Alarm("content", "web1", FOUND),
+            f"ALARM: web1's repository is not whole, it is frozen: {'; '.join(FOUND)}",
+            f"web1's repository is not whole, it is frozen: {'; '.join(FOUND)}",
+        ),
+        (
             Alarm("ledger", "web1", ("the ledger was tampered with",)),
             "ALARM: the ledger was tampered with",
             "web1 is frozen: the ledger was tampered with",

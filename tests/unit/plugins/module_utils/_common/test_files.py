@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.files import (
     atomic_write,
     atomic_write_beneath,
+    create_beneath,
     directory_beneath,
     open_beneath,
     read_beneath,
@@ -155,3 +156,22 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         with pytest.raises(OSError, match=error):
             open_beneath(str(tmp_path), "data", name)
     assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+@pytest.mark.parametrize("place", ["repo", "repo/data", "repo/data/17"])
+def test_no_link_is_followed_where_it_reads_or_creates(tmp_path: Path, place: str) -> None:
+    """Each name on the way is somebody's who could have it lead to another client's, or to /etc/shadow."""
+    (tmp_path / "repo/data").mkdir(parents=True)
+    (tmp_path / "repo/data/17").write_bytes(b"x")
+    assert read_beneath(str(tmp_path / "repo"), "data", "17", limit=1) == b"x"
+    (tmp_path / place).rename(tmp_path / "real")
+    (tmp_path / place).symlink_to(tmp_path / "real")
+    root = str(tmp_path / "repo")
+    with pytest.raises(OSError, match="repo"):
+        read_beneath(root, "data", "17", limit=1)
+    with pytest.raises(OSError, match="repo"):
+        os.close(create_beneath(root, "data", "18" if place != "repo/data/17" else "17"))
+    if place != "repo/data/17":
+        with pytest.raises(OSError, match="repo"), directory_beneath(root, "data"):
+            pass
+    assert not (tmp_path / "real/18").exists() and not (tmp_path / "real/data/18").exists()

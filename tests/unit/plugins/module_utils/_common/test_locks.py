@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -79,4 +80,27 @@ def test_an_error_inside_gives_both_back(tmp_path: Path) -> None:
     with pytest.raises(KeyError), client_lock(str(tmp_path), "web1", "x"), slot(str(tmp_path), 1, 0):
         raise KeyError
     with client_lock(str(tmp_path), "web1", "x"), slot(str(tmp_path), 1, 0):
+        pass
+
+
+def test_who_waits_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    """One is opened at each attempt, five a second, for up to a day."""
+    with slot(str(tmp_path), 1, 0), port_lock(str(tmp_path), "web1", "x", 0):
+        before = len(os.listdir("/proc/self/fd"))
+        for _attempt in range(3):
+            with pytest.raises(SessionError), slot(str(tmp_path), 1, 0):
+                pass
+            with pytest.raises(SessionError), port_lock(str(tmp_path), "web1", "x", 0):
+                pass
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_note_is_the_holders_and_has_nothing_of_the_one_before(tmp_path: Path) -> None:
+    with client_lock(str(tmp_path), "web1", "session 1, verb maintain, since noon"):
+        pass
+    with (
+        client_lock(str(tmp_path), "web1", "an audit"),
+        pytest.raises(SessionError, match=r"under way \(an audit\)"),
+        client_lock(str(tmp_path), "web1", "x"),
+    ):
         pass

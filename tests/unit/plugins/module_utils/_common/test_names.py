@@ -12,6 +12,7 @@ from ansible_collections.paranoid.backup.plugins.module_utils._common.names impo
     is_run_id,
     repository_user,
     valid_client_name,
+    valid_id,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,3 +66,10 @@ def test_names_that_differ_only_in_case_have_different_users() -> None:
 def test_no_run_id(text: str) -> None:
     assert not is_run_id(text)
     assert is_run_id("20261121T063000Z-1a2b3c4d")
+
+
+def test_an_id_is_64_small_hex_digits() -> None:
+    """Two ways to write one would be two archives."""
+    assert valid_id("0123456789abcdef" * 4)
+    for wrong in ("A" * 64, "a" * 63, "a" * 65, "g" * 64, "a" * 64 + "\n", "", "\u0663" * 64):
+        assert not valid_id(wrong)

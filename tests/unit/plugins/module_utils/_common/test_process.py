@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.paranoid.backup.plugins.module_utils._common import process as processes
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
 from ansible_collections.paranoid.backup.plugins.module_utils._common.process import (
     SSH,
@@ -132,3 +134,55 @@ def test_an_account_that_is_not_there() -> None:
     with pytest.raises(SessionError, match=r"run site\.yml") as caught:
         account("nobody-here")
     assert caught.value.code == "not_provisioned"
+
+
+def test_only_root_starts_what_is_another_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the gate would run as whoever started the session."""
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+
+    async def scene() -> None:
+        await spawn(["/bin/true"], account(ME), {}, Limits())
+
+    with pytest.raises(SessionError, match="sessions start as root on the server, not as uid 12345") as caught:
+        asyncio.run(scene())
+    assert caught.value.code == "server_error"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can become somebody else")
+def test_a_child_of_another_user_keeps_nothing_of_root() -> None:
+    """Neither its user, nor its group, nor one of its further groups."""
+    nobody = account("nobody")
+
+    async def scene() -> list[str]:
+        script = "id -u; id -g; id -G"
+        process = await spawn(["/bin/sh", "-c", script], nobody, {}, Limits(), stdout=asyncio.subprocess.PIPE)
+        return (await process.communicate())[0].decode().splitlines()
+
+    before = os.getgroups()
+    os.setgroups([0, 4, 27])
+    try:
+        assert asyncio.run(scene()) == [str(nobody.pw_uid), *[str(nobody.pw_gid)] * 2]
+    finally:
+        os.setgroups(before)
+
+
+def test_a_child_whose_parent_died_before_it_could_be_told_dies() -> None:
+    """The death signal is only sent to who has asked for it in time."""
+    child = os.fork()
+    if child == 0:
+        try:
+            processes._restrict(os.getppid() + 1, Limits(), lambda: None)()
+        finally:
+            os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def test_a_group_that_is_gone_can_be_killed() -> None:
+    """It may end by itself between the look at it and the signal."""
+
+    async def scene() -> None:
+        process = await spawn(["/bin/true"], account(ME), {}, Limits())
+        await process.wait()
+        processes.kill_group(process)
+
+    asyncio.run(scene())

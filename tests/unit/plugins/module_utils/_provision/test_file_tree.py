@@ -216,3 +216,13 @@ def test_attributes_of_a_secret_file_are_shown(tmp_path: Path) -> None:
     path.chmod(0o644)
     attributes, content = list_diffs(change(replace(file(path, "hush, too", 0o600), secret=True)))
     assert (attributes["before"][-5:], attributes["after"][-5:]) == ("0644\n", "0600\n") and "hush" not in str(content)
+
+
+def test_a_new_directory_is_nobody_elses_before_it_is_its_owners(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who could enter it meanwhile would keep it open, and see all that comes there."""
+    seen: list[int] = []
+    monkeypatch.setattr(os, "chown", lambda path, *_ids: seen.append(mode(Path(path))))
+    ensure([directory(tmp_path / "private", 0o755)], False, agree)
+    assert (seen, mode(tmp_path / "private")) == ([0o700], 0o755)
