@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._borg import command
 from ansible_collections.paranoid.backup.plugins.module_utils._borg.command import run_borg, store_list
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import SessionError
+from ansible_collections.paranoid.backup.plugins.module_utils._common.process import limits_for_borg, spawn
 from ansible_collections.paranoid.backup.plugins.module_utils._config.site import Site
 
 
@@ -65,7 +66,6 @@ def test_borg_gets_nothing_of_ours_and_sees_its_own_repository_alone(
     one = site(tmp_path, "env >&2; echo $0 >&2")
     (tmp_path / "repo/index.1").write_bytes(bytes(1000))
     seen: list[tuple[Any, ...]] = []
-    spawn = command.spawn
 
     async def watched(argv: list[str], *rest: Any, **streams: Any) -> Any:
         seen.append((argv, *rest))
@@ -76,7 +76,7 @@ def test_borg_gets_nothing_of_ours_and_sees_its_own_repository_alone(
     ((argv, user, env, limits, repository),) = seen
     assert argv[1:] == ["-I", "-m", "borg", "compact", f"{tmp_path}/repo"]
     assert (user.pw_uid, repository) == (os.geteuid(), f"{tmp_path}/repo")
-    assert limits == command.limits_for_borg(1000)
+    assert limits == limits_for_borg(1000)
     assert env.pop("BORG_BASE_DIR").startswith(f"{tmp_path}/upkeep-")
     assert env == {"BORG_HOST_ID": "x", "BORG_EXIT_CODES": "legacy", "BORG_SHOW_SYSINFO": "no"}
     assert not list(tmp_path.glob("upkeep-*"))
