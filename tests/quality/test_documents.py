@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 import runpy
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from ansible_collections.paranoid.backup.plugins.module_utils._common.errors import CODES
+from ansible_collections.paranoid.backup.plugins.module_utils._config.server import ClientConfig, ServerConfig
+from ansible_collections.paranoid.backup.plugins.module_utils._outcome.outcome import Conclusion, Outcome
 from ansible_collections.paranoid.backup.plugins.plugin_utils._run import reporter
 from tool import ROOT, run_tool, tracked
 
@@ -47,6 +50,25 @@ def test_every_package_has_its_line_in_the_map() -> None:
     assert rows == [*ENGINE, "_provision", "_nas", *controller, *programs]
     folders = {name.split("/")[2] for name in tracked(f"{MODULES}/*", f"{CONTROLLER}/*")}
     assert folders == {*ENGINE, "_provision", "_nas", *controller}
+
+
+def test_the_fields_of_every_record_and_result_are_named() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    of_server, _, rest = text.partition("`server.json`: ")[2].partition("`clients/<client>.json`: ")
+    of_client, _, rest = rest.partition("\nOn a client:")
+    own = re.findall(
+        r"^    '(\w+)':", (ROOT / "roles/backup_client/templates/client.json.j2").read_text(), re.MULTILINE
+    )
+    (row,) = re.findall(r"^\| `/etc/paranoid-backup/client\.json` .*$", rest, re.MULTILINE)
+    of_result = rest.partition("## Result of a session")[2].partition("\n## ")[0]
+    result = Outcome("web1", "info", "", "", Conclusion("ok"), "", "", 0.0).to_dict()
+    for said, names in (
+        (of_server, [field.name for field in fields(ServerConfig)]),
+        (of_client, [field.name for field in fields(ClientConfig)]),
+        (row, own),
+        (of_result, list(result)),
+    ):
+        assert len(names) > 10 and [name for name in names if f"`{name}`" not in said] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
