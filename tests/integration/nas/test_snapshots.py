@@ -104,9 +104,36 @@ def test_what_the_server_wipes_comes_back_from_a_snapshot(host: ZfsHost) -> None
     assert host.run("ls", place).returncode != 0 and host.run("zfs", "list", CLIENT).returncode == 0
     missing = program(host, "expose", "web1", "paranoid-20200101T000000Z-daily")
     assert missing.returncode == 1 and name in missing.stderr and missing.stderr.count("\n") == 1
+    victim = host.folder / "victim"
+    host.read("sh", "-c", f"mkdir {victim}; rmdir {host.folder}/srv/web1/snapshot")
+    host.read("ln", "-s", victim, f"{host.folder}/srv/web1/snapshot")
+    link = program(host, "expose", "web1", name)
+    assert link.returncode == 1 and "no empty directory" in link.stderr, "root of the server has put a link there"
+    assert host.read("ls", victim) == "" and str(victim) not in host.read("cat", "/proc/mounts")
+    host.read("sh", "-c", f"rm {host.folder}/srv/web1/snapshot; touch {host.folder}/srv/web1/x")
     host.read("zfs", "create", "here/backup-restore-web1")
     assert "stays" in program(host, "conceal", "web1").stderr
     host.read("zfs", "destroy", "here/backup-restore-web1")
+
+
+def test_a_pool_that_was_imported_below_a_directory_shows_it_there(host: ZfsHost) -> None:
+    """As every pool of a TrueNAS is, below /mnt."""
+    host.make_pool("nas", disks=("a",))
+    host.read("zpool", "export", "nas")
+    host.read("zpool", "import", "-d", host.folder, "-R", host.folder / "mnt", "nas")
+    host.read("zfs", "create", "-o", "mountpoint=/nas/backup", "nas/backup")
+    host.read("zfs", "create", "nas/backup/web1")
+    place = host.folder / "mnt/nas/backup/web1"
+    host.read("sh", "-c", f"mkdir {place}/repo && echo one >{place}/repo/0")
+    config = {"dataset": "nas/backup", "copies": [], "hold_days": 30}
+    well(program(host, "snapshot", **config))
+    (name,) = names(host, "nas/backup/web1")
+    shown = well(program(host, "expose", "web1", name, **config)).strip()
+    assert shown == f"{place}/snapshot/repo" and host.read("cat", f"{shown}/0") == "one\n"
+    well(program(host, "conceal", "web1", **config))
+    host.read("zfs", "unmount", "nas/backup/web1")
+    assert "is not mounted" in program(host, "expose", "web1", name, **config).stderr, "or is locked"
+    host.read("zpool", "export", "nas")
 
 
 def test_only_what_has_had_its_time_goes(host: ZfsHost) -> None:

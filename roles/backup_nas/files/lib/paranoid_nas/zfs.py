@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Optional
 
 from paranoid_nas.asking import PATIENCE, read
@@ -86,13 +89,37 @@ class Zfs:
         self.read("zfs", "destroy", snapshot)
 
     def show(self, root: str, client: str, name: str) -> str:
-        """Clone a snapshot beside the root, so that no snapshot of the root holds it, and mount it read-only."""
+        """Clone a snapshot beside the root, so that no snapshot of the root holds it, and mount it read-only.
+
+        The directory above is the server's, whose root may put a link in its place at any moment, and the clone would
+        be mounted over what that leads to. So nobody can write there while that is looked at and done.
+        """
         above = self.read("zfs", "get", "-H", "-o", "value", "mountpoint", f"{root}/{client}").strip()
         place = f"{above}/{SNAPSHOT}"
-        options = [f"mountpoint={place}", "readonly=on", "exec=off", "setuid=off", f"{MARK}=restore {client}"]
-        words = [word for one in options for word in ("-o", one)]
-        self.read("zfs", "clone", *words, f"{root}/{client}@{name}", _clone(root, client))
+        options = [f"mountpoint={self._without_altroot(root, place)}", "readonly=on", "exec=off", "setuid=off"]
+        words = [word for one in (*options, f"{MARK}=restore {client}") for word in ("-o", one)]
+        make_place(above)
+        with self._unwritable(f"{root}/{client}"):
+            check_place(place)
+            self.read("zfs", "clone", *words, f"{root}/{client}@{name}", _clone(root, client))
         return place
+
+    def _without_altroot(self, root: str, path: str) -> str:
+        """Return a path as the property has to be set: ZFS puts before it what the pool was imported with (TrueNAS)."""
+        altroot = self.read("zpool", "list", "-H", "-o", "altroot", root.partition("/")[0]).strip().rstrip("/")
+        return path[len(altroot) :] if altroot != "-" and path.startswith(f"{altroot}/") else path
+
+    @contextmanager
+    def _unwritable(self, dataset: str) -> Iterator[None]:
+        before = self.value("readonly", dataset)
+        self.read("zfs", "set", "readonly=on", dataset)
+        try:
+            yield
+        finally:
+            if before is None:
+                self.read("zfs", "inherit", "readonly", dataset)
+            else:
+                self.read("zfs", "set", f"readonly={before}", dataset)
 
     def hide(self, root: str, client: str) -> None:
         """Destroy the clone, and nothing else."""
@@ -120,6 +147,28 @@ class Zfs:
         except NasError as error:
             if "no such tag" not in str(error) and "does not exist" not in str(error):
                 raise
+
+
+def make_place(above: str) -> None:
+    """Make the directory where a snapshot is shown; NasError where the dataset is locked, or not mounted."""
+    if not os.path.ismount(above):
+        raise NasError(f"{above} is not mounted: unlock or mount its dataset")
+    try:
+        os.mkdir(f"{above}/{SNAPSHOT}", 0o755)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise NasError(f"{above}/{SNAPSHOT}: {error.strerror}") from None
+
+
+def check_place(place: str) -> None:
+    """Raise NasError unless this is an empty directory and no link."""
+    try:
+        is_empty = stat.S_ISDIR(os.lstat(place).st_mode) and not os.listdir(place)
+    except OSError as error:
+        raise NasError(f"{place}: {error.strerror}") from None
+    if not is_empty:
+        raise NasError(f"{place} is no empty directory, and nothing is mounted there: move it away")
 
 
 def _snapshot(name: str, about: dict[str, str]) -> Snapshot:

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from paranoid_nas import replication
+from paranoid_nas import replication, zfs
 from paranoid_nas.policy import DAY, Rules, snapshot_name
 from paranoid_nas.snapshots import expose, release_expired, take
 from paranoid_nas.storage import NasError, SilentError
@@ -30,6 +31,7 @@ class Model(Zfs):
         self.marks: dict[str, str] = {}
         self.done: list[str] = []
         self.fails: dict[str, NasError] = {}
+        self.altroot, self.readonly = "-", ""
 
     def below(self, root: str) -> list[str]:
         return [name for name in self.snaps if f"{name}/".startswith(f"{root}/")]
@@ -51,11 +53,15 @@ class Model(Zfs):
                     (f"{one}@{name}", *about) for one in self.below(root) for name, about in self.snaps[one].items()
                 ]
                 return "".join(f"{name}\tcreation\t{at}\n{name}\tuserrefs\t{len(by)}\n" for name, at, by in rows)
+            case ["zfs", "get", "-Hp", "-o", "value,source", "readonly", name]:
+                return f"{self.readonly}\tlocal\n" if self.readonly else "off\tdefault\n"
             case ["zfs", "get", "-Hp", "-o", "value,source", prop, name]:
                 assert prop == MARK
                 return f"{self.marks[name]}\tlocal\n" if name in self.marks else "-\t-\n"
+            case ["zpool", "list", "-H", "-o", "altroot", "tank"]:
+                return f"{self.altroot}\n"
             case ["zfs", "get", "-H", "-o", "value", "mountpoint", name]:
-                return f"/srv/{name.rpartition('/')[2]}\n"
+                return f"{self.altroot.strip('-')}/srv/{name.rpartition('/')[2]}\n"
         self.done.append(words)
         self.change(list(argv))
         return ""
@@ -75,6 +81,8 @@ class Model(Zfs):
                 if tag not in self.holds(full):
                     raise NasError(f"zfs release {full}: no such tag on this dataset")
                 self.holds(full).remove(tag)
+            case ["zfs", "set", "readonly=on" | "readonly=off", _] | ["zfs", "inherit", "readonly", _]:
+                pass
             case ["zfs", "destroy", full] if "@" in full:
                 assert not self.holds(full), "it is held"
                 del self.snaps[full.partition("@")[0]][full.partition("@")[2]]
@@ -139,13 +147,28 @@ def test_what_had_its_time_goes_one_by_one_and_what_cannot_go_is_told(here: Mode
         release_expired(here, ROOT, NOW, RULES, silent)
 
 
-def test_one_that_is_shown_is_a_copy_beside_all_and_goes_alone(here: Model) -> None:
-    name = here.add(WEB1, 1, TAG)
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Directories that were made and looked at where a snapshot is shown."""
+    seen: list[str] = []
+    for name in ("make_place", "check_place"):
+        monkeypatch.setattr(zfs, name, seen.append)
+    return seen
+
+
+@pytest.mark.parametrize(("before", "after"), [("", "inherit readonly"), ("off", "set readonly=off")])
+def test_one_that_is_shown_is_a_copy_beside_all_and_goes_alone(
+    here: Model, places: list[str], before: str, after: str
+) -> None:
+    name, here.readonly = here.add(WEB1, 1, TAG), before
     clone = f"{ROOT}-restore-web1"
     assert expose(here, ROOT, "web1", name) == "/srv/web1/snapshot"
+    assert places == ["/srv/web1", "/srv/web1/snapshot"]
     assert here.done == [
+        f"zfs set readonly=on {WEB1}",
         f"zfs clone -o mountpoint=/srv/web1/snapshot -o readonly=on -o exec=off -o setuid=off -o {MARK}=restore web1 "
-        f"{WEB1}@{name} {clone}"
+        f"{WEB1}@{name} {clone}",
+        f"zfs {after} {WEB1}",
     ]
     here.done.clear()
     assert expose(here, ROOT, "web1", name) and here.done[0] == f"zfs destroy {clone}", "once more, in its place"
@@ -164,6 +187,57 @@ def test_one_that_is_shown_is_a_copy_beside_all_and_goes_alone(here: Model) -> N
     here.snaps[WEB1].clear()
     with pytest.raises(NasError, match=r"choose one of none$"):
         expose(here, ROOT, "web1", name)
+
+
+@pytest.mark.parametrize("altroot", ["/mnt", "/mnt/", "/"])
+def test_one_is_shown_where_a_pool_that_was_imported_below_a_directory_has_it(
+    here: Model, places: list[str], altroot: str
+) -> None:
+    """As each of a TrueNAS is, below /mnt, which ZFS puts before the property."""
+    here.altroot = altroot
+    name = here.add(WEB1, 1, TAG)
+    shown = expose(here, ROOT, "web1", name)
+    assert shown.endswith("/srv/web1/snapshot") and places == [shown.rpartition("/")[0], shown]
+    (said,) = (one for one in here.done if one.startswith("zfs clone"))
+    assert "-o mountpoint=/srv/web1/snapshot " in said.replace("//", "/")
+
+
+def test_nothing_is_mounted_where_the_server_has_put_something(here: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(place: str) -> None:
+        assert here.done[-1] == f"zfs set readonly=on {WEB1}", "nobody can put it there later"
+        raise NasError(f"{place} is a link")
+
+    monkeypatch.setattr(zfs, "make_place", lambda _above: None)
+    monkeypatch.setattr(zfs, "check_place", refuse)
+    with pytest.raises(NasError, match="is a link"):
+        expose(here, ROOT, "web1", here.add(WEB1, 1, TAG))
+    assert here.done == [f"zfs set readonly=on {WEB1}", f"zfs inherit readonly {WEB1}"]
+
+
+def test_where_one_is_shown_is_an_empty_directory_of_a_mounted_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    above, place = str(tmp_path), tmp_path / "snapshot"
+    with pytest.raises(NasError, match=f"{above} is not mounted: unlock or mount its dataset"):
+        zfs.make_place(above)
+    monkeypatch.setattr("os.path.ismount", lambda path: path in (above, "/proc/1"))
+    with pytest.raises(NasError, match=f"{place}: No such file"):
+        zfs.check_place(str(place))
+    zfs.make_place(above)
+    zfs.make_place(above)
+    zfs.check_place(str(place))
+    with pytest.raises(NasError, match="/proc/1/snapshot: "):
+        zfs.make_place("/proc/1")
+    (place / "repo").mkdir()
+    for _kind in ("full", "link"):
+        with pytest.raises(NasError, match="no empty directory, and nothing is mounted there: move it away"):
+            zfs.check_place(str(place))
+        if not place.is_symlink():
+            (place / "repo").rmdir()
+            place.rmdir()
+            (tmp_path / "victim").mkdir()
+            place.symlink_to("victim")
+            zfs.make_place(above)
 
 
 Flow = Callable[[Side, Side, float], None]
