@@ -123,13 +123,23 @@ def _plugged_in(zfs: Zfs, pool: str) -> bool:
     if _is_imported(zfs, pool):
         return True
     try:
-        zfs.read("zpool", "import", pool)
+        _import(zfs, pool)
     except NasError as error:
         if "no such pool" in str(error):
             return False
         if not _is_imported(zfs, pool):  # by another copy at the same time
             raise
     return True
+
+
+def _import(zfs: Zfs, pool: str) -> None:
+    """Import a pool, and mount nothing of it: a disk that somebody swapped names any directory of this machine."""
+    try:
+        zfs.read("zpool", "import", "-N", "-o", "cachefile=none", pool)
+    except NasError as error:
+        if "invalid option" not in str(error):
+            raise
+        zfs.read("zpool", "import", pool)  # Older ones do not know -N.
 
 
 def _is_imported(zfs: Zfs, pool: str) -> bool:

@@ -33,6 +33,8 @@ class Machine:
         _program, verb, *_options, pool = argv
         if verb == "list":
             return "\n".join(self.imported)
+        if self.fails == "old" and "-N" in argv:
+            raise NasError(f"zpool import {pool}: invalid option 'N' usage: import [-d dir] [-D]")
         if self.fails == verb:
             raise NasError(f"zpool {verb} {pool}: a disk hangs")
         if verb == "import" and pool not in self.plugged:
@@ -189,6 +191,15 @@ def test_a_disk_that_is_not_plugged_in_is_well(copies: Copies, machine: Machine)
     assert copies.made == ["none/copy"] and machine.asked[2:] == ["zpool list -H -o name"], (
         "one that stays is not asked for"
     )
+
+
+def test_nothing_of_a_disk_is_mounted(copies: Copies, machine: Machine) -> None:
+    """One that somebody swapped has a pool of that name, with datasets for /etc and wherever programs lie."""
+    assert copies.run("usb/copy", removable=True) == []
+    imports = [one for one in machine.asked if one.startswith("zpool import")]
+    assert imports == ["zpool import -N -o cachefile=none usb"]
+    machine.fails = "old"
+    assert copies.run("usb/copy", removable=True) == [] and "zpool import usb" in machine.asked
 
 
 @pytest.mark.parametrize(

@@ -53,11 +53,9 @@ class Model(Zfs):
                     (f"{one}@{name}", *about) for one in self.below(root) for name, about in self.snaps[one].items()
                 ]
                 return "".join(f"{name}\tcreation\t{at}\n{name}\tuserrefs\t{len(by)}\n" for name, at, by in rows)
-            case ["zfs", "get", "-Hp", "-o", "value,source", "readonly", name]:
-                return f"{self.readonly}\tlocal\n" if self.readonly else "off\tdefault\n"
             case ["zfs", "get", "-Hp", "-o", "value,source", prop, name]:
-                assert prop == MARK
-                return f"{self.marks[name]}\tlocal\n" if name in self.marks else "-\t-\n"
+                found = {MARK: self.marks.get(name), "readonly": self.readonly}[prop]
+                return f"{found}\tlocal\n" if found else "-\t-\n"
             case ["zpool", "list", "-H", "-o", "altroot", "tank"]:
                 return f"{self.altroot}\n"
             case ["zfs", "get", "-H", "-o", "value", "mountpoint", name]:
@@ -81,8 +79,6 @@ class Model(Zfs):
                 if tag not in self.holds(full):
                     raise NasError(f"zfs release {full}: no such tag on this dataset")
                 self.holds(full).remove(tag)
-            case ["zfs", "set", "readonly=on" | "readonly=off", _] | ["zfs", "inherit", "readonly", _]:
-                pass
             case ["zfs", "destroy", full] if "@" in full:
                 assert not self.holds(full), "it is held"
                 del self.snaps[full.partition("@")[0]][full.partition("@")[2]]
@@ -92,7 +88,7 @@ class Model(Zfs):
                 self.snaps[name] = {}
                 (self.marks[name],) = (one.partition("=")[2] for one in options if one.startswith(MARK))
             case _:
-                raise AssertionError(f"not as zfs is called: {argv}")
+                assert argv[1] in ("set", "inherit") and argv[2].startswith("readonly"), f"not as zfs is called: {argv}"
 
     def holds(self, full: str) -> set[str]:
         dataset, _at, name = full.partition("@")
