@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Optional
 
 from paranoid_nas.asking import failure
-from paranoid_nas.policy import Rules, Snapshot, as_listed
+from paranoid_nas.policy import Rules, Snapshot, is_own
 from paranoid_nas.snapshots import hold_all
 from paranoid_nas.storage import NasError, SilentError
 from paranoid_nas.streams import Side, flow
@@ -47,7 +47,8 @@ def replicate(source: Zfs, root: str, target: Zfs, copy: str, now: float, rules:
     for dataset in source.datasets(root):
         below = dataset[len(root) :] or SERVER
         try:
-            _copy_dataset(source, as_listed(there, dataset), target, f"{copy}{below}", say)
+            every = [one for one in there if one.dataset == dataset]
+            _copy_dataset(source, every, target, f"{copy}{below}", say)
         except NasError as error:
             failures.append(error)
         if sum(isinstance(one, SilentError) for one in failures) == _MOST_SILENT:
@@ -74,22 +75,31 @@ def newest_common(here: Sequence[Snapshot], there: Sequence[Snapshot]) -> Option
     return next((one for one in reversed(here) if (one.name, one.created) in known), None)
 
 
-def _copy_dataset(source: Zfs, own: Sequence[Snapshot], target: Zfs, copy: str, say: Say) -> None:
+def _copy_dataset(source: Zfs, every: Sequence[Snapshot], target: Zfs, copy: str, say: Say) -> None:
+    """Bring the own ones of EVERY snapshot of a dataset, one by one: nobody would ever let those of others go there.
+
+    The last that came is held at the source. The next copy begins there, however long the disk is not plugged in.
+    """
+    own = [one for one in every if is_own(one.name)]
     if not own:
         return
-    newest, tag = own[-1], f"paranoid-copy-{hashlib.sha256(copy.encode()).hexdigest()[:8]}"
+    tag = f"paranoid-copy-{hashlib.sha256(copy.encode()).hexdigest()[:8]}"
     if not target.has(copy):
         _send(source, ["zfs", "send", own[0].full], target, copy)
+        source.hold(own[0].full, tag)
         say(f"copied {own[0].full} to {copy}")
-    common = newest_common(own, target.snapshots(copy))
+    common = newest_common(every, target.snapshots(copy))
     if common is None:
-        raise NasError(f"{copy} has no snapshot in common with {newest.dataset}: give the copy another name")
-    if common != newest:
-        _send(source, ["zfs", "send", "-I", f"@{common.name}", newest.full], target, copy)
-        say(f"copied {newest.full} to {copy}")
-    source.hold(newest.full, tag)  # The next copy begins there, however long the disk is not plugged in.
+        raise NasError(f"{copy} has no snapshot in common with {own[-1].dataset}: give the copy another name")
+    missing = [one for one in every[every.index(common) + 1 :] if is_own(one.name)]
+    for before, one in zip([common, *missing], missing):
+        _send(source, ["zfs", "send", "-i", f"@{before.name}", one.full], target, copy)
+        source.hold(one.full, tag)
+        say(f"copied {one.full} to {copy}")
+    if not missing:
+        source.hold(own[-1].full, tag)
     for one in own[:-1]:
-        if one.holds > 1 or one == common:
+        if one.holds > 1 or one == common or one in missing:
             source.release(one.full, tag)
 
 

@@ -248,13 +248,11 @@ def sent(monkeypatch: pytest.MonkeyPatch, here: Model) -> tuple[Model, list[str]
         assert receiver.argv[:3] == ["zfs", "recv", "-u"] and len(receiver.argv) == 4 and patience == there.patience
         streams.append(" ".join(sender.argv[2:]))
         copy, full = receiver.argv[3], sender.argv[-1]
-        dataset, _at, last = full.partition("@")
-        names = list(here.snaps[dataset])
-        first = names.index(sender.argv[3][1:]) + 1 if "-I" in sender.argv else names.index(last)
+        dataset, _at, name = full.partition("@")
         sender.code, receiver.code = 0, 0
-        there.snaps.setdefault(copy, {})
-        for name in names[first : names.index(last) + 1]:
-            there.snaps[copy][name] = (here.snaps[dataset][name][0], set())
+        if "-i" in sender.argv:
+            assert list(there.snaps[copy])[-1] == sender.argv[3][1:], "most recent snapshot is not the source"
+        there.snaps.setdefault(copy, {})[name] = (here.snaps[dataset][name][0], set())
 
     monkeypatch.setattr(replication, "flow", flow)
     return there, streams
@@ -268,7 +266,7 @@ def test_a_copy_gets_all_then_what_is_new_and_holds_both_ends(here: Model, sent:
     there, streams = sent
     one, two = here.add(WEB1, 3, TAG), here.add(WEB1, 2, TAG)
     assert copy(here, there) == []
-    assert streams == [f"{WEB1}@{one}", f"-I @{one} {WEB1}@{two}"], "nothing of a dataset without a snapshot"
+    assert streams == [f"{WEB1}@{one}", f"-i @{one} {WEB1}@{two}"], "nothing of a dataset without a snapshot"
     assert there.done[0] == (
         f"zfs create -o canmount=off -o mountpoint=none -o readonly=on -o exec=off -o setuid=off "
         f"-o {MARK}=copy of {ROOT} usb/copy"
@@ -279,7 +277,7 @@ def test_a_copy_gets_all_then_what_is_new_and_holds_both_ends(here: Model, sent:
     assert all(by == {TAG} for _at, by in there.snaps["usb/copy/web1"].values()), "and the copy holds its own"
     three = here.add(WEB1, 1, TAG)
     streams.clear()
-    assert copy(here, there) == [] and streams == [f"-I @{two} {WEB1}@{three}"]
+    assert copy(here, there) == [] and streams == [f"-i @{two} {WEB1}@{three}"]
     assert {name: by - {TAG} for name, (_at, by) in here.snaps[WEB1].items()} == {one: set(), two: set(), three: {tag}}
     streams.clear()
     assert copy(here, there) == [] and streams == []
@@ -287,6 +285,51 @@ def test_a_copy_gets_all_then_what_is_new_and_holds_both_ends(here: Model, sent:
     assert copy(here, there) == [] and len(there.snaps["usb/copy/web1"]) == 3, "deletions do not reach it"
     here.add(ROOT, 1, TAG)
     assert copy(here, there) == [] and "usb/copy/_server" in there.snaps
+
+
+def test_snapshots_of_others_do_not_go_to_the_copy(here: Model, sent: tuple[Model, list[str]]) -> None:
+    """As those that a TrueNAS takes each hour: nothing lets them go there, and they would fill the disk."""
+    there, streams = sent
+
+    def add_other(day: float, where: Model = here, dataset: str = WEB1) -> None:
+        where.snaps[dataset][f"auto-{day}"] = (int(NOW - day * DAY), set())
+
+    names = []
+    for day in (9, 8, 7):
+        add_other(day + 0.5)
+        names.append(here.add(WEB1, day, TAG))
+    assert copy(here, there) == [] and list(there.snaps["usb/copy/web1"]) == names
+    assert [len(by) for name, (_at, by) in here.snaps[WEB1].items() if name in names] == [1, 1, 2]
+    add_other(6.5)
+    add_other(6.5, there, "usb/copy/web1")  # as a copy of an earlier release brought it
+    names.append(here.add(WEB1, 6, TAG))
+    streams.clear()
+    assert copy(here, there) == [] and streams == [f"-i @auto-6.5 {WEB1}@{names[-1]}"]
+    add_other(5.5)
+    assert copy(here, there) == [] and len(streams) == 1
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_what_came_last_is_held_at_the_source_also_when_a_copy_is_cut(
+    here: Model, sent: tuple[Model, list[str]], monkeypatch: pytest.MonkeyPatch, last: int
+) -> None:
+    """It would be let go before the disk is plugged in again, and no later one could follow."""
+    there, streams = sent
+    names = [here.add(WEB1, day, TAG) for day in (3, 2, 1)]
+    whole = replication.flow
+
+    def cut(sender: Side, receiver: Side, patience: float) -> None:
+        if sender.argv[-1].endswith(names[last + 1]):
+            raise NasError("the disk is full")
+        whole(sender, receiver, patience)
+
+    monkeypatch.setattr(replication, "flow", cut)
+    assert copy(here, there) == ["the disk is full"]
+    assert [len(by) for _at, by in here.snaps[WEB1].values()][last:] == [2, 1, 1][: 3 - last]
+    monkeypatch.setattr(replication, "flow", whole)
+    streams.clear()
+    assert copy(here, there) == [] and streams[0] == f"-i @{names[last]} {WEB1}@{names[last + 1]}"
+    assert [len(by) for _at, by in here.snaps[WEB1].values()] == [1, 1, 2]
 
 
 def test_what_cannot_be_copied_is_told_and_the_others_are(here: Model, sent: tuple[Model, list[str]]) -> None:
