@@ -17,8 +17,8 @@ from paranoid_nas.pools import Vdev
 from paranoid_nas.seen import Attempt, days_until_full
 
 _COUNT = re.compile(
-    r"^[ \t]+(\S+)[ \t]+([A-Z]+)[ \t]+(\d\S*)[ \t]+(\d\S*)[ \t]+(\d\S*)[ \t]*$", re.MULTILINE
-)  # device, state, three counters
+    r"^[ \t]+(\S+)[ \t]+([A-Z]+)[ \t]+(\d\S*)[ \t]+(\d\S*)[ \t]+(\d\S*)(?:[ \t].*)?$", re.MULTILINE
+)  # device, state, three counters, and what else it says of the device
 _SCRUB = re.compile(
     r"scrub repaired (\S+) in .*? with (\d+) errors on (.+)|scrub completed after .*? with (\d+) errors on (.+)"
 )

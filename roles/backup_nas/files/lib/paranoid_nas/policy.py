@@ -65,9 +65,10 @@ def as_listed(snapshots: Iterable[Snapshot], dataset: str) -> list[Snapshot]:
     return [one for one in snapshots if one.dataset == dataset and is_own(one.name)]
 
 
-def is_due(newest: Optional[int], now: float) -> bool:
-    """Tell whether a daily snapshot is due; one from the future, which a wrong clock made, does not count."""
-    return newest is None or newest > now + _EARLY or now - newest >= DAY - _EARLY
+def is_due(moments: Iterable[int], now: float) -> bool:
+    """Tell whether a daily snapshot is due; those from the future, which a wrong clock made, do not count."""
+    past = [moment for moment in moments if moment <= now + _EARLY]
+    return not past or now - max(past) >= DAY - _EARLY
 
 
 def lacks_snapshot(snapshots: Iterable[Snapshot], datasets: Iterable[str]) -> bool:
@@ -99,12 +100,15 @@ def expired(snapshots: Iterable[Snapshot], now: float, rules: Rules) -> list[Sna
     everything = list(snapshots)
     found: list[Snapshot] = []
     for dataset in sorted({one.dataset for one in everything}):
-        found += _expired(own_snapshots(everything, dataset), now, rules)
+        found += _expired(as_listed(everything, dataset), now, rules)
     return found
 
 
 def _expired(own: Sequence[Snapshot], now: float, rules: Rules) -> list[Snapshot]:
-    """One dataset's, oldest first. Someone else's hold, such as that of a copy, keeps it as well."""
+    """One dataset's, in the order in which they were made: the clock may have been years behind when it took one.
+
+    Someone else's hold, such as that of a copy, keeps it as well.
+    """
     found = []
     for index, one in enumerate(own[: max(len(own) - max(rules.minimum, 1), 0)]):
         days = {later.created // DAY for later in own[index + 1 :]} - {one.created // DAY}

@@ -16,8 +16,8 @@ Say = Callable[[str], None]
 def take(storage: Storage, root: str, reason: str, now: float, rules: Rules, say: Say) -> None:
     """Take a snapshot of a dataset and all below it at one moment, and hold it; a daily one when it is due."""
     there = storage.snapshots(root)
-    newest = max((one.created for one in own_snapshots(there, root)), default=None)
-    if reason != "daily" or is_due(newest, now) or lacks_snapshot(there, storage.datasets(root)):
+    moments = [one.created for one in own_snapshots(there, root)]
+    if reason != "daily" or is_due(moments, now) or lacks_snapshot(there, storage.datasets(root)):
         name = _free_name(storage, root, now, reason)
         storage.take(root, name)
         say(f"took {root}@{name}")

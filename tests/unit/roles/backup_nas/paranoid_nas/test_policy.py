@@ -61,6 +61,13 @@ def test_a_clock_that_was_set_back_takes_nothing() -> None:
     assert days_left(list(range(30)), 3) == list(range(30))
 
 
+def test_one_that_a_clock_years_behind_took_stays_for_the_hold() -> None:
+    """As that of a NAS without a battery, before it knows the time: it counts from where it was made."""
+    made: list[float] = [*range(20), -2000]
+    assert -2000 in days_left(made, 20) and -2000 in days_left([*made, *range(20, 33)], 33)
+    assert -2000 not in days_left([*made, *range(20, 35)], 35)
+
+
 def test_many_snapshots_in_one_day_do_not_push_others_out() -> None:
     """Whoever starts maintenance a hundred times makes a hundred snapshots, and no day passes."""
     days = [0.0, *(1 + number / 200 for number in range(100))]
@@ -100,7 +107,13 @@ def test_one_that_a_killed_run_left_without_hold_is_held_in_the_next() -> None:
     ("hours", "due"), [(None, True), (1, False), (19, False), (20, True), (500, True), (-1, False), (-9, True)]
 )
 def test_when_a_daily_one_is_due(hours: int | None, due: bool) -> None:
-    assert is_due(None if hours is None else START - hours * 3600, START) is due
+    assert is_due([] if hours is None else [START - hours * 3600], START) is due
+
+
+def test_one_from_the_future_makes_no_second_one_of_a_day_due() -> None:
+    """It stays until its time, and the NAS would take two a day until then."""
+    ahead = START + 400 * DAY
+    assert not is_due([START - 600, ahead], START) and is_due([START - DAY, ahead], START)
 
 
 def test_names() -> None:
