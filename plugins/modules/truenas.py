@@ -16,7 +16,8 @@ description:
   - Asks the middleware of TrueNAS by C(midclt call) on the NAS itself, from CORE 13 to 27. Run it there, as root.
   - It reads what is there, sets what differs, and starts what should run. Nothing is ever deleted.
   - A version, a method or a field that is not known is an error that names both.
-  - A dataset that is there and was not made for O(mark), or whose writes are not synchronous, fails the task.
+  - A dataset that is there and was not made for O(mark), that is locked or read-only, or whose writes are not
+    synchronous, fails the task.
 options:
   kind:
     description: What it is.
@@ -47,6 +48,10 @@ options:
     description: For whom a dataset is; it carries this as C(paranoid.backup:for), on CORE as its comment.
     type: str
     default: ""
+  adopt:
+    description: Take over a dataset that exists and has no mark.
+    type: bool
+    default: false
   running:
     description: Whether an app, an instance, a container or a jail should run. Without it that is left as it is.
     type: bool
@@ -134,8 +139,8 @@ MOUNT = {"source": {"type": "path", "required": True}, "target": {"type": "path"
 class Thing:
     """One thing of a NAS, as it is desired."""
 
-    def __init__(self, api: Api, kind: str, name: str, fields: dict[str, Any], mark: str) -> None:
-        self.api, self.kind, self.name, self.mark = api, kind, name, mark
+    def __init__(self, api: Api, kind: str, name: str, fields: dict[str, Any], mark: str, adopt: bool = False) -> None:
+        self.api, self.kind, self.name, self.mark, self.adopt = api, kind, name, mark, adopt
         self.fields = {**fields, **self._mark_fields()}
         self.row: Kind = check_fields(kind, self.fields, api.version)
 
@@ -181,9 +186,14 @@ class Thing:
 
     def _refuse(self, entry: dict[str, Any]) -> None:
         self._refuse_lossy(entry)
-        if self.mark and not self._is_ours(entry):
+        found = self._found_mark(entry)
+        if self.mark and found != self.mark and (found or not self.adopt):
             where = f"its comment to {self.mark!r}" if self.api.version == "13" else MARK
             raise TrueNasError(f"{self.name} exists and was not made for {self.mark}: choose another, or set {where}")
+        if entry.get("locked"):
+            raise TrueNasError(f"{self.name} is locked: unlock it, as nothing would be written into it")
+        if "readonly" not in self.fields and actual_value(self.kind, "readonly", entry, None) == "ON":
+            raise TrueNasError(f"{self.name} is read-only: set readonly to OFF")
 
     def _refuse_lossy(self, entry: dict[str, Any]) -> None:
         sync = entry.get("sync") or {}
@@ -192,8 +202,11 @@ class Thing:
             where = f"sync is {sync.get('source', 'LOCAL').lower()}{of}"
             raise TrueNasError(f"{self.name} has sync=DISABLED ({where}): a power cut loses what was acknowledged")
 
-    def _is_ours(self, entry: dict[str, Any]) -> bool:
-        return all(actual_value(self.kind, name, entry, one) == one for name, one in self._mark_fields().items())
+    def _found_mark(self, entry: dict[str, Any]) -> str:
+        """Return for whom it is; a mark that came down from the dataset above says nothing of this one."""
+        known = entry.get("user_properties") or {}
+        found = (entry.get("comments") if self.api.version == "13" else known.get(MARK)) or {}
+        return "" if found.get("source") == "INHERITED" else str(found.get("value") or "")
 
     def drift(self, entry: Entry) -> dict[str, tuple[Any, Any]]:
         """Return the fields that differ: as they are, and as they should be."""
@@ -267,6 +280,7 @@ def main() -> None:
         "name": {"type": "str", "required": True},
         "fields": {"type": "dict", "default": {}},
         "mark": {"type": "str", "default": ""},
+        "adopt": {"type": "bool", "default": False},
         "running": {"type": "bool"},
         "mounts": {"type": "list", "elements": "dict", "default": [], "options": MOUNT},
         "patience": {"type": "int", "default": 3600},
@@ -276,7 +290,7 @@ def main() -> None:
     module.get_bin_path("midclt", required=True)
     try:
         api = Api(lambda argv: module.run_command(list(argv)), wanted["patience"])
-        thing = Thing(api, wanted["kind"], wanted["name"], wanted["fields"], wanted["mark"])
+        thing = Thing(api, wanted["kind"], wanted["name"], wanted["fields"], wanted["mark"], wanted["adopt"])
         if (running is not None and not thing.row.running) or (wanted["mounts"] and wanted["kind"] not in LIST):
             raise TrueNasError(
                 f"kind {wanted['kind']} has no {'mounts' if wanted['mounts'] else 'running'}: leave it out"
@@ -288,6 +302,7 @@ def main() -> None:
         mounts = missing_mounts(
             api, wanted["kind"], entry, [(one["source"], one["target"]) for one in wanted["mounts"]]
         )
+        running = thing.runs(entry) if running is None and mounts and entry else running  # It is stopped for them.
         switched = running is not None and thing.runs(entry) != running
         if not module.check_mode:
             thing.apply(entry, drift)

@@ -102,6 +102,7 @@ def test_every_back_end_is_made_once_and_repaired(tmp_path: Path) -> None:
         tasks = [(one["command"], one["schedule"]["hour"], one["schedule"]["minute"]) for one in state["cronjob"]]
         assert tasks == [(f"{program} daily", "2", "0"), (f"{program} snapshot", "2", "10")]
         state["pool.dataset"][2]["quota"]["rawvalue"] = "0"  # drift
+        state["cronjob"][0]["schedule"]["dow"] = "7"
         path = tmp_path / name / "state.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "things": state}))
     inside = ["/mnt/tank/backup/web1:/srv/backup/web1", "/mnt/tank/backup/web:/srv/backup/web"]
@@ -112,5 +113,40 @@ def test_every_back_end_is_made_once_and_repaired(tmp_path: Path) -> None:
     assert [one["attributes"]["target"] for one in things(tmp_path, "truenas_26")["container.device"]] == [
         one.split(":")[1] for one in inside
     ]
-    assert play(tmp_path, **clients) == dict.fromkeys(HOSTS, 1), "what drifted, and nothing else"
+    assert play(tmp_path, **clients) == dict.fromkeys(HOSTS, 2), "what drifted, and nothing else"
     assert play(tmp_path, **clients) == dict.fromkeys(HOSTS, 0)
+
+
+def own_directories(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Have the role look whose the directories of a server's clients are, in a folder that stands for the dataset."""
+    own = {**HOSTS["truenas_26"], "ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    own["backup_nas_dataset"] = f"..{folder}"
+    mounts = [{"source": f"{folder}/{name}", "target": f"/srv/backup/{name}"} for name in ("web1", "new1")]
+    (folder / "hosts.json").write_text(json.dumps({"backup_nas": {"hosts": {"nas1": own}}}))
+    role = {"name": "paranoid.backup.backup_nas", "tasks_from": "truenas/owner.yml"}
+    tasks = [{"ansible.builtin.include_role": role}]
+    (folder / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    environment = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_CONFIG": "/none"}
+    argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", "hosts.json", *words, "play.yml"]
+    argv += ["-e", json.dumps({"__backup_nas_mounts": mounts})]
+    everything = {**os.environ, "LC_ALL": "C.UTF-8", "ANSIBLE_LOCAL_TEMP": f"{folder}/tmp", **environment}
+    return subprocess.run(argv, cwd=folder, env=everything, capture_output=True, text=True, check=False)
+
+
+def test_the_servers_root_gets_new_datasets_and_no_directory_that_is_none(tmp_path: Path) -> None:
+    """One that is locked or not mounted leaves a directory of the dataset above, and the server would write there."""
+    web1 = tmp_path / "web1"
+    web1.mkdir()
+    refused = own_directories(tmp_path)
+    assert refused.returncode == 2 and f"{web1}: no dataset is mounted there; mount it, or unlock it" in (
+        " ".join(refused.stdout.split())
+    ), refused.stdout
+    assert web1.stat().st_uid == 0
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", web1], check=True)
+    try:
+        for words, owner, changed in ((["--check"], 0, 1), ([], 2147000001, 1), ([], 2147000001, 0)):
+            done = own_directories(tmp_path, *words)
+            assert done.returncode == 0 and f"changed={changed}" in done.stdout, done.stdout
+            assert web1.stat().st_uid == web1.stat().st_gid == owner
+    finally:
+        subprocess.run(["umount", web1], check=True)

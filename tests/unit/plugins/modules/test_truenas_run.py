@@ -323,6 +323,55 @@ def test_how_to_give_a_dataset_to_the_role_works_there(version: str, said: str, 
     assert told["msg"].endswith(f"was not made for client web1: choose another, or {said}")
 
 
+@pytest.mark.parametrize("version", ["13", "24.10", "25.04", "25.10", "26", "27"])
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"locked": True}, "is locked: unlock it, as nothing would be written into it"),
+        ({"readonly": {"value": "ON", "source": "INHERITED"}}, "is read-only: set readonly to OFF"),
+    ],
+)
+def test_a_dataset_into_which_nothing_would_be_written_is_refused(
+    version: str, found: dict[str, Any], said: str, ensure: Ensure
+) -> None:
+    """The server would write into the directory below its place instead, without a snapshot or a bound."""
+    nas = FakeTrueNas(version)
+    asked: dict[str, Any] = {"kind": "dataset", "name": "tank/web1", "mark": "client web1", "fields": {"atime": "off"}}
+    assert ensure(nas, **asked)["changed"]
+    nas.things["pool.dataset"][0].update(found)
+    told = ensure(nas, **asked)
+    assert (told["failed"], told["msg"], changing(told)) == (True, f"tank/web1 {said}", [])
+    if "readonly" in found:
+        assert ensure(nas, **{**asked, "fields": {"readonly": False}})["changed"], "it is what is to be changed"
+
+
+@pytest.mark.parametrize("version", ["13", "26"])
+def test_a_mark_of_the_dataset_above_is_none_and_what_has_none_can_be_taken_over(version: str, ensure: Ensure) -> None:
+    """User properties are inherited, also the one that holds a comment on CORE."""
+    nas = FakeTrueNas(version)
+    asked: dict[str, Any] = {"kind": "dataset", "name": "tank/web1", "mark": "all clients"}
+    assert ensure(nas, **asked)["changed"]
+    (entry,) = nas.things["pool.dataset"]
+    mark = entry["comments"] if version == "13" else entry["user_properties"]["paranoid.backup:for"]
+    mark["source"] = "INHERITED"
+    assert "was not made for all clients" in ensure(nas, **asked)["msg"]
+    assert not ensure(nas, **asked, adopt=True)["failed"]
+    mark |= {"source": "LOCAL", "value": "client other"}
+    assert "was not made for all clients" in ensure(nas, **asked, adopt=True)["msg"], "nor what is somebody else's"
+    del entry["comments" if version == "13" else "user_properties"]
+    assert ensure(nas, **asked, adopt=True)["changed"] if version == "13" else True
+
+
+@pytest.mark.parametrize(("kind", "version"), [one for one in CASES if one[0] != "app"])
+@pytest.mark.parametrize("running", [True, False])
+def test_what_was_stopped_for_a_mount_runs_again(kind: str, version: str, running: bool, ensure: Ensure) -> None:
+    nas = FakeTrueNas(version)
+    ensure(nas, **server(kind, mounts=MOUNTS[:1], running=running))
+    ensure(nas, **server(kind, running=None))
+    assert count_mounts(nas, kind) == 2
+    assert not ensure(nas, **server(kind, running=running))["changed"], "and what did not run does not"
+
+
 FAULTS = {
     "pool missing": "[ENOENT] pool_dataset_create.name: Pool nosuch not found",
     "read-only": "[EFAULT] Failed to create dataset: cannot create 'tank/web1': pool is read-only",
