@@ -106,7 +106,10 @@ def test_every_back_end_is_made_once_and_repaired(tmp_path: Path) -> None:
         path = tmp_path / name / "state.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "things": state}))
     inside = ["/mnt/tank/backup/web1:/srv/backup/web1", "/mnt/tank/backup/web:/srv/backup/web"]
-    assert things(tmp_path, "truenas_app")["app"][0]["config"]["services"]["server"]["volumes"] == inside
+    assert things(tmp_path, "truenas_app")["app"][0]["config"]["services"]["server"]["volumes"] == [
+        *inside,
+        *HOSTS["truenas_app"]["backup_nas_server_fields"]["volumes"],
+    ], "and what else it was given"
     assert {line[0] for line in things(tmp_path, "truenas_core")["jail"][0]["fstab"]} == {
         one.split(":")[0] for one in inside
     }
