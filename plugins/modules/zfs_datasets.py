@@ -129,19 +129,23 @@ def plan(zfs: Zfs, wanted: list[Desired]) -> tuple[list[Change], list[str]]:
     planned = [plan_dataset(one, found.get(one.name), nearest(one.name, found)) for one in wanted]
     changes = [change for change in planned if change]
     for change in changes:
-        if change.create:
+        if change.create or change.mount or "mountpoint" in change.properties:
             refuse_hidden_files(change.name, mountpoint(change, found))
     creates = {change.name.partition("/")[0] for change in changes if change.create}
     return changes, [line for pool, about in pools.items() for line in check_pool(pool, about, pool in creates)]
 
 
 def mountpoint(change: Change, found: dict[str, Actual]) -> str:
-    """Return where a new dataset will be mounted, as far as its parents are there; else a path that is not."""
-    if "mountpoint" in change.properties:
-        return change.properties["mountpoint"]
+    """Return where a dataset will be mounted, as far as a new one's parents are there; else a path that is not."""
     parent, last = change.name.rsplit("/", 1)
-    above = found.get(parent, {}).get("mountpoint")
-    return f"{above.value}/{last}" if above and above.value.startswith("/") else "/nonexistent"
+    own, above = (found.get(name, {}).get("mountpoint") for name in (change.name, parent))
+    if "mountpoint" in change.properties:
+        place = change.properties["mountpoint"]
+    elif own:
+        place = own.value
+    else:
+        place = f"{above.value}/{last}" if above else ""
+    return place if place.startswith("/") else "/nonexistent"
 
 
 def diff(changes: list[Change]) -> list[dict[str, Any]]:

@@ -80,13 +80,18 @@ def _said(command: str, text: str) -> str:
 
 
 def refuse_hidden_files(name: str, mountpoint: str) -> None:
-    """Raise DatasetError if a new dataset would be mounted over files: OpenZFS would hide them (overlay=on)."""
+    """Raise DatasetError if a dataset would be mounted over files: OpenZFS would hide them (overlay=on)."""
     try:
-        there = os.listdir(mountpoint)
+        there = [entry for entry in os.scandir(mountpoint) if not _is_empty(entry)]
     except (FileNotFoundError, NotADirectoryError):
         return
     if there:
         raise DatasetError(
-            f"{mountpoint} holds files that the new dataset {name} would hide: move them away, run this again, "
+            f"{mountpoint} holds files that the dataset {name} would hide: move them away, run this again, "
             "and move them back into it"
         )
+
+
+def _is_empty(entry: os.DirEntry[str]) -> bool:
+    """Tell whether this is an empty directory, as mounting of a dataset below leaves it."""
+    return entry.is_dir(follow_symlinks=False) and not os.listdir(entry.path)
