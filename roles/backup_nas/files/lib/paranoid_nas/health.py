@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from paranoid_nas.disks import Disk
-from paranoid_nas.policy import DAY, Snapshot, own_snapshots
+from paranoid_nas.policy import DAY, Snapshot, grouped, is_own
 from paranoid_nas.pools import Vdev
 from paranoid_nas.seen import Attempt, days_until_full
 
@@ -265,9 +265,8 @@ def list_unknown(pool: Pool) -> list[str]:
 
 def newest_ages(snapshots: Iterable[Snapshot], datasets: Sequence[str]) -> dict[str, Optional[int]]:
     """Return when the newest own snapshot of each dataset was made."""
-    everything = list(snapshots)
-    own = {dataset: own_snapshots(everything, dataset) for dataset in datasets}
-    return {dataset: found[-1].created if found else None for dataset, found in own.items()}
+    own = grouped(one for one in snapshots if is_own(one.name))
+    return {dataset: max((one.created for one in own.get(dataset, ())), default=None) for dataset in datasets}
 
 
 def _some(names: Sequence[str]) -> str:

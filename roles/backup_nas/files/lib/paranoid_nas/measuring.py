@@ -28,7 +28,7 @@ from paranoid_nas.health import (
     newest_ages,
     pool_problems,
 )
-from paranoid_nas.policy import next_daily, own_snapshots
+from paranoid_nas.policy import is_own, next_daily
 from paranoid_nas.pools import last_scrub, list_vdevs
 from paranoid_nas.replication import SERVER
 from paranoid_nas.seen import Seen, add_sample, add_scrub, growth
@@ -161,8 +161,8 @@ def remember_pools(config: Mapping[str, Any], seen: Seen, now: float) -> Seen:
 
 def measure_arrived(source: Zfs, root: str, target: Zfs, copy: str) -> dict[str, Optional[int]]:
     """Return the newest that a copy has of each dataset of its source that has a snapshot, while both can be asked."""
-    there = source.snapshots(root)
-    expected = [_place(copy, root, dataset) for dataset in source.datasets(root) if own_snapshots(there, dataset)]
+    there = {one.dataset for one in source.snapshots(root) if is_own(one.name)}
+    expected = [_place(copy, root, dataset) for dataset in source.datasets(root) if dataset in there]
     return newest_ages(target.snapshots(copy), expected)
 
 

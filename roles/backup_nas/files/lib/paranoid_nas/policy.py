@@ -65,6 +65,14 @@ def as_listed(snapshots: Iterable[Snapshot], dataset: str) -> list[Snapshot]:
     return [one for one in snapshots if one.dataset == dataset and is_own(one.name)]
 
 
+def grouped(snapshots: Iterable[Snapshot]) -> dict[str, list[Snapshot]]:
+    """Return snapshots by their datasets, as ZFS lists them; to look through all for each dataset takes minutes."""
+    found: dict[str, list[Snapshot]] = {}
+    for one in snapshots:
+        found.setdefault(one.dataset, []).append(one)
+    return found
+
+
 def is_due(moments: Iterable[int], now: float) -> bool:
     """Tell whether a daily snapshot is due; those from the future, which a wrong clock made, do not count."""
     past = [moment for moment in moments if moment <= now + _EARLY]
@@ -97,10 +105,9 @@ def unheld(snapshots: Sequence[Snapshot], now: float, rules: Rules) -> list[Snap
 
 def expired(snapshots: Iterable[Snapshot], now: float, rules: Rules) -> list[Snapshot]:
     """Return the own snapshots whose time has ended, oldest first."""
-    everything = list(snapshots)
     found: list[Snapshot] = []
-    for dataset in sorted({one.dataset for one in everything}):
-        found += _expired(as_listed(everything, dataset), now, rules)
+    for _dataset, listed in sorted(grouped(snapshots).items()):
+        found += _expired([one for one in listed if is_own(one.name)], now, rules)
     return found
 
 

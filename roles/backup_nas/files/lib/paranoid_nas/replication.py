@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Optional
 
 from paranoid_nas.asking import failure
-from paranoid_nas.policy import Rules, Snapshot, is_own
+from paranoid_nas.policy import Rules, Snapshot, grouped, is_own
 from paranoid_nas.snapshots import hold_all
 from paranoid_nas.storage import NasError, SilentError
 from paranoid_nas.streams import Side, flow
@@ -43,12 +43,11 @@ def source_prefix(command: Sequence[str]) -> list[str]:
 def replicate(source: Zfs, root: str, target: Zfs, copy: str, now: float, rules: Rules, say: Say) -> list[str]:
     """Bring every dataset's new snapshots to the copy; return what failed, one line for each dataset."""
     _make_root(target, copy, root)
-    there, failures = source.snapshots(root), list[NasError]()
+    there, failures = grouped(source.snapshots(root)), list[NasError]()
     for dataset in source.datasets(root):
         below = dataset[len(root) :] or SERVER
         try:
-            every = [one for one in there if one.dataset == dataset]
-            _copy_dataset(source, every, target, f"{copy}{below}", say)
+            _copy_dataset(source, there.get(dataset, []), target, f"{copy}{below}", say)
         except NasError as error:
             failures.append(error)
         if sum(isinstance(one, SilentError) for one in failures) == _MOST_SILENT:

@@ -97,14 +97,14 @@ SCRUBBED = "scrub repaired {} in 00:00:01 with {} errors on Thu Nov 26 06:00:00 
         ),
     ],
 )
+def test_what_is_wrong_with_a_pool(state: str, scan: str, errors: str, data: str, said: list[str]) -> None:
+    assert pool_problems("tank", STATUS.format(state=state, scan=scan, errors=errors, data=data)) == said
+
+
 @pytest.mark.parametrize("said", ["block size: 512B configured, 4096B native", "(repairing)", "too many errors"])
 def test_errors_of_a_device_are_told_whatever_else_stands_beside_them(said: str) -> None:
     status = STATUS.format(state="ONLINE", scan="none requested", errors=f"3  {said}", data="No known data errors")
     assert pool_problems("tank", status) == ["vdb of pool tank had 0 0 3 errors of reading, writing and checksums"]
-
-
-def test_what_is_wrong_with_a_pool(state: str, scan: str, errors: str, data: str, said: list[str]) -> None:
-    assert pool_problems("tank", STATUS.format(state=state, scan=scan, errors=errors, data=data)) == said
 
 
 def test_what_is_not_known_is_not_well() -> None:

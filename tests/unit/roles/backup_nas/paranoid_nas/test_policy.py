@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from paranoid_nas.health import newest_ages
 from paranoid_nas.policy import (
     DAY,
     Rules,
@@ -85,6 +86,26 @@ def test_each_dataset_counts_its_own_days() -> None:
     old = [snap(day) for day in range(30)]
     new = [snap(0, f"{ROOT}/web1"), snap(29, f"{ROOT}/web1")]
     assert {one.dataset for one in expired(old + new, START + 30 * DAY, RULES)} == {ROOT}
+
+
+def test_many_snapshots_of_many_datasets_are_looked_at_once_each() -> None:
+    """As those that a TrueNAS takes each hour of a thousand clients; more looks would last for minutes."""
+    looks = 0
+
+    class Counted(Snapshot):
+        @property
+        def dataset(self) -> str:
+            nonlocal looks
+            looks += 1
+            return self.__dict__["of"]  # type: ignore[no-any-return]
+
+        def __init__(self, one: Snapshot) -> None:
+            self.__dict__.update(of=one.dataset, name=one.name, created=one.created, holds=one.holds)
+
+    every = [Counted(snap(day, f"{ROOT}/c{number}")) for number in range(50) for day in range(20)]
+    assert len(expired(every, START + 20 * DAY, RULES)) == 50 * 6 and looks == len(every)
+    newest = newest_ages(every, [f"{ROOT}/c{number}" for number in range(50)])
+    assert set(newest.values()) == {START + 19 * DAY} and looks == 2 * len(every)
 
 
 def test_what_others_took_or_hold_stays() -> None:

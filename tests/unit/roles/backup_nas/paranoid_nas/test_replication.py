@@ -316,7 +316,7 @@ def test_what_came_last_is_held_at_the_source_also_when_a_copy_is_cut(
     """It would be let go before the disk is plugged in again, and no later one could follow."""
     there, streams = sent
     names = [here.add(WEB1, day, TAG) for day in (3, 2, 1)]
-    whole = replication.flow
+    whole: Flow = vars(replication)["flow"]
 
     def cut(sender: Side, receiver: Side, patience: float) -> None:
         if sender.argv[-1].endswith(names[last + 1]):
