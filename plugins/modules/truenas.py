@@ -116,6 +116,7 @@ entry:
   sample: {"id": "tank/backup/web1"}
 """
 
+from collections.abc import Mapping
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
@@ -286,34 +287,37 @@ def main() -> None:
         "patience": {"type": "int", "default": 3600},
     }
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    wanted, running = module.params, module.params["running"]
     module.get_bin_path("midclt", required=True)
     try:
-        api = Api(lambda argv: module.run_command(list(argv)), wanted["patience"])
-        thing = Thing(api, wanted["kind"], wanted["name"], wanted["fields"], wanted["mark"], wanted["adopt"])
-        if (running is not None and not thing.row.running) or (wanted["mounts"] and wanted["kind"] not in LIST):
-            raise TrueNasError(
-                f"kind {wanted['kind']} has no {'mounts' if wanted['mounts'] else 'running'}: leave it out"
-            )
-        if "create" in thing.row.jobs:
-            api.finish_running(f"{thing.row.methods}.create")  # of a run that was killed
-        entry = thing.find()
-        drift, created = thing.drift(entry), entry is None
-        mounts = missing_mounts(
-            api, wanted["kind"], entry, [(one["source"], one["target"]) for one in wanted["mounts"]]
-        )
-        running = thing.runs(entry) if running is None and mounts and entry else running  # It is stopped for them.
-        switched = running is not None and thing.runs(entry) != running
-        if not module.check_mode:
-            thing.apply(entry, drift)
-            entry = thing.find() if drift or created else entry
-            entry = thing.mount(entry, mounts)
-            entry = thing.have_run(entry, running)
+        result = ensure(module, module.params)
     except (TrueNasError, DatasetError) as error:
         module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+def ensure(module: AnsibleModule, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the module tells, after all is as WANTED, but in check mode; DatasetError or TrueNasError."""
+    api, running = Api(lambda argv: module.run_command(list(argv)), wanted["patience"]), wanted["running"]
+    thing = Thing(api, wanted["kind"], wanted["name"], wanted["fields"], wanted["mark"], wanted["adopt"])
+    if (running is not None and not thing.row.running) or (wanted["mounts"] and wanted["kind"] not in LIST):
+        raise TrueNasError(f"kind {wanted['kind']} has no {'mounts' if wanted['mounts'] else 'running'}: leave it out")
+    if "create" in thing.row.jobs:
+        api.finish_running(f"{thing.row.methods}.create")  # of a run that was killed
+    entry = thing.find()
+    drift, created = thing.drift(entry), entry is None
+    places = [(one["source"], one["target"]) for one in wanted["mounts"]]
+    mounts = missing_mounts(api, wanted["kind"], entry, places)
+    running = thing.runs(entry) if running is None and mounts and entry else running  # It is stopped for them.
+    switched = running is not None and thing.runs(entry) != running
+    if not module.check_mode:
+        thing.apply(entry, drift)
+        entry = thing.find() if drift or created else entry
+        entry = thing.mount(entry, mounts)
+        entry = thing.have_run(entry, running)
     texts = [{name: pair[side] for name, pair in drift.items()} for side in (0, 1)]
     shown = {"diff": {"before": texts[0], "after": texts[1]}} if module._diff else {}
-    module.exit_json(changed=bool(drift or mounts) or switched or created, version=api.version, entry=entry, **shown)
+    changed = bool(drift or mounts) or switched or created
+    return {"changed": changed, "version": api.version, "entry": entry, **shown}
 
 
 if __name__ == "__main__":

@@ -102,7 +102,10 @@ ALLOWED = {
         ): "below a stopped jail's root, step by step, by descriptors, following no link"
         for call in ("listdir", "mkdir", "open")
     },
-    ("_nas/zfs.py", "", "os.listdir"): "where a dataset will be mounted, in a directory of root's; it only looks",
+    **{
+        ("_nas/zfs.py", "", call): "where a dataset will be mounted, in a directory of root's; it only looks"
+        for call in ("os.listdir", "os.scandir")
+    },
     **{
         (file, "", call): OWN
         for file, names in {

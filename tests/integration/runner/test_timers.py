@@ -49,7 +49,7 @@ def idle(place: Path, **variables: Any) -> tuple[list[str], list[str]]:
         "ANSIBLE_CONFIG": "/none",
     }
     program = Path(sys.executable).parent / "ansible-playbook"
-    argv = [program, "-i", "localhost,", "-e", json.dumps(settings), "play.yml"]
+    argv: list[str | Path] = [program, "-i", "localhost,", "-e", json.dumps(settings), "play.yml"]
     done = subprocess.run(argv, cwd=place, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     log = place / "bin/systemctl.log"
@@ -107,7 +107,7 @@ def test_what_would_wake_nobody_or_never_be_due_is_refused(tmp_path: Path) -> No
         "ANSIBLE_CONFIG": "/none",
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
     }
-    argv = [Path(sys.executable).parent / "ansible-playbook", "-i", "hosts.json", "play.yml"]
+    argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", "hosts.json", "play.yml"]
     done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     failed = sorted(line.split()[0] for line in done.stdout.splitlines() if " | FAILED! => " in line)
     assert failed == sorted(name for name, (_changes, said) in REFUSED.items() if said), done.stdout + done.stderr
