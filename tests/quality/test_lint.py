@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from tool import ROOT, run_tool, tracked
+from tool import CACHE, ROOT, run_tool, tracked
 
 COLLECTIONS = ROOT / ".cache/collections"
 
@@ -37,7 +37,7 @@ def test_functions_are_short() -> None:
 
 
 def test_mypy_plugins() -> None:
-    run_tool("mypy", "-p", "ansible_collections.paranoid.backup.plugins", MYPYPATH=str(COLLECTIONS))
+    run_mypy("plugins", "-p", "ansible_collections.paranoid.backup.plugins", path=str(COLLECTIONS))
 
 
 def test_mypy_tests() -> None:
@@ -46,13 +46,11 @@ def test_mypy_tests() -> None:
         *(f"roles/backup_{side}/files/lib" for side in ("client", "server", "runner")),
     ]
     path = [str(COLLECTIONS), "tests/support", *shipped]
-    # A cache of its own: what mypy found by another path it does not look for again.
-    command = ("mypy", "--cache-dir", ".cache/mypy-tests")
-    run_tool(*command, *tracked("tests/*.py", "molecule/*.py"), MYPYPATH=":".join(path))
+    run_mypy("tests", *tracked("tests/*.py", "molecule/*.py"), path=":".join(path))
 
 
 # The oldest that mypy knows; tests/integration/dispatcher/test_oldest_python.py has a real 3.9.
-CLIENT_PYTHON = ("--python-version", "3.10", "--cache-dir", ".cache/mypy-client")
+CLIENT_PYTHON = ("--python-version", "3.10")
 
 
 def test_mypy_role_files() -> None:
@@ -61,9 +59,9 @@ def test_mypy_role_files() -> None:
     for name in loose:
         if "/files/lib/" not in name:
             beside = f"{Path(name).parent}:{Path(name).parent}/lib"
-            run_tool("mypy", *floor(name), name, MYPYPATH=beside)
+            run_mypy("files", *floor(name), name, path=beside)
     for package in packages:
-        run_tool("mypy", *floor(str(package)), "-p", package.name, MYPYPATH=str(ROOT / package.parent))
+        run_mypy("packages", *floor(str(package)), "-p", package.name, path=str(ROOT / package.parent))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +69,12 @@ def test_mypy_role_files() -> None:
 )
 def test_mypy_what_modules_take_to_clients(option: str, name: str) -> None:
     module = f"ansible_collections.paranoid.backup.plugins.module_utils.{name}"
-    run_tool("mypy", *CLIENT_PYTHON, option, module, MYPYPATH=str(COLLECTIONS))
+    run_mypy("taken", *CLIENT_PYTHON, option, module, path=str(COLLECTIONS))
+
+
+def run_mypy(what: str, *words: str, path: str) -> None:
+    """Check types with a cache for WHAT: what mypy found by another path it does not look for again."""
+    run_tool("mypy", "--cache-dir", str(CACHE / "mypy" / what), *words, MYPYPATH=path)
 
 
 def floor(name: str) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ import pytest
 from tool import ROOT, run_tool, tracked
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-HOME = ROOT / f".cache/sanity-{PYTHON}"
-COLLECTION = HOME / "ansible_collections/paranoid/backup"
+HOME = Path(sys.prefix) / "sanity"  # ansible-test makes its own venvs there; they are kept with this one.
+COLLECTION = ROOT / f".cache/sanity-{PYTHON}/ansible_collections/paranoid/backup"
 
 # What a release of the collection holds (galaxy.yml), and the settings of ansible-test.
 SHIPPED = ("galaxy.yml", "README.md", "COPYING", "meta", "plugins", "roles", "playbooks", "docs", "changelogs")

@@ -15,6 +15,7 @@ from typing import Any
 from lab import BIN, ROOT, Lab
 from lab_faults import write
 from lab_runs import GOOD
+from tool import CACHE
 
 SERVER, WATCH = "vault", "mail"
 CLIENTS = (*GOOD, "broken1")
@@ -23,7 +24,7 @@ REPORTS = "/var/lib/paranoid-backup-runner/reports"
 RUNNER, LOOKER = "paranoid-backup-runner", "paranoid-backup-watch"
 _SMALL = ("segno==1.6.6", "shamir-mnemonic==0.3.0", "tzdata")
 LIBRARIES = {WATCH: _SMALL, SERVER: (*_SMALL, "rich==15.0.0", "ansible-runner==2.4.3", "ansible-core>=2.19,<2.22")}
-WHEELS = ROOT / f".cache/night-wheels-{sha256(repr(LIBRARIES).encode()).hexdigest()[:12]}"
+WHEELS = CACHE / f"night-wheels-{sha256(repr(LIBRARIES).encode()).hexdigest()[:12]}"
 CONFIG = "/etc/paranoid-backup/runner.json"
 _BROUGHT, _PIP = "/srv/wheels", "/etc/pip.conf"
 _DOOR = "/etc/ssh/sshd_config.d/20-watch.conf"

@@ -12,6 +12,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+# Kept from one checkout to the next, as tests/tools/common.sh has it.
+CACHE = Path(
+    os.environ.get("PARANOID_CACHE")
+    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "paranoid-backup"
+)
 
 
 def tracked(*patterns: str) -> list[str]:

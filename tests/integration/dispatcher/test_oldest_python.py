@@ -13,7 +13,7 @@ from pathlib import Path
 
 import ansible.module_utils
 import pytest
-from tool import ROOT
+from tool import CACHE, ROOT
 
 PACKAGES = ("pytest==8.4.2", "hypothesis==6.141.1", "PyYAML==6.0.3", "borgmatic==2.1.10")
 # Files, and which of their tests need neither Borg nor the engine.
@@ -50,9 +50,8 @@ needs_python = pytest.mark.skipif(PYTHON is None, reason="NOT TESTED: no Python 
 @pytest.fixture(scope="module")
 def python() -> str:
     """A Python 3.9 with pytest, in a virtual environment that is kept in the cache."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "paranoid-backup"
     key = hashlib.sha256(f"{PYTHON} {PACKAGES}".encode()).hexdigest()[:16]
-    venv = Path(os.environ.get("PARANOID_CACHE", default)) / f"venv-3.9-{key}"
+    venv = CACHE / f"venv-3.9-{key}"
     if not (venv / "complete").exists():
         subprocess.run([str(PYTHON), "-m", "venv", "--clear", venv], check=True)
         pip = [str(venv / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", *PACKAGES]

@@ -2,46 +2,66 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether there is anything in a source. The server compares that with the last good backup: a source that was emptied
-beside a far larger one does not make the archive small."""
+beside a far larger one does not make the archive small.
+
+Whoever owns something below a source may have mounted there what answers nobody, and root must not hang in it. So what
+is mounted below is not entered, and all has a limit of time. What is not known counts as filled.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
+from paranoid_dispatcher.mounts import Mounts
 from paranoid_dispatcher.patterns import Match
 from paranoid_dispatcher.sources import parse_excludes
 
 SOURCES_MAX = 200
 NAMES_MAX = 10_000  # looked at in one source; in a longer search there may be something, so it counts as filled
+SECONDS = 10.0  # for all sources
 
 
-def find_filled(sources: Iterable[str], excludes: Iterable[Any], may_be_empty: Container[str]) -> dict[str, bool]:
+def find_filled(
+    sources: Iterable[str], excludes: Iterable[Any], may_be_empty: Container[str], mounts: Mounts
+) -> dict[str, bool]:
     """Tell of each of SOURCES, but those that MAY_BE_EMPTY, whether it has a file with a byte that is not left out."""
     matches = list(parse_excludes(excludes, []).values())  # Lines about what is refused are made elsewhere.
-    asked = [path for path in sources if path not in may_be_empty]
-    return {path: is_filled(path, matches) for path in itertools.islice(asked, SOURCES_MAX)}
+    asked = [path for path in sources if path not in may_be_empty][:SOURCES_MAX]
+    found = dict.fromkeys(asked, True)
+
+    def look() -> None:
+        for path in asked:
+            found[path] = is_filled(path, matches, mounts)
+
+    looking = threading.Thread(target=look, daemon=True)  # It may hang for as long as this process lives.
+    looking.start()
+    looking.join(SECONDS)
+    return dict(found)
 
 
-def is_filled(path: str, matches: Sequence[Match]) -> bool:
+def is_filled(path: str, matches: Sequence[Match], mounts: Mounts) -> bool:
     """Whether PATH is a file, or has one anywhere below it, that is not empty; what cannot be looked at is none."""
-    found = _walk(path, matches)
+    found = _walk(path, matches, mounts)
     looked = itertools.islice(found, NAMES_MAX)
     return any(looked) or next(found, None) is not None
 
 
-def _walk(path: str, matches: Sequence[Match]) -> Iterator[bool]:
-    """Yield of each thing below PATH, and of itself, whether it is a file with a byte."""
-    pending = [path]
+def _walk(path: str, matches: Sequence[Match], mounts: Mounts) -> Iterator[bool]:
+    """Yield of each thing below PATH, and of itself, whether it is a file with a byte, or may have one."""
+    pending, closed = [path], (mounts.now | mounts.waiting) - {path}
     while pending:
-        path = pending.pop()
-        if os.path.isdir(path) and not os.path.islink(path):
-            pending += [below for below in _names(path) if not any(match(below) for match in matches)]
+        here = pending.pop()
+        if here in closed:
+            yield True
+        elif os.path.isdir(here) and not os.path.islink(here):
+            pending += [below for below in _names(here) if not any(match(below) for match in matches)]
             yield False
         else:
-            yield _has_bytes(path)
+            yield _has_bytes(here)
 
 
 def _names(path: str) -> list[str]:

@@ -18,6 +18,7 @@ from paranoid_dispatcher.config import Config
 from paranoid_dispatcher.drop_ins import Added, read_drop_ins
 from paranoid_dispatcher.errors import Failed
 from paranoid_dispatcher.filled import find_filled
+from paranoid_dispatcher.mounts import Mounts
 from paranoid_dispatcher.output import printable
 from paranoid_dispatcher.owner import SOURCES
 from paranoid_dispatcher.pythons import python_of
@@ -96,7 +97,7 @@ class Looks:
 
     def _find_filled(self, plan: Plan) -> dict[str, bool]:
         may_be_empty = {*self._config.may_be_empty, *self.added.may_be_empty}
-        return find_filled(plan.roots, [*self.excludes, *self.added.excludes], may_be_empty)
+        return find_filled(plan.roots, [*self.excludes, *self.added.excludes], may_be_empty, Mounts.read())
 
     def _look(self) -> Plan:
         sources, excludes, _has_hooks = self._read()
