@@ -39,7 +39,7 @@ while [ $left -gt 0 ]; do left=$((left-1)); sleep 0.02; done
 STAYS = "trap '' TERM; : > ready; while :; do sleep 0.05; done"
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks proc(5)")
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="NOT TESTED: there is no proc(5) to ask")
 def test_orphans_are_asked_once_and_then_ended(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "roles/backup_runner/files/lib")}
     argv = [sys.executable, "-c", RUNNER, CLEANS, STAYS]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import stat
 import threading
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
@@ -55,13 +56,24 @@ def _walk(path: str, matches: Sequence[Match], mounts: Mounts) -> Iterator[bool]
     pending, closed = [path], (mounts.now | mounts.waiting) - {path}
     while pending:
         here = pending.pop()
-        if here in closed:
-            yield True
-        elif os.path.isdir(here) and not os.path.islink(here):
-            pending += [below for below in _names(here) if not any(match(below) for match in matches)]
+        if here != path and any(match(here) for match in matches):
             yield False
+        elif here in closed:
+            yield True
         else:
-            yield _has_bytes(here)
+            is_directory, has_bytes = _look(here)
+            pending += _names(here) if is_directory else []
+            yield has_bytes
+
+
+def _look(path: str) -> tuple[bool, bool]:
+    """Return whether PATH is a directory, and whether it is anything else with a byte; no link is followed."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False, False
+    is_directory = stat.S_ISDIR(status.st_mode)
+    return is_directory, not is_directory and status.st_size > 0
 
 
 def _names(path: str) -> list[str]:
@@ -69,10 +81,3 @@ def _names(path: str) -> list[str]:
         return [os.path.join(path, name) for name in os.listdir(path)]
     except OSError:
         return []  # Borg says itself what it cannot read.
-
-
-def _has_bytes(path: str) -> bool:
-    try:
-        return os.lstat(path).st_size > 0
-    except OSError:
-        return False

@@ -96,7 +96,7 @@ def test_a_new_file_is_on_disk_before_it_takes_the_place_and_so_is_its_name(
     assert fresh.parent == tmp_path
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root gives files away")
 @pytest.mark.parametrize("writer", ["own", "beneath"])
 def test_the_new_file_has_its_owner(tmp_path: Path, writer: str) -> None:
     path = tmp_path / "file"

@@ -47,6 +47,11 @@ def link(source: Path) -> None:
     (source / "link").symlink_to("/nowhere")
 
 
+def link_to_directory(source: Path) -> None:
+    """One to a directory, which is not entered."""
+    (source / "link").symlink_to(source)
+
+
 def single(source: Path) -> None:
     """The source is a file."""
     source.rmdir()
@@ -68,7 +73,7 @@ def gone(source: Path) -> None:
     ("make", "expected"),
     [
         *((make, False) for make in (nothing, empty_tree, left_out, single_empty, gone)),
-        *((make, True) for make in (deep, link, single)),
+        *((make, True) for make in (deep, link, link_to_directory, single)),
     ],
 )
 def test_a_source_is_filled_or_not(tmp_path: Path, make: Callable[[Path], None], expected: bool) -> None:
@@ -86,6 +91,9 @@ def test_a_search_that_takes_long_finds_no_emptiness(tmp_path: Path, monkeypatch
     assert find_filled([str(tmp_path)], [], (), NOTHING) == {str(tmp_path): False}
     (tmp_path / "0/more").mkdir()
     assert find_filled([str(tmp_path)], [], (), NOTHING) == {str(tmp_path): True}
+    assert find_filled([str(tmp_path)], ["*/more"], (), NOTHING) == {str(tmp_path): True}, (
+        "what is left out counts, too"
+    )
 
 
 def test_what_may_be_empty_is_not_told(tmp_path: Path) -> None:
